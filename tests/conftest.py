@@ -1,0 +1,25 @@
+"""Fixtures every test package may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def shared_directory() -> Path | None:
+    """The folder of strangers' data beside the checkout, or None where it is not."""
+    candidate = Path(os.environ.get("MONITOR_SHARED", ROOT.parent / "shared"))
+    return candidate if (candidate / "recorded").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Strangers' recordings and data sets; the test is skipped, with a plain reason, where they are missing."""
+    found = shared_directory()
+    if found is None:
+        pytest.skip("the folder `shared` is not beside the checkout (set MONITOR_SHARED to its path)")
+    return found
