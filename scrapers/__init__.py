@@ -1,0 +1,1 @@
+"""Readers of public review and mention sources: bytes in, items out."""

@@ -1,0 +1,143 @@
+"""The scraper: one class per site, which says what to fetch and turns bytes into items.
+
+A reader never does I/O. `request` names the next page, `parse` is pure, and `scrapers.collect` drives the two over the one
+polite client, so that every recorded response tests a reader without mocks.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from scrapers.item import Item
+
+AccessClass = Literal["A", "B", "C", "D"]
+Verification = Literal["against recordings", "parse only", "live: not verified"]
+
+
+class Status(enum.StrEnum):
+    """What a parsed page was. `EMPTY` only with a positive mark of an empty list, else `CHANGED`."""
+
+    OK = "ok"
+    EMPTY = "empty"
+    BLOCKED = "blocked"
+    LOGIN = "login"
+    CAPTCHA = "captcha"
+    NOT_FOUND = "not_found"
+    NO_PREVIEW = "no_preview"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret a source needs: parameter name, what it is, where to get it."""
+
+    name: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """The declaration of a scraper; shown by `monitor source list --verbose`, docs/sources.md and the dashboard."""
+
+    name: str  # unique, lower case, as in `monitor parse NAME FILE`
+    title: str
+    access: AccessClass  # A open, B free key, C paid or owner's, D saved pages and exports only
+    terms: str  # one or two sentences: what the site allows, and what to do instead when it does not
+    hosts: tuple[str, ...] = ()  # hosts it fetches from; empty = the host of the given URL
+    kinds: tuple[str, ...] = ("review",)
+    rating_scale: tuple[float, float] | None = None  # worst..best as the site counts
+    interval_seconds: int = 3600  # default time between two readings
+    min_interval_seconds: int = 300
+    host_interval_seconds: float = 2.0  # between two requests to one host
+    credentials: tuple[Credential, ...] = ()
+    robots: bool = True  # False for documented public APIs only
+    url_examples: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))  # url -> params
+    verified: Verification = "live: not verified"
+    aliases: tuple[str, ...] = ()
+    docs: str | None = None  # public documentation of the API
+
+
+class Params(BaseModel):
+    """Parameters of a source; unknown keys are errors. Secrets are `SecretStr`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One page to fetch. `form` is sent urlencoded, `json` as JSON. Secrets go to headers, never into `url`, where the API allows."""
+
+    url: str
+    method: Literal["GET", "POST"] = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    json: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A response as it came: bytes, final address, when, status, headers (lower-case names)."""
+
+    body: bytes
+    url: str = ""
+    fetched_at: datetime | None = None
+    status_code: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Result of reading one page. `next_cursor` leads to the following (older) page, None at the end.
+
+    `gone` are external ids with an explicit tombstone. `note` says in words why the status is not `ok`.
+    """
+
+    status: Status
+    items: tuple[Item, ...] = ()
+    next_cursor: str | None = None
+    gone: tuple[str, ...] = ()
+    note: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a source with its own state: a storefront, a language, a time window. `backfill` slices run slowly, in idle time."""
+
+    name: str = "main"
+    values: Mapping[str, str] = field(default_factory=dict)
+    backfill: bool = False
+
+
+class Scraper:
+    """Base of all readers. Subclass it in `scrapers/sites/<site>.py`; the registry finds it by itself."""
+
+    meta: ClassVar[Meta]
+    Params: ClassVar[type[Params]] = Params
+
+    def match(self, url: str) -> Params | None:
+        """Parameters for a pasted link, or None when the link is not of this site."""
+        return None
+
+    def slices(self, params: Any) -> Sequence[Slice]:
+        """Parts that are read independently; one by default."""
+        return (Slice(),)
+
+    def request(self, params: Any, part: Slice, cursor: str | None, *, since: datetime | None = None) -> Request | None:
+        """The page at `cursor` (None = the newest). None when there is nothing to fetch (a reader of saved pages).
+
+        `since` is the time up to which everything is known already, less the overlap window; for APIs that filter by time.
+        """
+        return None
+
+    def parse(self, page: Page) -> Parsed:
+        """Bytes to items. Pure: same page, same result. Never raises on any bytes: a wrong page gives a status."""
+        raise NotImplementedError
