@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def load(name: str | None = None, **options: Any) -> Scorer:
-    """Load a model: None gives the embedded one; else a transformers hub id or a local directory. See `models.scorer.load`."""
+    """Load a model: None gives the embedded one; else a hub id or a directory. See `models.scorer.load`."""
     from models.scorer import load as _load  # torch and transformers only when a text is judged
 
     return _load(name, **options)

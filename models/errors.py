@@ -1,10 +1,10 @@
 """What can go wrong while judging, one class per thing the caller does next.
 
-    ModelError
-    |-- WeightsMissing   no such model, or its files are incomplete: name another, or install the files
-    |-- LabelsUnknown    a checkpoint whose labels cannot be guessed: configure the mapping
-    |-- TextRejected     this one text cannot be judged: mark it and go on
-    `-- TrainingError    data or configuration of a training run are wrong
+ModelError
+|-- WeightsMissing   no such model, or its files are incomplete: name another, or install the files
+|-- LabelsUnknown    a checkpoint whose labels cannot be guessed: configure the mapping
+|-- TextRejected     this one text cannot be judged: mark it and go on
+`-- TrainingError    data or configuration of a training run are wrong
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The scraper: one class per site, which says what to fetch and turns bytes into items.
 
-A reader never does I/O. `request` names the next page, `parse` is pure, and `scrapers.collect` drives the two over the one
-polite client, so that every recorded response tests a reader without mocks.
+A reader never does I/O. `request` names the next page, `parse` is pure, and `scrapers.collect` drives the two
+over the one polite client, so that every recorded response tests a reader without mocks.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ class Params(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One page to fetch. `form` is sent urlencoded, `json` as JSON. Secrets go to headers, never into `url`, where the API allows."""
+    """One page to fetch. `form` is sent urlencoded, `json` as JSON.
+
+    Secrets go to headers, never into `url`, where the API allows.
+    """
 
     url: str
     method: Literal["GET", "POST"] = "GET"
@@ -110,7 +113,10 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of a source with its own state: a storefront, a language, a time window. `backfill` slices run slowly, in idle time."""
+    """A part of a source with its own state: a storefront, a language, a time window.
+
+    `backfill` slices run slowly, in idle time.
+    """
 
     name: str = "main"
     values: Mapping[str, str] = field(default_factory=dict)
@@ -121,7 +127,7 @@ class Scraper:
     """Base of all readers. Subclass it in `scrapers/sites/<site>.py`; the registry finds it by itself."""
 
     meta: ClassVar[Meta]
-    Params: ClassVar[type[Params]] = Params
+    params_type: ClassVar[type[Params]] = Params
 
     def match(self, url: str) -> Params | None:
         """Parameters for a pasted link, or None when the link is not of this site."""
@@ -134,7 +140,7 @@ class Scraper:
     def request(self, params: Any, part: Slice, cursor: str | None, *, since: datetime | None = None) -> Request | None:
         """The page at `cursor` (None = the newest). None when there is nothing to fetch (a reader of saved pages).
 
-        `since` is the time up to which everything is known already, less the overlap window; for APIs that filter by time.
+        `since` is the time up to which everything is known already, less the overlap window (for APIs that filter).
         """
         return None
 

@@ -1,16 +1,16 @@
 """What can go wrong while reading a site, one class per thing the caller does next.
 
-    ScraperError
-    |-- BadParams        fix the source's parameters; never retried
-    |-- UnknownScraper   no reader of that name
-    |-- FetchError       the page did not arrive
-    |   |-- Unreachable      network trouble: try again later
-    |   |-- RateLimited      wait `retry_after` seconds
-    |   |-- Refused          address, scheme, robots.txt or size forbids it: do not retry
-    |-- Blocked          the site shows a wall: park the source
-    |-- LoginNeeded      credentials are missing or were refused
-    |-- Gone             the thing that was read does not exist any more
-    `-- LayoutChanged    the page arrived but is not what it was: keep a sample, tell the operator
+ScraperError
+|-- BadParams        fix the source's parameters; never retried
+|-- UnknownScraper   no reader of that name
+|-- FetchError       the page did not arrive
+|   |-- Unreachable      network trouble: try again later
+|   |-- RateLimited      wait `retry_after` seconds
+|   |-- Refused          address, scheme, robots.txt or size forbids it: do not retry
+|-- Blocked          the site shows a wall: park the source
+|-- LoginNeeded      credentials are missing or were refused
+|-- Gone             the thing that was read does not exist any more
+`-- LayoutChanged    the page arrived but is not what it was: keep a sample, tell the operator
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ class Item:
 
     `external_id` is unique and stable within (scraper, what is read); readers without an id of the site's make one with
     `scrapers.readers.identity.content_id`. Texts are plain (no markup, no control characters). Times are aware UTC.
-    `rating` is on 1..5 whatever the site's scale; `rating_raw` and `rating_scale` keep what stood there ("4,0", "1..10").
+    `rating` is on 1..5 whatever the site's scale; `rating_raw` and `rating_scale` keep what stood there ("4,0",
+    "1..10").
     """
 
     kind: Kind
@@ -52,7 +53,7 @@ class Item:
     n_likes: int | None = None
     n_views: int | None = None
     n_replies: int | None = None
-    flags: frozenset[str] = field(default_factory=frozenset)  # verified, hidden, deleted, syndicated, translated, owner ...
+    flags: frozenset[str] = field(default_factory=frozenset)  # verified, hidden, deleted, syndicated, translated ...
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
