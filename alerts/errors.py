@@ -1,25 +1,37 @@
-"""What a caller of `alerts` does next when something fails: try again, give up, or correct a rule."""
+"""What can go wrong between a count and a delivered message, one class per thing the caller does next.
+
+    AlertError
+    |-- BadRule          a rule, route, silence or channel setting is wrong: fix the configuration; never retried
+    |-- UnknownChannel   no channel of that name
+    |-- Retryable        the channel did not take the message: try again after `after` seconds
+    `-- Rejected         the channel will never take this message: record it and tell the operator
+"""
 
 from __future__ import annotations
 
-__all__ = ["AlertsError", "BadRule", "Rejected", "Retryable"]
+
+class AlertError(Exception):
+    """Root of everything this package raises on purpose."""
 
 
-class AlertsError(Exception):
-    """Root of the tree: anything this package raises on purpose."""
+class BadRule(AlertError):
+    """A rule, route, silence or setting is wrong; the message names key, value and what is allowed."""
 
 
-class Retryable(AlertsError):
-    """The delivery failed in a way that may pass; try again, not before `after` seconds where that is known."""
+class UnknownChannel(AlertError):
+    """No channel has that name; the message lists those that exist."""
+
+
+class Retryable(AlertError):
+    """The message was not delivered, but may be later.
+
+    `after` is the wait in seconds the other side asked for; None when it did not say, and the sender's back-off decides.
+    """
 
     def __init__(self, message: str, *, after: float | None = None) -> None:
         super().__init__(message)
         self.after = after
 
 
-class Rejected(AlertsError):
-    """The receiver refused for good (wrong address, revoked token, too large): trying again cannot help."""
-
-
-class BadRule(AlertsError):
-    """A rule, a setting or a stored state that cannot be used; the message names key, value and what is allowed."""
+class Rejected(AlertError):
+    """The other side refused this message for good (bad address, bad login, too large): never sent again as it is."""
