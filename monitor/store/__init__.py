@@ -1,0 +1,1 @@
+"""Rows: tables, sessions, migrations and the questions asked of them."""

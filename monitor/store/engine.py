@@ -1,0 +1,152 @@
+"""The store as an engine: how it is opened, brought up to date, and locked against a second instance."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+from sqlmodel import Session
+
+from monitor.config import Settings
+from monitor.errors import Locked, NotReady
+from monitor.store.search import fold
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x6D6F6E69746F72  # "monitor": one migration at a time on PostgreSQL
+
+SessionMaker = Callable[[], Session]
+
+
+def open_engine(url: str) -> Engine:
+    """An engine with the pragmas this product relies on. SQLite: WAL, foreign keys, 30 s of patience."""
+    if not url.startswith("sqlite"):
+        if url.startswith(("postgresql://", "postgres://")):
+            url = "postgresql+psycopg://" + url.split("://", 1)[1]
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+    memory = url in {"sqlite://", "sqlite:///:memory:"}
+    if not memory:
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **options)
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy begins transactions itself, below, as IMMEDIATE where it writes
+        connection.create_function("fold", 1, fold, deterministic=True)
+        cursor = connection.cursor()
+        for pragma in (
+            "foreign_keys=ON",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "busy_timeout=30000",
+            "temp_store=MEMORY",
+            "cache_size=-64000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        # A transaction that first reads and then writes would fail at once with "database is locked" when somebody
+        # else has written in between; taking the write lock at the start makes it wait instead.
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """One short write transaction: commits at the end, rolls back on any error."""
+    with Session(engine.execution_options(write=True)) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """One consistent snapshot for reading."""
+    with Session(engine) as session:
+        yield session
+
+
+def upgrade(engine: Engine) -> bool:
+    """Apply missing migrations under a lock. True when something was applied."""
+    if pending(engine) is False:
+        return False
+    with engine.execution_options(write=True).connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+            connection.commit()
+        try:
+            with connection.begin():
+                config = _alembic()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        finally:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+                connection.commit()
+    return True
+
+
+def pending(engine: Engine) -> bool:
+    """Whether migrations are missing. Raises NotReady when the store cannot be reached or is newer than this program."""
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise NotReady(f"the store cannot be opened: {getattr(error, 'orig', None) or error}") from error
+    script = ScriptDirectory.from_config(_alembic())
+    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+        raise NotReady(f"the store was written by a newer version (revision {current}); install that version")
+    return current != script.get_current_head()
+
+
+def require_current(engine: Engine) -> None:
+    """Raises NotReady when a migration is missing."""
+    if pending(engine):
+        raise NotReady("the store is not up to date; run `monitor db upgrade`")
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+@contextmanager
+def instance_lock(settings: Settings) -> Iterator[None]:
+    """Hold the store for one instance; the operating system releases it however the process ends.
+
+    Raises Locked (exit code 75) with the holder's process id. On PostgreSQL many workers may share a store.
+    """
+    if not settings.url.startswith("sqlite"):
+        yield
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / "monitor.lock"
+    handle: IO[str]
+    with path.open("a+", encoding="ascii") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise Locked(
+                f"another instance (process {holder}) holds {settings.data_dir}; stop it or use its dashboard"
+            ) from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield

@@ -1,0 +1,47 @@
+"""Full-text search: how texts are folded so that people find what they mean.
+
+SQLite: an FTS5 table over folded text (NFKC, lower case, ё as е, diacritics off, Chinese and Japanese as bigrams).
+PostgreSQL: a tsvector of the same folded text, with trigrams for typos.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+def fold(text: str | None) -> str:
+    """The searchable form of a text: what is stored in the index, and what a query is turned into."""
+    if not text:
+        return ""
+    flat = unicodedata.normalize("NFKD", text.casefold().replace("ё", "е"))
+    # й is a letter of its own in Russian and must not fold into и, as NFKD minus its breve would make it
+    kept = "".join(c for c in flat.replace("и\u0306", "\ue000") if not unicodedata.combining(c)).replace("\ue000", "й")
+    return _CJK.sub(lambda run: " " + " ".join(_bigrams(run.group())) + " ", unicodedata.normalize("NFC", kept))
+
+
+def match_expression(query: str) -> str:
+    """An FTS5 expression: all words must occur, the last as a prefix; "quoted words" as a phrase; -word must not.
+
+    Anything else the user types is data, never syntax.
+    """
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for minus, phrase, word in re.findall(r'(-?)(?:"([^"]+)"|(\S+))', query):
+        terms = _WORD.findall(fold(phrase or word))
+        if not terms:
+            continue
+        quoted = '"' + " ".join(terms) + '"'
+        if not phrase:
+            quoted += "*"
+        (unwanted if minus else wanted).append(quoted)
+    if not wanted:
+        return ""
+    return " AND ".join(wanted) + "".join(f" NOT {term}" for term in unwanted)
+
+
+def _bigrams(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
