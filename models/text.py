@@ -1,0 +1,127 @@
+"""What a text is before it is judged: cleaning, reasons for rejection, keys of duplicates, windows over long texts."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from models.errors import TextRejected
+
+MAX_CHARACTERS = 24_000  # beyond this a text is sampled, see `condense`
+_STRETCHES = 6  # how many pieces of a huge text are kept
+
+# Invisible characters that change bytes and not meaning. ZWJ and ZWNJ (U+200D, U+200C) stay: emoji families, Persian, Hindi.
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffd]|[\U000e0000-\U000e0fff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,300}|!--.{0,2000}?--)>", re.DOTALL)
+_SPACE = re.compile(r"\s+")
+# "Zalgo": marks piled on a letter. Only marks that no language piles up; Thai, Arabic and Indic marks are other blocks.
+_MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_PILE = re.compile(f"[{_MARKS}]{{3,}}")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a-zA-Z]{2,31});")
+_PICTOGRAPH = re.compile(
+    "[\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u25aa-\u27bf\u2934-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+)
+# :) ;-( :'( =D xD <3 ^_^ and the Russian ))) or (((
+_EMOTICON = re.compile(r"[:;=8][-'o^]?[)(\]\[DPpSsOo/\\|*3]|[)(]{2,}|\)$|<3|\^_*\^|>_<|-_-|[xX]D")
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_HANDLE = re.compile(r"(?<![\w.])@\w{1,50}")
+
+
+def clean(text: str) -> str:
+    """The text without what no reader sees: markup, entities, control and invisible characters, piled marks, spare spaces.
+
+    Case, punctuation, emoji, repeated letters, links and handles stay: they inform, or are the tokenizer's business.
+    """
+    if text.isascii() and not _needs_ascii_work(text):
+        return text
+    if "&" in text:
+        text = _ENTITY.sub(lambda m: html.unescape(m.group()), text)
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    text = _SURROGATE.sub(" ", _CONTROL.sub(" ", text))
+    if not text.isascii():
+        text = _INVISIBLE.sub("", text)
+        text = _PILE.sub("", unicodedata.normalize("NFC", text)) if _PILE.search(text) else unicodedata.normalize("NFC", text)
+    return _SPACE.sub(" ", text).strip()
+
+
+def _needs_ascii_work(text: str) -> bool:
+    return bool("&" in text or "<" in text or "  " in text or not text.isprintable() or text[:1] == " " or text[-1:] == " ")
+
+
+def prepare(text: object) -> str:
+    """`clean`, cut to size; raises TextRejected with the reason when there is nothing to judge."""
+    if text is None:
+        raise TextRejected("no text")
+    if not isinstance(text, str):
+        raise TextRejected(f"not a text but {type(text).__name__}")
+    if len(text) > MAX_CHARACTERS:
+        text = condense(text)
+    cleaned = clean(text)
+    if not cleaned:
+        raise TextRejected("empty text")
+    bare = _HANDLE.sub("", _URL.sub("", cleaned))
+    if not bare.strip():
+        raise TextRejected("only links or handles")
+    if not (any(map(str.isalnum, bare)) or _PICTOGRAPH.search(bare) or _EMOTICON.search(bare)):
+        raise TextRejected("no words, digits or emoji")
+    return cleaned
+
+
+def condense(text: str, *, limit: int = MAX_CHARACTERS) -> str:
+    """A huge text as evenly spread stretches, the beginning and the end among them, at most `limit` characters."""
+    if len(text) <= limit:
+        return text
+    size = limit // _STRETCHES - 1
+    last = len(text) - size
+    return "\n".join(text[start : start + size] for start in (last * i // (_STRETCHES - 1) for i in range(_STRETCHES)))
+
+
+def key(text: str) -> bytes:
+    """Equal for texts that get one judgement: the cleaned text itself, hashed to 16 bytes."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def windows(n_tokens: int, *, size: int, limit: int = 32) -> list[tuple[int, int]]:
+    """Half-open token ranges, each at most `size` long, that cover a text; neighbours share an eighth.
+
+    One range when the text fits. More than `limit` ranges are thinned evenly; the first and the last stay.
+    """
+    if size < 8:
+        raise ValueError(f"size is {size}; windows under 8 tokens carry no meaning")
+    if n_tokens <= size:
+        return [(0, n_tokens)]
+    step = size - size // 8
+    n = -(-(n_tokens - size) // step) + 1
+    # evenly spread starts: the last window is as full as the others
+    starts = [round(i * (n_tokens - size) / (n - 1)) for i in range(n)]
+    if n > limit:
+        starts = [starts[round(i * (n - 1) / (limit - 1))] for i in range(limit)]
+    return [(start, start + size) for start in starts]
+
+
+_SENTENCE = re.compile(r"[^.!?…。!?।؟\n]+(?:[.!?…。!?।؟\n]+|$)")
+# A clause ends where a contrast begins; the words are those of `but`, `however` in the languages most read here.
+_CONTRAST = re.compile(
+    r"(?:^|(?<=[\s,;—–-]))(?:but|however|although|though|while|но|однако|зато|хотя|але|проте|зате|aber|jedoch|obwohl|mais|cependant|"
+    r"pero|aunque|sin embargo|ma|però|mas|porém|embora|ale|jednak|chociaż|ama|fakat|ancak|maar|echter|avšak|tapi|namun|nhưng|"
+    r"лекин|бірақ|алайда)(?=[\s,])|但是|但|不过|可是|けど|でも|しかし|하지만|지만|लेकिन|मगर|لكن|แต่",
+    re.IGNORECASE,
+)
+
+
+def clauses(text: str) -> Iterator[tuple[int, int]]:
+    """Character ranges of the clauses of a text: sentences, cut again before a word of contrast."""
+    for sentence in _SENTENCE.finditer(text):
+        start = sentence.start()
+        for contrast in _CONTRAST.finditer(text, sentence.start(), sentence.end()):
+            if contrast.start() > start and text[start : contrast.start()].strip(" ,;—–-"):
+                yield start, contrast.start()
+                start = contrast.start()
+        if text[start : sentence.end()].strip():
+            yield start, sentence.end()
