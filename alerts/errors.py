@@ -1,10 +1,10 @@
 """What can go wrong between a count and a delivered message, one class per thing the caller does next.
 
-    AlertError
-    |-- BadRule          a rule, route, silence or channel setting is wrong: fix the configuration; never retried
-    |-- UnknownChannel   no channel of that name
-    |-- Retryable        the channel did not take the message: try again after `after` seconds
-    `-- Rejected         the channel will never take this message: record it and tell the operator
+AlertError
+|-- BadRule          a rule, route, silence or channel setting is wrong: fix the configuration; never retried
+|-- UnknownChannel   no channel of that name
+|-- Retryable        the channel did not take the message: try again after `after` seconds
+`-- Rejected         the channel will never take this message: record it and tell the operator
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class UnknownChannel(AlertError):
 class Retryable(AlertError):
     """The message was not delivered, but may be later.
 
-    `after` is the wait in seconds the other side asked for; None when it did not say, and the sender's back-off decides.
+    `after` is the wait in seconds the other side asked for; None when it did not say: the sender's back-off decides.
     """
 
     def __init__(self, message: str, *, after: float | None = None) -> None:
