@@ -101,7 +101,7 @@ def upgrade(engine: Engine) -> bool:
 
 
 def pending(engine: Engine) -> bool:
-    """Whether migrations are missing. Raises NotReady when the store cannot be reached or is newer than this program."""
+    """Whether migrations are missing. Raises NotReady when the store cannot be reached or is newer than we are."""
     try:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,1 @@
+"""Numbers with a sample size and an interval: pure functions from counts and values, no database."""
