@@ -1,0 +1,220 @@
+"""How a text becomes numbers: normalisation, sub-word tokens, hashed n-grams. Deterministic and vectorised."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PAD, UNK, CLS, MASK = "[PAD]", "[UNK]", "[CLS]", "[MASK]"
+SPECIAL_TOKENS = (PAD, UNK, CLS, MASK)
+SHOUT = "\u21e7"  # stands before a word written in capitals
+USER, URL = "@user", "http"
+
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_HANDLE = re.compile(r"(?<![\w@])@[A-Za-z0-9_.]{2,}")
+_REPEATED = re.compile(r"([^\d\s])\1{2,}")
+_CAPITALS = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+_SPACE = re.compile(r"[\s\u200b\u200e\u200f\u2060\ufeff\x00-\x1f]+")
+
+NGRAM_SIZES = (2, 3, 4, 5)
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xFF51AFD7ED558CCD)
+_WORD_SALT = np.uint64(0x2545F4914F6CDD1D)
+_PAIR_SALT = np.uint64(0xD6E8FEB86659FD93)
+
+
+def normalise(text: str) -> str:
+    """One line of lower-case NFKC text in which case, repetition, mentions and addresses stay visible.
+
+    A handle becomes "@user", an address "http", three or more of one sign become two ("sooo" -> "soo"),
+    and a word of three or more capitals gets the mark U+21E7 before it (a text all in capitals gets one).
+    """
+    text = unicodedata.normalize("NFKC", text)
+    if "@" in text:
+        text = _HANDLE.sub(USER, text)
+    if "://" in text or "www." in text.lower():
+        text = _URL.sub(URL, text)
+    lowered = text.lower()
+    if lowered != text:
+        if len(text) > 3 and text.isupper():
+            text = f"{SHOUT} {lowered}"
+        elif any(first.isupper() and second.isupper() for first, second in zip(text, text[1:], strict=False)):
+            text = _CAPITALS.sub(_mark_capitals, text).lower()
+        else:
+            text = lowered
+    text = _REPEATED.sub(r"\1\1", text)
+    return _SPACE.sub(" ", text).strip()
+
+
+def _mark_capitals(match: re.Match[str]) -> str:
+    word = match.group()
+    return f"{SHOUT} {word}" if word.isupper() else word
+
+
+def build_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
+    """Train a byte-fallback BPE over normalised texts. Digits stand alone; words carry a leading mark."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token=UNK, byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\d|[^\w\s\p{M}]"), behavior="isolated"),
+            pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="first"),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=[*SPECIAL_TOKENS, *(f"<0x{byte:02X}>" for byte in range(256))],
+        limit_alphabet=max(200, vocab_size // 6),
+        max_token_length=16,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer=trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{CLS} $A", special_tokens=[(CLS, tokenizer.token_to_id(CLS))]
+    )
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    return tokenizer
+
+
+@functools.cache
+def _word_signs() -> np.ndarray:
+    """For each code point of the basic plane: part of a word (letters, digits, marks) or not."""
+    kinds = [unicodedata.category(chr(code))[0] in "LNM" for code in range(0x10000)]
+    table = np.zeros(0x110000, bool)
+    table[:0x10000] = kinds
+    table[0x20000:0x32000] = True  # rare Chinese signs
+    return table
+
+
+def hash_ngrams(texts: Sequence[str], *, log2_buckets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Buckets of all n-grams of normalised texts: characters 2 to 5 inside words, words, pairs of words.
+
+    Returns (buckets [m] int32, text [m] int32): the bucket of each n-gram and the number of its text, sorted
+    by text. The hash is a polynomial over code points modulo 2 ** 64 with a final mix, equal on every machine.
+    """
+    if not texts:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    codes = np.frombuffer("".join(f" {text} " for text in texts).encode("utf-32-le", "replace"), np.uint32)
+    sizes = np.fromiter((len(text) + 2 for text in texts), np.int64, len(texts))
+    owner = np.repeat(np.arange(len(texts), dtype=np.int32), sizes)
+    space = codes == 32
+    codes64 = codes.astype(np.uint64) + np.uint64(1)
+    found: list[np.ndarray] = []
+    owners: list[np.ndarray] = []
+    total = len(codes)
+    rolling = codes64.copy()
+    # An n-gram may begin or end with the space at a word's edge, and holds none inside.
+    inside_ok = np.ones(total, bool)
+    for size in range(2, max(NGRAM_SIZES) + 1):
+        if total < size:
+            break
+        rolling = rolling[:-1] * _PRIME + codes64[size - 1 :]
+        if size > 2:
+            inside_ok = inside_ok[:-1] & ~space[size - 2 : total - 1]
+            valid = inside_ok
+        else:
+            inside_ok = inside_ok[:-1]
+            valid = ~(space[:-1] & space[1:])
+        at = np.flatnonzero(valid)
+        found.append(_bucket(rolling[at] + np.uint64(size), log2_buckets))
+        owners.append(owner[at])
+    for values, of in _word_hashes(codes, codes64, owner):
+        found.append(_bucket(values, log2_buckets))
+        owners.append(of)
+    buckets = np.concatenate(found)
+    owner_all = np.concatenate(owners)
+    order = np.argsort(owner_all, kind="stable")
+    return buckets[order], owner_all[order]
+
+
+def _word_hashes(codes: np.ndarray, codes64: np.ndarray, owner: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Hashes of words (runs of letters; other signs alone) and of neighbouring pairs, with their texts."""
+    word = _word_signs()[np.minimum(codes, 0x10FFFF)]
+    space = codes == 32
+    begins = ~space & ~(word & np.concatenate(([False], word[:-1])))
+    starts = np.flatnonzero(begins)
+    if not len(starts):
+        return
+    position = np.arange(len(codes), dtype=np.int64)
+    run = np.cumsum(begins) - 1
+    place = (position - starts[np.maximum(run, 0)]).clip(0, 63)
+    powers = _powers()
+    part = np.where(space, np.uint64(0), codes64 * powers[place])
+    words = np.add.reduceat(part, starts)
+    of = owner[starts]
+    yield words ^ _WORD_SALT, of
+    if len(words) > 1:
+        same = of[1:] == of[:-1]
+        pairs = words[:-1] * _PRIME + (words[1:] ^ _PAIR_SALT)
+        yield pairs[same], of[1:][same]
+
+
+@functools.cache
+def _powers() -> np.ndarray:
+    prime, mask = int(_PRIME), (1 << 64) - 1
+    values = [1]
+    for _ in range(63):
+        values.append(values[-1] * prime & mask)
+    return np.array(values, np.uint64)
+
+
+def _bucket(values: np.ndarray, log2_buckets: int) -> np.ndarray:
+    values = (values ^ (values >> np.uint64(33))) * _MIX
+    return (values >> np.uint64(64 - log2_buckets)).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A batch as flat arrays: token ids and n-gram rows of text i lie between offsets i and i + 1."""
+
+    tokens: np.ndarray  # int32 [sum of lengths]
+    token_offsets: np.ndarray  # int64 [n + 1]
+    ngrams: np.ndarray  # int32 [sum of counts]: rows of the n-gram table
+    ngram_offsets: np.ndarray  # int64 [n + 1]
+
+    def __len__(self) -> int:
+        return len(self.token_offsets) - 1
+
+
+class TextEncoder:
+    """Tokenizer and n-gram rows of one model. Thread-safe; no state changes after construction."""
+
+    def __init__(self, tokenizer: Tokenizer, *, log2_buckets: int, kept_buckets: np.ndarray) -> None:
+        """`kept_buckets`: sorted buckets that own a vector; the i-th owns row i of the n-gram table."""
+        self.tokenizer = tokenizer
+        self.log2_buckets = log2_buckets
+        self.row_of = np.full(1 << log2_buckets, -1, np.int32)
+        self.row_of[kept_buckets] = np.arange(len(kept_buckets), dtype=np.int32)
+        self.pad_id = int(tokenizer.token_to_id(PAD))
+        self.cls_id = int(tokenizer.token_to_id(CLS))
+        self.mask_id = int(tokenizer.token_to_id(MASK))
+
+    def encode(self, texts: Sequence[str], *, normalised: bool = False) -> Encoded:
+        """Tokens (first is CLS, not cut) and n-gram rows of each text."""
+        clean = list(texts) if normalised else [normalise(text) for text in texts]
+        encode = getattr(self.tokenizer, "encode_batch_fast", self.tokenizer.encode_batch)
+        pieces = [item.ids for item in encode(clean)]
+        counts = np.fromiter((len(piece) for piece in pieces), np.int64, len(pieces))
+        tokens = np.fromiter((token for piece in pieces for token in piece), np.int32, int(counts.sum()))
+        rows, offsets = self.ngram_rows(clean)
+        return Encoded(tokens, np.concatenate(([0], np.cumsum(counts))), rows, offsets)
+
+    def ngram_rows(self, clean: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, offsets) of the n-grams of normalised texts that own a vector."""
+        buckets, owner = hash_ngrams(clean, log2_buckets=self.log2_buckets)
+        rows = self.row_of[buckets]
+        known = rows >= 0
+        counts = np.bincount(owner[known], minlength=len(clean))
+        return rows[known], np.concatenate(([0], np.cumsum(counts)))
