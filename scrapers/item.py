@@ -50,6 +50,8 @@ class Item:
     parent_id: str | None = None
     subject: str | None = None
     location: str | None = None
+    origin: str | None = None  # the platform that a row of an import names: google_maps, 2gis, zendesk
+    customer: str | None = None  # id of the customer where the export carries one (surveys, tickets)
     n_likes: int | None = None
     n_views: int | None = None
     n_replies: int | None = None

@@ -208,6 +208,18 @@ class Signature(SQLModel, table=True):
     minhash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
+class SignatureBand(SQLModel, table=True):
+    """One band of a MinHash (locality-sensitive hashing): equal bands make candidates. Pruned with the window."""
+
+    __tablename__ = "signature_band"
+    brand_id: int = Field(primary_key=True)
+    band: int = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    mention_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, index=True)
+    )
+
+
 class TopicTag(SQLModel, table=True):
     """A topic on a mention, with its own sentiment: the effective one."""
 

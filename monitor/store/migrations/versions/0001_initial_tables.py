@@ -495,6 +495,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_signature_text_hash"), ["text_hash"], unique=False)
 
     op.create_table(
+        "signature_band",
+        sa.Column("brand_id", sa.Integer(), nullable=False),
+        sa.Column("band", sa.Integer(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.Column("mention_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["mention_id"], ["mention.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("brand_id", "band", "value", "mention_id"),
+    )
+    with op.batch_alter_table("signature_band", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_signature_band_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
         "survey_answer",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("brand_id", sa.Integer(), nullable=False),
