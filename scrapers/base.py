@@ -63,6 +63,7 @@ class Meta:
     verified: Verification = "live: not verified"
     aliases: tuple[str, ...] = ()
     docs: str | None = None  # public documentation of the API
+    match_order: int = 0  # who is asked first about a link: 0 one site, 1 software run by many sites, 2 any page
 
 
 class Params(BaseModel):
@@ -109,6 +110,9 @@ class Parsed:
     gone: tuple[str, ...] = ()
     note: str | None = None
     retry_after: float | None = None
+    facts: Mapping[str, float] = field(
+        default_factory=dict
+    )  # of the whole page: rating_value, rating_count, review_count
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""One file per site; `scrapers.registry` finds the readers by itself."""
