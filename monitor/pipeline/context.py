@@ -25,8 +25,8 @@ def utc_now() -> datetime:
 class Context:
     """Settings, store, clock, randomness and model of one process.
 
-    `clock` is the only source of "now": a replay hands in a simulated one. The model is loaded when a text is first scored.
-    `progress(done, total, what)` is told about anything long.
+    `clock` is the only source of "now": a replay hands in a simulated one. The model is loaded when a text is first
+    scored. `progress(done, total, what)` is told about anything long.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ IMPORT = "import"  # the scraper of sources that are files or webhooks
 
 
 def synchronise(session: Session, settings: Settings, *, now: datetime) -> None:
-    """Bring brand and source rows in step with the configuration. What is no longer configured is switched off, not deleted."""
+    """Bring brand and source rows in step with the configuration. What left it is switched off, not deleted."""
     import scrapers.registry
 
     for slug, wanted in settings.brands.items():
@@ -26,7 +26,9 @@ def synchronise(session: Session, settings: Settings, *, now: datetime) -> None:
     for slug, source_settings in settings.sources.items():
         meta = scrapers.registry.get(source_settings.scraper).meta
         interval = source_settings.interval or timedelta(seconds=meta.interval_seconds)
-        seconds = max(int(interval.total_seconds()), meta.min_interval_seconds if source_settings.interval is None else 1)
+        seconds = max(
+            int(interval.total_seconds()), meta.min_interval_seconds if source_settings.interval is None else 1
+        )
         source = session.exec(select(Source).where(Source.slug == slug)).first()
         if source is None:
             source = Source(slug=slug, title=slug, scraper=meta.name, created_at=now, next_due_at=now)
@@ -79,7 +81,9 @@ def slug_of(name: str, *, taken: Iterable[str] = ()) -> str:
          "я": "ya"}
     )  # fmt: skip
     plain = name.casefold().translate(table)
-    base = "_".join(part for part in "".join(c if c.isascii() and c.isalnum() else " " for c in plain).split()) or "brand"
+    base = (
+        "_".join(part for part in "".join(c if c.isascii() and c.isalnum() else " " for c in plain).split()) or "brand"
+    )
     used = set(taken)
     slug, number = base, 2
     while slug in used:

@@ -1,0 +1,19 @@
+"""The aggregate step: touched hours become buckets."""
+
+from __future__ import annotations
+
+from monitor.pipeline.context import Context
+from monitor.store.buckets import recompute_touched
+from monitor.store.engine import writing
+
+
+def aggregate(context: Context) -> int:
+    """Recompute every touched hour, a short transaction at a time. Returns the number of hours."""
+    total = 0
+    while not context.should_stop():
+        with writing(context.engine) as session:
+            n = recompute_touched(session)
+        total += n
+        if n == 0:
+            break
+    return total

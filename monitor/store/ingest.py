@@ -1,0 +1,325 @@
+"""Items into mentions: which are new, edited or copies; rows and touched hours in the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, text, update
+from sqlmodel import Session, col, select
+
+from monitor.store import meta
+from monitor.store.search import fold
+from monitor.store.tables import Mention, Revision, Signature, SignatureBand, TouchedHour
+
+if TYPE_CHECKING:
+    from scrapers.item import Item
+
+MAX_TEXT = 20_000  # characters kept of one text; what is longer is an article, and its head says what it is about
+DUPLICATE_WINDOW = timedelta(days=30)
+DUPLICATE_MIN_LENGTH = 60  # "Отлично!" twice is two opinions, a long text twice is a copy
+_CHUNK = 400
+
+
+@dataclass(slots=True)
+class Ingested:
+    """Counts of one call, and the ids that are new."""
+
+    n_seen: int = 0
+    n_new: int = 0
+    n_edited: int = 0
+    n_copies: int = 0
+    new_ids: list[int] = field(default_factory=list)
+
+
+def content_hash(item: Item) -> str:
+    """Changes when anything a reader would notice changes: title, text, rating, reply, hidden or deleted marks."""
+    reply = item.reply.text if item.reply else ""
+    marks = ",".join(sorted(item.flags & {"hidden", "deleted"}))
+    whole = "\x1f".join([item.title or "", item.text, str(item.rating or ""), reply, marks])
+    return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def ingest(
+    session: Session,
+    items: Iterable[Item],
+    *,
+    brand_id: int,
+    source_id: int,
+    origin: str,
+    now: datetime,
+    location: str = "",
+    store_authors: bool = False,
+    near_duplicates: bool = True,
+) -> Ingested:
+    """Insert what is new, update what was edited (the old words become a Revision), leave the rest alone.
+
+    The key is (brand, origin, external id): a second run changes nothing. Items without a date get the time of first
+    sight, which later readings do not move.
+    """
+    counts = Ingested()
+    key = meta.install_key(session)
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) >= _CHUNK:
+            _ingest_chunk(
+                session, batch, counts, brand_id, source_id, origin, now, location, store_authors, key, near_duplicates
+            )
+            batch = []
+    if batch:
+        _ingest_chunk(
+            session, batch, counts, brand_id, source_id, origin, now, location, store_authors, key, near_duplicates
+        )
+    return counts
+
+
+def mark_gone(
+    session: Session, external_ids: Sequence[str], *, brand_ids: Sequence[int], origin: str, now: datetime
+) -> int:
+    """Deleted at the source: body and author go, the id, rating and date stay. Returns how many."""
+    n = 0
+    for start in range(0, len(external_ids), _CHUNK):
+        found = session.exec(
+            select(Mention).where(
+                col(Mention.brand_id).in_(brand_ids),
+                Mention.origin == origin,
+                col(Mention.external_id).in_(external_ids[start : start + _CHUNK]),
+                col(Mention.gone_at).is_(None),
+            )
+        ).all()
+        for mention in found:
+            erase_text(session, mention, now=now)
+            n += 1
+    return n
+
+
+def erase_text(session: Session, mention: Mention, *, now: datetime) -> None:
+    """Take the words and the person out of a mention; what was judged and counted stays."""
+    mention.text, mention.title, mention.author, mention.reply_text, mention.url = "", None, None, None, None
+    mention.gone_at = now
+    if mention.score_state == "new":
+        mention.score_state = "none"
+    session.add(mention)
+    session.execute(delete(Revision).where(col(Revision.mention_id) == mention.id))
+    session.execute(delete(Signature).where(col(Signature.mention_id) == mention.id))
+    session.execute(delete(SignatureBand).where(col(SignatureBand.mention_id) == mention.id))
+    session.execute(text("DELETE FROM mention_search WHERE rowid = :id"), {"id": mention.id})
+
+
+def touch(session: Session, brand_id: int, times: Iterable[datetime]) -> None:
+    """Mark the hours of these times for recomputation."""
+    hours = {hour_of(at) for at in times}
+    if not hours:
+        return
+    rows = [{"brand_id": brand_id, "hour_at": hour} for hour in sorted(hours)]
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+        session.execute(pg_insert(TouchedHour).on_conflict_do_nothing(), rows)
+    else:
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        session.execute(sqlite_insert(TouchedHour).on_conflict_do_nothing(), rows)
+
+
+def hour_of(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def rating_sentiment(rating: float) -> str:
+    """What stars without words say: 1-2 negative, 3 neutral, 4-5 positive."""
+    return "negative" if rating < 2.5 else "neutral" if rating < 3.5 else "positive"
+
+
+def _ingest_chunk(
+    session: Session,
+    items: list[Item],
+    counts: Ingested,
+    brand_id: int,
+    source_id: int,
+    origin: str,
+    now: datetime,
+    location: str,
+    store_authors: bool,
+    key: bytes,
+    near_duplicates: bool,
+) -> None:
+    counts.n_seen += len(items)
+    latest: dict[str, Item] = {item.external_id: item for item in items}
+    known = {
+        mention.external_id: mention
+        for mention in session.exec(
+            select(Mention).where(
+                Mention.brand_id == brand_id, Mention.origin == origin, col(Mention.external_id).in_(list(latest))
+            )
+        )
+    }
+    fresh: list[dict[str, Any]] = []
+    touched: list[datetime] = []
+    for external_id, item in latest.items():
+        digest = content_hash(item)
+        old = known.get(external_id)
+        if old is None:
+            fresh.append(_row(item, digest, brand_id, source_id, origin, now, location, store_authors, key))
+        elif old.content_hash != digest and old.gone_at is None:
+            _edit(session, old, item, digest, now)
+            counts.n_edited += 1
+            touched.append(old.published_at)
+        else:
+            _refresh(session, old, item)
+    if fresh:
+        ids = list(
+            session.execute(insert(Mention).returning(col(Mention.id), sort_by_parameter_order=True), fresh).scalars()
+        )
+        counts.n_new += len(ids)
+        counts.new_ids += [int(i) for i in ids if i is not None]
+        for mention_id, row in zip(ids, fresh, strict=True):
+            row["id"] = mention_id
+        session.execute(
+            text("INSERT INTO mention_search (rowid, body) VALUES (:id, :body)"),
+            [{"id": row["id"], "body": fold(f"{row['title'] or ''} {row['text']}")} for row in fresh],
+        )
+        if near_duplicates:
+            counts.n_copies += _cluster(session, fresh, brand_id)
+        touched += [row["published_at"] for row in fresh]
+    touch(session, brand_id, touched)
+
+
+def _row(
+    item: Item,
+    digest: str,
+    brand_id: int,
+    source_id: int,
+    origin: str,
+    now: datetime,
+    location: str,
+    store_authors: bool,
+    key: bytes,
+) -> dict[str, Any]:
+    author = item.author_id or item.author
+    named = (item.author or author) if store_authors else (meta.pseudonym(key, origin, author) if author else None)
+    words = item.text[:MAX_TEXT]
+    published = item.published_at or now
+    if published > now + timedelta(days=1):
+        published = now  # a clock in the future would hide the mention from every window
+    has_words = bool(words.strip() or (item.title or "").strip())
+    row: dict[str, Any] = {
+        "brand_id": brand_id, "source_id": source_id, "origin": origin, "external_id": item.external_id,
+        "kind": item.kind, "url": item.url, "author": named, "location": item.location or location,
+        "title": item.title, "text": words, "rating": item.rating, "rating_raw": item.rating_raw,
+        "rating_scale": item.rating_scale, "published_at": published,
+        "published_precision": (item.published_precision or "second") if item.published_at else "first_seen",
+        "edited_at": item.edited_at, "observed_at": now, "parent_id": item.parent_id,
+        "reply_text": item.reply.text if item.reply else None,
+        "reply_at": item.reply.published_at if item.reply else None,
+        "n_likes": item.n_likes, "n_views": item.n_views, "flags": sorted(item.flags), "content_hash": digest,
+        "cluster_id": None, "counts": True, "score_state": "new" if has_words else "none",
+        "language": item.language or "", "sentiment": None, "model": "", "corrected": False,
+    }  # fmt: skip
+    if not has_words and item.rating is not None:
+        row["sentiment"], row["model"] = rating_sentiment(item.rating), "rating"
+    return row
+
+
+def _edit(session: Session, old: Mention, item: Item, digest: str, now: datetime) -> None:
+    words = item.text[:MAX_TEXT]
+    changed_words = (old.text, old.title) != (words, item.title)
+    session.add(
+        Revision(mention_id=old.id, seen_until=now, title=old.title, text=old.text, rating=old.rating,
+                 content_hash=old.content_hash)
+    )  # fmt: skip
+    old.title, old.text, old.rating = item.title, words, item.rating
+    old.rating_raw, old.rating_scale = item.rating_raw, item.rating_scale
+    old.edited_at = item.edited_at or now
+    old.content_hash = digest
+    if changed_words:
+        old.score_state = "new" if (words.strip() or (item.title or "").strip()) else "none"
+        session.execute(
+            text("UPDATE mention_search SET body = :body WHERE rowid = :id"),
+            {"id": old.id, "body": fold(f"{item.title or ''} {words}")},
+        )
+    if old.score_state == "none":
+        old.sentiment = rating_sentiment(item.rating) if item.rating is not None else None
+    _refresh(session, old, item)
+
+
+def _refresh(session: Session, old: Mention, item: Item) -> None:
+    """What may change without being an edit: likes, views, the owner's reply, a more exact date."""
+    values = {"n_likes": item.n_likes, "n_views": item.n_views}
+    if item.reply is not None:
+        values |= {"reply_text": item.reply.text, "reply_at": item.reply.published_at}  # type: ignore[dict-item]
+    for name, value in values.items():
+        if value is not None and getattr(old, name) != value:
+            setattr(old, name, value)
+            session.add(old)
+    if old.missing_since is not None:
+        old.missing_since = None
+        session.add(old)
+
+
+def _cluster(session: Session, rows: list[dict[str, Any]], brand_id: int) -> int:
+    """Link near-duplicates to the first of their cluster; copies do not count. Returns how many copies were found."""
+    from scrapers import duplicates
+
+    n_copies = 0
+    for row in sorted(rows, key=lambda row: (row["published_at"], row["id"])):
+        if len(row["text"]) < DUPLICATE_MIN_LENGTH:
+            continue
+        signature = duplicates.signature(row["text"])
+        digest = duplicates.normalised_hash(row["text"])
+        bands = duplicates.bands(signature)
+        head = _find_head(session, brand_id, digest, signature, bands, row)
+        if head is not None:
+            row["cluster_id"] = head
+            n_copies += 1
+            session.execute(update(Mention).where(col(Mention.id) == row["id"]).values(cluster_id=head, counts=False))
+            session.execute(
+                update(Mention)
+                .where(col(Mention.id) == head, col(Mention.cluster_id).is_(None))
+                .values(cluster_id=head)
+            )
+        session.execute(
+            insert(Signature),
+            [{"mention_id": row["id"], "text_hash": digest, "minhash": duplicates.to_bytes(signature)}],
+        )
+        session.execute(
+            insert(SignatureBand),
+            [
+                {"brand_id": brand_id, "band": n, "value": value, "mention_id": row["id"]}
+                for n, value in enumerate(bands)
+            ],
+        )
+    return n_copies
+
+
+def _find_head(
+    session: Session, brand_id: int, digest: str, signature: Any, bands: Sequence[str], row: dict[str, Any]
+) -> int | None:
+    """The first mention of the cluster this text belongs to, within the window, or None when it is the first."""
+    from scrapers import duplicates
+
+    window = (row["published_at"] - DUPLICATE_WINDOW, row["published_at"] + DUPLICATE_WINDOW)
+    near = (
+        select(Mention.id, Mention.cluster_id, Signature.text_hash, Signature.minhash)
+        .join(Signature, col(Signature.mention_id) == col(Mention.id))
+        .join(SignatureBand, col(SignatureBand.mention_id) == col(Mention.id))
+        .where(
+            SignatureBand.brand_id == brand_id,
+            col(Mention.published_at).between(*window),
+            Mention.id != row["id"],
+        )
+        .order_by(col(Mention.published_at), col(Mention.id))
+    )
+    for number, value in enumerate(bands):
+        rows = session.exec(near.where(SignatureBand.band == number, SignatureBand.value == value).limit(20))
+        for mention_id, cluster_id, text_hash, minhash in rows:
+            if text_hash == digest or (
+                minhash and duplicates.similarity(signature, duplicates.from_bytes(minhash)) >= 0.8
+            ):
+                return int(cluster_id or mention_id or 0)
+    return None
