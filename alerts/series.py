@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Self
 from urllib.parse import quote, unquote
 
@@ -39,7 +39,12 @@ class SeriesKey:
     def parents(self) -> tuple[SeriesKey, ...]:
         """The nodes one step wider, each with one dimension opened; none for the brand itself."""
         narrowed = [name for name in DIMENSIONS if getattr(self, name) is not None]
-        return tuple(replace(self, **{name: None}) for name in narrowed)
+        return tuple(self.opened(name) for name in narrowed)
+
+    def opened(self, dimension: str) -> SeriesKey:
+        """The node with one dimension open."""
+        kept = {name: getattr(self, name) for name in DIMENSIONS if name != dimension}
+        return SeriesKey(self.brand, **kept)
 
     def ancestors(self) -> Iterator[SeriesKey]:
         """Every wider node, nearest first, each once, the brand last."""

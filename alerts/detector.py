@@ -1,0 +1,265 @@
+"""Whether the newest row of one series is an alarm: the incremental detector, and `detect` that runs it over rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import nbdtrik
+
+from alerts.errors import BadRule
+from alerts.evidence import tail
+from alerts.panel import Panel, Verdicts
+from alerts.phase import Calendar
+from alerts.prior import DAY
+from alerts.series import Row
+from alerts.settings import HOUR, Settings
+from alerts.threshold import threshold
+
+__all__ = ["Decision", "Detector", "detect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the detector says about one series at one time.
+
+    `observed`, `expected`, `low`, `high` (95 % interval of what is usual) and `p_value` belong to the most telling
+    window: the last `window_steps` steps, from `since` on. `score` is the decimal log of the Bayes factor over all
+    windows, comparable over all series; `alarm` is score >= `threshold` with the minimum evidence. `share_before` and
+    `share` compare the negative share. `shifted` is the probability that all volume moved (campaign, holiday).
+    `windows` has (observed, expected) of every window by its steps.
+    """
+
+    at: dt.datetime
+    signal: str
+    score: float
+    threshold: float
+    alarm: bool
+    observed: float
+    expected: float
+    low: float
+    high: float
+    ratio: float
+    p_value: float
+    window_steps: int
+    step_seconds: int
+    since: dt.datetime
+    total: float | None
+    expected_total: float | None
+    share: float | None
+    share_before: float | None
+    shifted: float
+    holiday: bool
+    short_history: bool
+    missing: bool
+    suspect_zero: bool
+    ignored: bool = False
+    windows: Mapping[int, tuple[float, float]] = field(default_factory=dict, compare=False)
+
+    @property
+    def excess(self) -> float:
+        """Observed above expected."""
+        return self.observed - self.expected
+
+    @property
+    def confounders(self) -> tuple[str, ...]:
+        """What else could explain the number: `holiday`, `campaign`, `short_history`, `gap`."""
+        found = {
+            "holiday": self.holiday,
+            "campaign": self.shifted > 0.5 and (self.total or 0) > (self.expected_total or 0),
+            "short_history": self.short_history,
+            "gap": self.suspect_zero,
+        }
+        return tuple(name for name, true in found.items() if true)
+
+
+class Detector:
+    """Judges one series, row after row. Its state has a fixed size and goes to JSON and back."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        holidays: Iterable[dt.date] = (),
+        level: float | None = None,
+        weight_of_level: float = 2.0,
+    ) -> None:
+        """`level` is what a parent series lets expect per step (its share times this series' volume): the cold start,
+        believed as much as `weight_of_level` counted negatives."""
+        self.settings = settings or Settings()
+        self.calendar = Calendar.of(self.settings, holidays)
+        self.panel = Panel(1, self.settings)
+        self.last_at: dt.datetime | None = None
+        self.threshold = threshold(self.settings.rate)
+        if level is not None:
+            if not level > 0 or not weight_of_level > 0:
+                raise BadRule(f"detector: level={level}, weight_of_level={weight_of_level}; allowed is above 0")
+            self.panel.believe(level, weight_of_level)
+
+    def update(self, row: Row) -> Decision:
+        """Judge one more row. A row of a step already seen replaces it (late mentions) while it is recent.
+
+        Rows skipped in time are missing, not zero. A row older than the longest window is ignored: a backfill is
+        never news; rebuild the state from all rows to learn from it.
+        """
+        ahead = self._steps_ahead(row.at)
+        if ahead <= 0:
+            return self._revise(row, -ahead)
+        for _ in range(min(ahead - 1, self.panel.state.span + 1)):
+            self._tick(None, row.at)
+        if ahead - 1 > self.panel.state.span + 1:
+            self.panel.forget(ahead - 1 - (self.panel.state.span + 1))
+        self.last_at = row.at
+        verdicts = self._tick(row, row.at)
+        return self._decide(row, verdicts)
+
+    def _steps_ahead(self, at: dt.datetime) -> int:
+        if self.last_at is None:
+            return 1
+        if (at.tzinfo is None) != (self.last_at.tzinfo is None):
+            raise BadRule(f"row at {at}: times with and without a zone cannot be mixed in one series")
+        return round((at - self.last_at).total_seconds() / self.settings.step_seconds)
+
+    def _tick(self, row: Row | None, at: dt.datetime) -> Verdicts:
+        return self.panel.tick(**self._arrays(row, at))
+
+    def _arrays(self, row: Row | None, at: dt.datetime) -> dict[str, Any]:
+        weekday, hour, holiday = self.calendar.place(at)
+        here = row is not None and not row.missing
+        negative = float(row.negative or 0) if row is not None and here else 0.0
+        known = row is not None and here and row.total is not None
+        total = float(row.total) if row is not None and known and row.total is not None else negative
+        coverage = row.coverage if row is not None and here else 0.0
+        one = {
+            "negative": negative, "others": total - negative, "coverage": coverage, "weekday": weekday,
+            "hour": hour, "holiday": holiday, "known": known,
+        }  # fmt: skip
+        return {name: np.array([float(value)]) for name, value in one.items()}
+
+    def _revise(self, row: Row, age: int) -> Decision:
+        if age >= self.panel.state.span:
+            return self._nothing(row, ignored=True)
+        self.panel.put(age, **self._arrays(row, row.at))
+        verdicts = self.panel.judge()
+        return self._decide(row, verdicts)
+
+    def _nothing(self, row: Row, *, ignored: bool = False) -> Decision:
+        return Decision(
+            at=row.at, signal="negative", score=-math.inf, threshold=self.threshold, alarm=False, observed=0.0,
+            expected=0.0, low=0.0, high=0.0, ratio=1.0, p_value=1.0, window_steps=1,
+            step_seconds=self.settings.step_seconds, since=row.at, total=None, expected_total=None, share=None,
+            share_before=None, shifted=0.0, holiday=False, short_history=self.short_history, missing=row.missing,
+            suspect_zero=False, ignored=ignored,
+        )  # fmt: skip
+
+    @property
+    def short_history(self) -> bool:
+        """Whether fewer rows were seen than `short_history_days` hold."""
+        need = self.settings.short_history_days * self.settings.steps_per_day
+        return bool(self.panel.state["n_seen"][0, 0] < need)
+
+    def _decide(self, row: Row, verdicts: Verdicts) -> Decision:
+        if self.last_at is None or self.panel.state["row_coverage"][0, 0] <= 0:
+            return self._nothing(row)
+        settings, window = self.settings, int(verdicts.window[0])
+        steps = int(self.panel.windows[window])
+        at, mix = verdicts.expectation, verdicts.mix
+        observed = float(at.observed[0, window])
+        expected, variance = float(mix.expected[0, window]), float(mix.variance[0, window])
+        low, high = interval(expected, variance)
+        p_value = float(tail(np.array(observed), mix.weight[0, window], mix.shape[0, window], mix.ratio[0, window]))
+        score = float(verdicts.score[0])
+        ratio = observed / max(expected, 1e-9)
+        enough = (
+            observed >= settings.min_negative
+            and observed - expected >= settings.min_excess
+            and ratio >= settings.min_ratio
+            and (row.n_authors is None or steps > 1 or row.n_authors >= settings.min_authors)
+        )
+        others, others_expected = float(at.others[0, window]), float(at.others_expected[0, window])
+        known = others_expected > 1e-6
+        return Decision(
+            at=self.last_at,
+            signal="negative",
+            score=score,
+            threshold=self.threshold,
+            alarm=bool(score >= self.threshold and enough),
+            observed=observed,
+            expected=expected,
+            low=low,
+            high=high,
+            ratio=ratio,
+            p_value=p_value,
+            window_steps=steps,
+            step_seconds=settings.step_seconds,
+            since=self.last_at - dt.timedelta(seconds=settings.step_seconds * (steps - 1)),
+            total=observed + others if known else None,
+            expected_total=float(at.expected[0, window]) + others_expected if known else None,
+            share=observed / (observed + others) if known and observed + others else None,
+            share_before=float(at.expected[0, window] / (at.expected[0, window] + others_expected)) if known else None,
+            shifted=float(mix.p_shift[0, window]),
+            holiday=bool(self.panel.state["row_holiday"][0, :steps].any()),
+            short_history=self.short_history,
+            missing=False,
+            suspect_zero=bool((at.real[0] < 0.5).any()),
+            windows={
+                int(length): (float(seen), float(due))
+                for length, seen, due in zip(self.panel.windows, at.observed[0], mix.expected[0], strict=True)
+            },
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """What `from_state` needs to go on, as JSON values."""
+        state = self.panel.state.to_dict()
+        return {**state, "last_at": self.last_at.isoformat() if self.last_at else None}
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, Any], settings: Settings | None = None, *, holidays: Iterable[dt.date] = ()
+    ) -> Self:
+        """The detector as it was when `to_state` was called. Raises BadRule for a state of another kind or version."""
+        detector = cls(settings, holidays=holidays)
+        detector.panel.state.load(0, state)
+        last_at = state.get("last_at")
+        detector.last_at = dt.datetime.fromisoformat(last_at) if last_at else None
+        return detector
+
+
+def interval(mean: float, variance: float, *, p_outside: float = 0.05) -> tuple[float, float]:
+    """Central interval of a negative binomial of this mean and variance, whole numbers."""
+    ratio = max(variance / mean, 1.001)
+    shape, p = mean / (ratio - 1), 1 / ratio
+    low, high = (float(nbdtrik(q, shape, p)) for q in (p_outside / 2, 1 - p_outside / 2))
+    return (math.ceil(low) if low > 0 else 0.0), max(math.ceil(high), 0.0)
+
+
+def detect(
+    rows: Sequence[tuple[dt.datetime, int | None, int | None]] | Sequence[Row],
+    context: Mapping[str, Any] | None = None,
+) -> list[tuple[dt.datetime, float, bool]]:
+    """(timestamp, score, alarm) for each row (timestamp, negative or None, total or None), oldest first.
+
+    The decision for a row uses rows up to it only. `context` may hold `step_seconds`, `holidays` (dates) and
+    `settings`. Without settings the alarm keeps a promise of one false alarm per 20 series-weeks.
+    """
+    context = context or {}
+    step = int(context.get("step_seconds") or _step_of(rows))
+    settings = context.get("settings") or Settings(step_seconds=HOUR if step < DAY else DAY)
+    detector = Detector(settings, holidays=context.get("holidays") or ())
+    result = []
+    for row in rows:
+        one = row if isinstance(row, Row) else Row(row[0], row[1], row[2])
+        decision = detector.update(one)
+        result.append((one.at, decision.score, decision.alarm))
+    return result
+
+
+def _step_of(rows: Sequence[Any]) -> float:
+    times = [row.at if isinstance(row, Row) else row[0] for row in rows[:50]]
+    gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
+    return min(gaps) if gaps else DAY

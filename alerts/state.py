@@ -1,0 +1,70 @@
+"""Everything a panel of series remembers: arrays of fixed size, one line per series, no growth with history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alerts.errors import BadRule
+from alerts.prior import DAY, Prior
+
+__all__ = ["Array", "State"]
+
+Array = npt.NDArray[np.float64]
+
+VERSION = 1
+
+
+class State:
+    """Sums that forget, and the newest rows that have not been absorbed into them yet (age 0 is the newest).
+
+    Sums hold (counts, expected exposure) pairs: their quotient is a level, their size is its precision.
+    """
+
+    def __init__(self, n: int, *, step_seconds: int = DAY, prior: Prior | None = None) -> None:
+        self.n = n
+        self.step_seconds = step_seconds
+        self.prior = prior or Prior()
+        self.windows = self.prior.windows_daily if step_seconds == DAY else self.prior.windows_hourly
+        self.span = max(self.windows)
+        span, n_grid = self.span, len(self.prior.dispersions) * len(self.prior.elasticities)
+        n_hours = 1 if step_seconds == DAY else 24
+        self.shapes: dict[str, int] = {
+            "negative": 3, "exposure": 3, "total": 2, "others": 2,
+            "weekday_seen": 7, "weekday_due": 7, "hour_seen": n_hours, "hour_due": n_hours,
+            "dispersion": 2, "grid": n_grid, "memory": 3, "n_seen": 1, "n_odd": 1,
+            "row_negative": span, "row_others": span, "row_known": span, "row_coverage": span,
+            "row_weekday": span, "row_hour": span, "row_holiday": span, "row_outbreak": span, "row_shift": span,
+        }  # fmt: skip
+        self.arrays: dict[str, Array] = {name: np.zeros((n, size)) for name, size in self.shapes.items()}
+
+    def __getitem__(self, name: str) -> Array:
+        return self.arrays[name]
+
+    def push(self) -> None:
+        """Age every row by one step; the newest place becomes an empty (missing) row."""
+        for name, array in self.arrays.items():
+            if name.startswith("row_"):
+                array[:, 1:] = array[:, :-1]
+                array[:, 0] = 0.0
+
+    def to_dict(self, index: int = 0) -> dict[str, Any]:
+        """One series as plain lists, for JSON."""
+        values = {name: [round(float(v), 9) for v in array[index]] for name, array in self.arrays.items()}
+        return {"version": VERSION, "step_seconds": self.step_seconds, **values}
+
+    def load(self, index: int, data: Mapping[str, Any]) -> None:
+        """Put one stored series back. Raises BadRule where the store holds another version or shape."""
+        if data.get("version") != VERSION or data.get("step_seconds") != self.step_seconds:
+            raise BadRule(
+                f"detector state: version={data.get('version')!r} step_seconds={data.get('step_seconds')!r}; "
+                f"allowed is version={VERSION} step_seconds={self.step_seconds}: rebuild it from the rows"
+            )
+        for name, size in self.shapes.items():
+            values = data.get(name)
+            if not isinstance(values, Sequence) or len(values) != size:
+                raise BadRule(f"detector state: {name} is not a list of {size} numbers: rebuild it from the rows")
+            self.arrays[name][index] = values
