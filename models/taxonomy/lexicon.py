@@ -1,0 +1,175 @@
+"""Which topics the words of a text give away: trigger terms per language, matched as the head of lexicon.yaml describes.
+
+Used as weak labels in training, as a transparent fallback where a model has no topic head, and to show why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from models.errors import ModelError
+from models.taxonomy.topics import HERE, read_yaml
+
+# A word: letters, digits and the marks that Python's \w leaves out (vowel signs of Indic scripts, Arabic and Hebrew points).
+_WORD = re.compile(
+    r"[\w\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0971-\u0dff]+"
+)
+_GAP = re.compile(r"[^\w.,;:!?\n]{1,3}")  # what may stand between the words of a phrase
+_TERM_WORD = re.compile(_WORD.pattern + r"\*?")
+_APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "`": "'", "ё": "е", "Ё": "е"})
+_PROCLITICS = re.compile(r"(?:[وفبلك](?=...))?(?:ال(?=..)|(?<=ل)ل(?=..))?")
+# Where the language is unknown, or has no terms of its own: the language most written in that script.
+_BY_SCRIPT = (
+    (0x0400, 0x052F, "ru"), (0x0600, 0x06FF, "ar"), (0x0900, 0x097F, "hi"), (0x0E00, 0x0E7F, "th"), (0x3040, 0x30FF, "ja"),
+    (0x4E00, 0x9FFF, "zh"), (0xAC00, 0xD7AF, "ko"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A trigger term found: character range in the text, the term as written in the lexicon."""
+
+    topic: str
+    start: int
+    end: int
+    term: str
+
+
+@dataclass(slots=True)
+class _Index:
+    """Terms of one language by their first word: whole words and stems apart. A term: (topic, term, [(word, is_stem) of the rest])."""
+
+    words: dict[str, list[tuple[str, str, tuple[tuple[str, bool], ...]]]] = field(default_factory=dict)
+    stems: dict[str, list[tuple[str, str, tuple[tuple[str, bool], ...]]]] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
+    substrings: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # first character -> (term, topic)
+
+
+class Lexicon:
+    """Trigger terms of several languages. Indexes are built per language at first use."""
+
+    def __init__(
+        self, terms: Mapping[str, Mapping[str, Iterable[str]]], *, substring_languages: Iterable[str] = ()
+    ) -> None:
+        """`terms`: topic -> language -> terms ("*" after a word matches any ending)."""
+        self._terms = terms
+        self._substring = frozenset(substring_languages)
+        self.languages = frozenset(language for by_language in terms.values() for language in by_language)
+        self.topics = tuple(terms)
+        self._indexes: dict[str, _Index] = {}
+
+    def find(self, text: str, language: str | None) -> list[Hit]:
+        """All hits in order of their place. "general" only where nothing more specific was found.
+
+        A language without terms falls back on the language most written in the text's script (Latin: English).
+        """
+        low = _fold(text)
+        code = language if language in self.languages else _script_language(low)
+        index = self._index(code)
+        hits = list(_substrings(low, index) if code in self._substring else _words(low, index, arabic=code == "ar"))
+        if any(hit.topic != "general" for hit in hits):
+            hits = [hit for hit in hits if hit.topic != "general"]
+        return hits
+
+    def topics_of(self, text: str, language: str | None) -> frozenset[str]:
+        """Topics whose terms occur."""
+        return frozenset(hit.topic for hit in self.find(text, language))
+
+    def _index(self, language: str) -> _Index:
+        index = self._indexes.get(language)
+        if index is None:
+            index = self._indexes[language] = self._build(language)
+        return index
+
+    def _build(self, language: str) -> _Index:
+        index = _Index()
+        for topic, by_language in self._terms.items():
+            for term in by_language.get(language, ()):
+                low = _fold(term)
+                if language in self._substring:
+                    bare = low.replace("*", "")
+                    index.substrings.setdefault(bare[0], []).append((bare, topic))
+                    continue
+                words = [(w.rstrip("*"), w.endswith("*")) for w in _TERM_WORD.findall(low)]
+                if not words:
+                    raise ModelError(f"lexicon: topic {topic!r}, language {language!r}: term {term!r} has no word")
+                (first, is_stem), rest = words[0], tuple(words[1:])
+                (index.stems if is_stem else index.words).setdefault(first, []).append((topic, term, rest))
+        index.lengths = tuple(sorted({len(stem) for stem in index.stems}))
+        return index
+
+
+def _fold(text: str) -> str:
+    """Lower case without a change of length, straight apostrophes, ё as е."""
+    low = text.lower()
+    if len(low) != len(text):  # "İ".lower() has two characters: keep offsets true
+        low = "".join(c.lower() if len(c.lower()) == 1 else c.lower()[0] for c in text)
+    return low.translate(_APOSTROPHES)
+
+
+def _script_language(text: str) -> str:
+    for character in text:
+        point = ord(character)
+        if point >= 0x400 and character.isalpha():
+            return next((code for low, high, code in _BY_SCRIPT if low <= point <= high), "en")
+    return "en"
+
+
+def _words(text: str, index: _Index, *, arabic: bool) -> Iterable[Hit]:
+    places = [(m.group(), m.start(), m.end()) for m in _WORD.finditer(text)]
+    for i, (word, start, _) in enumerate(places):
+        for form in _forms(word) if arabic else (word,):
+            candidates = index.words.get(form, ())
+            for topic, term, rest in candidates:
+                end = _rest(text, places, i, rest)
+                if end is not None:
+                    yield Hit(topic, start, end, term)
+            for length in index.lengths:
+                if length > len(form):
+                    break
+                for topic, term, rest in index.stems.get(form[:length], ()):
+                    end = _rest(text, places, i, rest)
+                    if end is not None:
+                        yield Hit(topic, start, end, term)
+
+
+def _rest(text: str, places: list[tuple[str, int, int]], i: int, rest: tuple[tuple[str, bool], ...]) -> int | None:
+    """End of the phrase whose first word is at `i`, or None where the following words are others."""
+    end = places[i][2]
+    for offset, (wanted, is_stem) in enumerate(rest, start=i + 1):
+        if offset >= len(places):
+            return None
+        word, start, stop = places[offset]
+        if not (word.startswith(wanted) if is_stem else word == wanted) or not _GAP.fullmatch(text, end, start):
+            return None
+        end = stop
+    return end
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """The word, and the word without the Arabic proclitics that may be glued to it."""
+    bare = word[_PROCLITICS.match(word).end() :]  # type: ignore[union-attr]  # every part is optional: it always matches
+    forms = {word, bare}
+    if word[:1] in "وفبلك" and len(word) > 3:
+        forms.add(word[1:])
+    return tuple(forms)
+
+
+def _substrings(text: str, index: _Index) -> Iterable[Hit]:
+    for start, character in enumerate(text):
+        for term, topic in index.substrings.get(character, ()):
+            if text.startswith(term, start):
+                yield Hit(topic, start, start + len(term), term)
+
+
+@lru_cache(maxsize=4)
+def lexicon(path: Path | None = None) -> Lexicon:
+    """The shipped lexicon, or one of the user's in the same format."""
+    raw = read_yaml(path or HERE / "lexicon.yaml")
+    if not isinstance(raw.get("topics"), dict):
+        raise ModelError(f"{path}: key 'topics' is missing")
+    return Lexicon(raw["topics"], substring_languages=raw.get("substring_languages", ()))
