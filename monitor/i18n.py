@@ -1,8 +1,8 @@
 """Languages of everything people read: catalogues, plural forms, numbers and dates.
 
-Catalogues are the `.po` files under `monitor/locale/<language>/LC_MESSAGES/`, read at run time: no compile step. A third
-language is one more folder. `python -m monitor.i18n` lists what is missing, `python -m monitor.i18n update` writes
-new messages, empty, into the catalogues of every language.
+Catalogues are the `.po` files under `monitor/locale/<language>/LC_MESSAGES/`, read at run time: no compile step.
+A third language is one more folder. `python -m monitor.i18n` lists what is missing; with `update` it writes new
+messages, empty, into the catalogues of every language.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ KEYWORDS: dict[str, Any] = {
     "npgettext": ((1, "c"), 2, 3),
 }
 MINUS = "−"
+_TERRITORIES = {"en": "en_GB"}  # day before month, 24 hours; "en-US" may be asked for
 
 
 class UnknownLanguage(ValueError):
@@ -144,7 +145,8 @@ def translator(language: str) -> Translator:
                 key = message.id[0] if isinstance(message.id, (tuple, list)) else message.id
                 messages[message.context, key] = tuple(forms)
     try:
-        locale = Locale.parse(language, sep="-" if "-" in language else "_")
+        territory = _TERRITORIES.get(language, language)
+        locale = Locale.parse(territory.replace("-", "_"))
     except (UnknownLocaleError, ValueError):
         locale = Locale.parse(name)
     return Translator(name, locale, messages, stdlib_gettext.c2py(plural_expression))  # type: ignore[attr-defined]

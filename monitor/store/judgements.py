@@ -1,4 +1,4 @@
-"""Judgements and corrections: what a model said is kept, what a person said wins, what is effective stands on the mention."""
+"""Judgements and corrections: what a model said is kept, what a person said wins; the mention shows the outcome."""
 
 from __future__ import annotations
 

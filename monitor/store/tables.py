@@ -303,14 +303,15 @@ class Coverage(SQLModel, table=True):
 
 
 class DetectorState(SQLModel, table=True):
-    """What the detector remembers of one series, up to a time."""
+    """What the detector remembers of all series of a brand, up to the end of a day: keys, and arrays as a npz."""
 
     __tablename__ = "detector_state"
     brand_id: int = Field(sa_column=Column(Integer, ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True))
-    series: str = Field(primary_key=True)
     signal: str = Field(primary_key=True)
-    upto_at: datetime = _time(nullable=False)
-    state: dict[str, Any] = _json()
+    day: str  # the last whole local day in it, ISO
+    settings: str = ""  # what it was computed with; another value makes it void
+    series: list[str] = _json(list)
+    arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class Incident(SQLModel, table=True):

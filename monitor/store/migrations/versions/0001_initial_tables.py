@@ -172,12 +172,13 @@ def upgrade() -> None:
     op.create_table(
         "detector_state",
         sa.Column("brand_id", sa.Integer(), nullable=False),
-        sa.Column("series", sa.String(), nullable=False),
         sa.Column("signal", sa.String(), nullable=False),
-        sa.Column("upto_at", UTCDateTime(), nullable=False),
-        sa.Column("state", sa.JSON(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.Column("settings", sa.String(), nullable=False),
+        sa.Column("series", sa.JSON(), nullable=False),
+        sa.Column("arrays", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["brand_id"], ["brand.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("brand_id", "series", "signal"),
+        sa.PrimaryKeyConstraint("brand_id", "signal"),
     )
     op.create_table(
         "incident",

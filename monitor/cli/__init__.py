@@ -1,0 +1,57 @@
+"""The command line: results on stdout, logs and progress on stderr, exit codes as documented.
+
+0 ok, 1 failure, 2 usage or configuration, 3 partial, 4 not ready, 75 locked by another instance, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import click
+import typer
+
+from monitor.cli import admin, data, operate, reporting, sources, training
+from monitor.cli.common import fail, version_text
+
+app = typer.Typer(
+    name="monitor",
+    help="Watch customer feedback: collect reviews and mentions, judge them, alert on spikes, report each week.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(version_text())
+        raise typer.Exit
+
+
+for module in (operate, data, reporting, sources, training, admin):
+    module.register(app)
+
+
+def main() -> NoReturn:
+    """Entry point: runs the command and turns every expected error into one message and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: nothing left to say
+        code = 0
+    except Exception as error:  # noqa: BLE001  (the outermost boundary: known errors become a message, others a trace)
+        code = fail(error)
+    sys.exit(code or 0)

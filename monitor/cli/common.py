@@ -1,0 +1,157 @@
+"""What every command shares: the configuration option, the store, progress on stderr, errors to exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monitor import __version__
+from monitor.errors import ConfigError, MonitorError
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+    from monitor.pipeline.context import Context
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="Configuration file (default: $MONITOR_CONFIG or ./monitor.toml)."
+    ),
+]
+
+
+def version_text() -> str:
+    return f"monitor {__version__}"
+
+
+def settings(config: Path | None) -> Settings:
+    """The configuration. Raises ConfigError."""
+    from monitor.config import load
+
+    return load(config)
+
+
+@contextmanager
+def context(config: Path | None, *, upgrade: bool = True, **options: Any) -> Iterator[Context]:
+    """Settings, an up-to-date store and brand and source rows in step with the configuration."""
+    from monitor.pipeline.context import Context
+    from monitor.store.catalogue import synchronise
+    from monitor.store.engine import require_current, writing
+    from monitor.store.engine import upgrade as upgrade_store
+
+    configure_logs()
+    loaded = settings(config)
+    with progress() as report:
+        made = Context(loaded, progress=report, **options)
+        if upgrade:
+            upgrade_store(made.engine)
+        else:
+            require_current(made.engine)
+        with writing(made.engine) as session:
+            synchronise(session, loaded, now=made.now)
+        try:
+            yield made
+        finally:
+            made.engine.dispose()
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A callback (what, done, total) that draws one bar per task on stderr; silent where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    tasks: dict[str, Any] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+               TimeRemainingColumn())  # fmt: skip
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+    def report(what: str, done: int, total: int) -> None:
+        if not bar.live.is_started and not bar.disable:
+            bar.start()
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=total, rate="")
+        speed = bar.tasks[tasks[what]].speed if not bar.disable else None
+        bar.update(tasks[what], completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "")
+
+    try:
+        yield report
+    finally:
+        bar.stop()
+
+
+def configure_logs(*, json: bool | None = None) -> None:
+    """structlog to stderr: lines for people on a terminal, JSON elsewhere. MONITOR_LOG sets the level (default warning)."""
+    import structlog
+
+    level = getattr(logging, os.environ.get("MONITOR_LOG", "warning").upper(), logging.WARNING)
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def fail(error: Exception) -> int:
+    """Say what went wrong and return the exit code; an error nobody expected shows its trace."""
+    code = exit_code(error)
+    if code is None:
+        traceback.print_exception(error)
+        print("monitor: this should not have happened; please report the lines above", file=sys.stderr)
+        return 1
+    for line in str(error).splitlines() or [type(error).__name__]:
+        print(f"monitor: {line}", file=sys.stderr)
+    return code
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code of an expected error, None for any other."""
+    if isinstance(error, MonitorError):
+        return error.exit_code
+    package = type(error).__module__.split(".")[0]
+    if package in {"scrapers", "models", "alerts"}:
+        usage = {"BadParams", "UnknownScraper", "LabelsUnknown", "BadRule", "TrainingError"}
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if names & {"WeightsMissing"}:
+            return 4
+        return 2 if names & usage else 1
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        return 1
+    return None
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An ISO time from an option, UTC where it names no zone. Raises ConfigError."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a time; write ISO 8601, as in 2026-11-22T09:00:00+03:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr, so that stdout stays clean for results."""
+    print(text, file=sys.stderr)

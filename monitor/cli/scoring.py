@@ -1,0 +1,190 @@
+"""`monitor score`: a stream of rows in, a stream of judgements out, in constant memory."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from models.base import Judgement, Scorer
+    from monitor.config import Settings
+
+_MAX_FIELD = 256 * 1024 * 1024
+
+
+def score_stream(
+    source: str,
+    output: Path | None,
+    *,
+    model: str | None,
+    settings: Settings | None,
+    report: Callable[[str, int, int], None],
+) -> tuple[int, int]:
+    """Judge every row of `source`; returns (rows that got an error, rows). Ctrl-C leaves the finished lines in place."""
+    from models.scorer import stream
+
+    rows = read_texts(source)
+    first = next(rows, None)  # wrong files are told before the model is loaded
+    scorer = _scorer(model, settings)
+    n_failed = n = 0
+    if first is None:
+        with _sink(output):
+            return 0, 0
+
+    def chained() -> Iterator[Any]:
+        yield first
+        yield from rows
+
+    with _sink(output) as sink:
+        for text, judgement in stream(scorer, chained(), text_of=lambda value: value):
+            n += 1
+            n_failed += judgement.sentiment is None
+            sink.write(json.dumps(judgement_line(text, judgement), ensure_ascii=False) + "\n")
+            if n % 256 == 0:
+                report("score", n, n)
+    return n_failed, n
+
+
+def judgement_line(text: Any, judgement: Judgement) -> dict[str, Any]:
+    """The line of the contract; probabilities rounded to four digits."""
+    line: dict[str, Any] = {"text": text, "language": judgement.language, "sentiment": judgement.sentiment}
+    if judgement.sentiment is None:
+        return line | {"error": judgement.error or "cannot be judged", "topics": [], "model": judgement.model}
+    return line | {
+        "p_negative": round(judgement.p_negative, 4),
+        "p_neutral": round(judgement.p_neutral, 4),
+        "p_positive": round(judgement.p_positive, 4),
+        "topics": [{"topic": t.topic, "p": round(t.p, 4), "sentiment": t.sentiment} for t in judgement.topics],
+        "model": judgement.model,
+    }
+
+
+def read_texts(source: str) -> Iterator[Any]:
+    """The `text` values of a file, in order; None where a row has none. Raises ConfigError for a file that is none."""
+    if source == "-":
+        yield from _jsonl(sys.stdin.buffer, "stdin")
+        return
+    path = Path(source)
+    name = path.name.lower().removesuffix(".gz")
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    if name.endswith(".parquet"):
+        yield from _parquet(path)
+        return
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        if name.endswith((".jsonl", ".ndjson", ".json")):
+            yield from _jsonl(file, str(path))
+        elif name.endswith((".csv", ".tsv", ".txt")):
+            yield from _csv(file, path)
+        else:
+            raise ConfigError(
+                f"{path}: the format is told by the name; allowed: .csv, .tsv, .jsonl, .parquet (and .gz)"
+            )
+
+
+def _jsonl(file: Any, name: str) -> Iterator[Any]:
+    n = 0
+    for number, raw in enumerate(file, start=1):
+        if not raw.strip():
+            continue
+        n += 1
+        try:
+            row = json.loads(raw)
+        except (ValueError, RecursionError):
+            if n == 1:
+                raise ConfigError(
+                    f"{name}: line {number} is not JSON; one object with a `text` key is expected per line"
+                ) from None
+            row = {}
+        if n == 1 and not (isinstance(row, dict) and "text" in row):
+            raise ConfigError(f"{name}: line {number} has no `text` key")
+        yield row.get("text") if isinstance(row, dict) else None
+
+
+def _csv(file: Any, path: Path) -> Iterator[Any]:
+    head = file.read(1 << 20)
+    encoding, delimiter = _dialect(head, path)
+    file.seek(0)
+    csv.field_size_limit(_MAX_FIELD)
+    import io
+
+    reader = csv.DictReader(
+        io.TextIOWrapper(file, encoding=encoding, errors="replace", newline=""), delimiter=delimiter
+    )
+    columns = [name.strip() for name in reader.fieldnames or []]
+    if not columns:
+        return
+    if "text" not in columns:
+        raise ConfigError(f"{path}: has no column `text`; its columns are: {', '.join(columns)[:300]}")
+    reader.fieldnames = columns
+    try:
+        for row in reader:
+            yield row.get("text")
+    except csv.Error as error:
+        raise ConfigError(f"{path}: line {reader.line_num}: {error}") from None
+
+
+def _dialect(head: bytes, path: Path) -> tuple[str, str]:
+    if not head.strip():
+        return "utf-8", ","
+    encoding = "utf-8-sig"
+    try:
+        text = head[: head.rfind(b"\n") + 1 or None].decode("utf-8-sig")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(head).best()
+        if best is None:
+            raise ConfigError(f"{path}: its encoding cannot be told; save it as UTF-8") from None
+        encoding, text = best.encoding, str(best)
+    first = text.split("\n", 1)[0]
+    return encoding, max(",;\t|", key=first.count)
+
+
+def _parquet(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ConfigError(f"{path}: not a parquet file: {error}") from None
+    if "text" not in file.schema_arrow.names:
+        raise ConfigError(f"{path}: has no column `text`; its columns are: {', '.join(file.schema_arrow.names)}")
+    for batch in file.iter_batches(batch_size=4096, columns=["text"]):
+        yield from batch.column(0).to_pylist()
+
+
+def _scorer(model: str | None, settings: Settings | None) -> Scorer:
+    import models
+
+    if settings is not None and model is None:
+        from monitor.pipeline.context import load_scorer
+
+        return load_scorer(settings)
+    return models.load(model)
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[IO[str]]:
+    """stdout, or a file that is complete or, after an interruption, holds every finished line."""
+    if output is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", encoding="utf-8") as file:
+        try:
+            yield file
+        finally:
+            file.flush()
+            os.fsync(file.fileno())
