@@ -1,0 +1,205 @@
+"""What the sites' readers share: reading JSON behind walls, the status of a list, links, and clean values.
+
+JsonScraper                     `parse` loads JSON and calls `read`; walls and other pages get their status
+listed(items, found, ...)       ok with items, empty where the list was there, changed where it was not
+unread(note)                    "this is not what I know": the caller's wall check decides what it is
+Link.of(url)                    host, path parts and query of a pasted link; None for no link
+key(value)                      an id as text; None for anything that is no id
+body(value)                     text of a message, None and dicts give ""
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from pydantic import SecretStr
+
+from scrapers.base import Page, Parsed, Scraper, Status
+from scrapers.errors import LoginNeeded
+from scrapers.item import Item
+from scrapers.readers import json_data, text, walls
+
+
+class JsonScraper(Scraper):
+    """A reader of JSON answers. `read` gets a dict or a list and answers `unread(...)` for what it does not know."""
+
+    def parse(self, page: Page) -> Parsed:
+        data = json_data.loads(page)
+        if not isinstance(data, (dict, list)):
+            return self.parse_other(page)
+        return settled(self.read(data, page), page)
+
+    def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
+        raise NotImplementedError
+
+    def parse_other(self, page: Page) -> Parsed:
+        """A page that is not JSON; readers that know HTML as well override this."""
+        return walls.otherwise(page, "expected a JSON answer and got something else")
+
+
+def settled(parsed: Parsed, page: Page) -> Parsed:
+    """A result that is only `changed` may still be a wall, by the status code or by what the page shows."""
+    if parsed.status is not Status.CHANGED:
+        return parsed
+    return walls.recognise(page) or parsed
+
+
+def listed(
+    items: Iterable[Item],
+    found: bool,
+    *,
+    next_cursor: str | None = None,
+    gone: Iterable[str] = (),
+    note: str | None = None,
+    retry_after: float | None = None,
+    facts: Mapping[str, float] | None = None,
+) -> Parsed:
+    """The result of reading a list: every id once, the first one wins. `found` says that the list itself was there."""
+    once: dict[str, Item] = {}
+    for item in items:
+        once.setdefault(item.external_id, item)
+    tombs = tuple(dict.fromkeys(one for one in gone if one and one not in once))
+    if once:
+        status = Status.OK
+    elif found or tombs:
+        status = Status.EMPTY
+    else:
+        return unread(note or "no list of reviews or posts in this answer")
+    return Parsed(
+        status,
+        items=tuple(once.values()),
+        next_cursor=next_cursor,
+        gone=tombs,
+        note=note,
+        retry_after=retry_after,
+        facts=facts or {},
+    )
+
+
+def unread(note: str) -> Parsed:
+    return Parsed(Status.CHANGED, note=note)
+
+
+def nothing(note: str, *, next_cursor: str | None = None, facts: Mapping[str, float] | None = None) -> Parsed:
+    """A page that is known and carries no reviews or posts by its nature, or says that there are none."""
+    return Parsed(Status.EMPTY, note=note, next_cursor=next_cursor, facts=facts or {})
+
+
+def key(value: Any) -> str | None:
+    """An id: a whole number or a short line of text."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return None
+    try:
+        found = text.line(value)
+    except ValueError:  # a number of thousands of digits
+        return None
+    return found if 0 < len(found) <= 1000 else None
+
+
+def body(value: Any) -> str:
+    """Plain text of a message; anything that is no text gives ""."""
+    return text.plain(value) if isinstance(value, str) else ""
+
+
+def rich(value: Any) -> str:
+    """Plain text of an HTML message; anything that is no text gives ""."""
+    return text.from_html(value) if isinstance(value, str) else ""
+
+
+def joined(*parts: str | None) -> str:
+    """Paragraphs that are there, with an empty line between."""
+    return "\n\n".join(one for one in parts if one)
+
+
+def labelled(label: str, value: str) -> str:
+    """ "Pros: ..." where there is something to say."""
+    return f"{label}: {value}" if value else ""
+
+
+def edited(at: datetime | None, published: datetime | None, *, after: float = 1.0) -> datetime | None:
+    """The time of an edit: only where it is later than the time of publication by more than `after` seconds."""
+    if at is None or (published is not None and (at - published).total_seconds() <= after):
+        return None
+    return at
+
+
+def flags(**named: Any) -> frozenset[str]:
+    """Names of what is true: `flags(verified=x.get("verified"), hidden=...)`."""
+    return frozenset(name for name, value in named.items() if value is True or value == 1)
+
+
+def https(value: Any) -> str | None:
+    """An address as it stands, if it is http(s) and has a host."""
+    if not isinstance(value, str):
+        return None
+    link = Link.of(value)
+    return value.strip() if link else None
+
+
+def secret(value: SecretStr | None, name: str, site: str) -> str:
+    """A credential that must be there to fetch."""
+    content = value.get_secret_value() if value is not None else ""
+    if not content:
+        raise LoginNeeded(
+            f"{site}: the parameter `{name}` is missing; see `monitor source list --verbose` for where to get it"
+        )
+    return content
+
+
+def address(base: str, **query: Any) -> str:
+    """`base` with those parameters of the query that are not None."""
+    kept = {name.rstrip("_"): value for name, value in query.items() if value is not None}
+    if not kept:
+        return base
+    return f"{base}{'&' if '?' in base else '?'}{urlencode(kept)}"
+
+
+def parameter(url: Any, name: str) -> str | None:
+    """A parameter of the query of a link inside an answer ("next" pages)."""
+    if not isinstance(url, str):
+        return None
+    try:
+        return dict(parse_qsl(urlsplit(url).query)).get(name)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A pasted link taken apart."""
+
+    host: str  # lower case, without www. and port
+    path: tuple[str, ...]
+    query: Mapping[str, str]
+    netloc: str
+
+    @classmethod
+    def of(cls, url: str) -> Link | None:
+        try:
+            parts = urlsplit(url.strip())
+            host = (parts.hostname or "").lower().rstrip(".")
+            port = parts.port
+            query = dict(parse_qsl(parts.query))
+        except ValueError:
+            return None
+        if parts.scheme not in ("http", "https") or not host or any(one.isspace() for one in host):
+            return None
+        path = tuple(unquote(one) for one in parts.path.split("/") if one)
+        return cls(host.removeprefix("www."), path, query, f"{host}:{port}" if port else host)
+
+    def on(self, *domains: str) -> bool:
+        """Whether the host is one of the domains or below one of them."""
+        return any(self.host == one or self.host.endswith(f".{one}") for one in domains)
+
+    def at(self, position: int) -> str | None:
+        return self.path[position] if -len(self.path) <= position < len(self.path) else None
+
+    def after(self, word: str) -> str | None:
+        """The part of the path that follows `word`."""
+        if word not in self.path:
+            return None
+        return self.at(self.path.index(word) + 1) if self.path.index(word) + 1 < len(self.path) else None
