@@ -1,0 +1,133 @@
+"""What a channel is: a declaration of its limits, checked settings, and `deliver`, which raises what to do next.
+
+A channel never sleeps, never retries and keeps no state: the sender owns time, order and the log. Delivering the same
+`dedup_key` twice must be harmless where the other side can be told so, and be seen as the same message elsewhere.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from alerts.errors import Rejected, Retryable
+from alerts.message import Envelope, Message
+
+LONGEST_WAIT = 86_400.0  # seconds; a longer Retry-After is taken as this
+
+
+class Settings(BaseModel):
+    """Settings of a channel; unknown keys are errors. Secrets are `SecretStr`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What a kind of channel can do and where it ends; shown by `doctor`, the documentation and the settings page."""
+
+    kind: str
+    title: str
+    docs: str  # public documentation of the service
+    max_text: int | None = None  # characters of one message; longer ones are cut at a word, with a mark
+    images: bool = False
+    attachments: bool = False  # whether a whole report can travel
+    threads: bool = False  # messages of one incident stay together
+    buttons: bool = False
+    can_be_asked: bool = False  # `lookup` has an answer
+    extra: str | None = None  # optional dependency: `pip install feedback-monitor[EXTRA]`
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of delivery. `id` is what the service calls it; `refused` are recipients that did not get it, and why."""
+
+    id: str
+    detail: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Channel(ABC, Generic[S]):
+    """Base of all channels. Subclass it in `alerts/channels/<name>.py`; it is found by itself."""
+
+    declaration: ClassVar[Declaration]
+    settings_type: ClassVar[type[Settings]]
+
+    def __init__(self, settings: S, *, client: httpx.Client | None = None) -> None:
+        self.settings = settings
+        self._client = client
+
+    @abstractmethod
+    def deliver(self, item: Message | Envelope, *, now: datetime) -> Receipt:
+        """Hand it over, or raise Retryable(after) or Rejected. Each call waits at most the timeout of the settings."""
+
+    def lookup(self, dedup_key: str, *, reply_to: str | None = None, since: datetime | None = None) -> bool | None:
+        """Whether the service has that message; None where it cannot be asked."""
+        return None
+
+    def check(self) -> str:
+        """Log in without sending; one line that says as whom. Raises Retryable or Rejected."""
+        return "nothing to check"
+
+    def close(self) -> None:
+        """Give connections back."""
+        if self._client is not None:
+            self._client.close()
+
+    @property
+    def client(self) -> httpx.Client:
+        """The HTTP client: the one given, or one of its own, made at first use."""
+        if self._client is None:
+            self._client = httpx.Client(
+                timeout=getattr(self.settings, "timeout", 15.0), headers={"User-Agent": "feedback-monitor"}
+            )
+        return self._client
+
+    def call(self, method: str, url: str, *, now: datetime, **options: Any) -> httpx.Response:
+        """One HTTP call whose every failure is Retryable or Rejected. The address never shows: it may hold a secret."""
+        name = self.declaration.title
+        try:
+            response = self.client.request(method, url, follow_redirects=False, **options)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise Rejected(f"{name}: the configured address is not a usable URL ({type(error).__name__})") from None
+        except httpx.TimeoutException as error:
+            raise Retryable(f"{name}: no answer in time ({type(error).__name__})") from None
+        except httpx.HTTPError as error:
+            raise Retryable(f"{name}: no connection ({type(error).__name__})") from None
+        judge(response, name=name, now=now)
+        return response
+
+
+def judge(response: httpx.Response, *, name: str, now: datetime) -> None:
+    """2xx passes. 408, 425, 429 and 5xx: Retryable. All else, redirects too: Rejected, with the service's own words."""
+    code = response.status_code
+    if 200 <= code < 300:
+        return
+    words = " ".join(response.text[:300].split())
+    told = f"{name} answered {code} {response.reason_phrase}".rstrip() + (f": {words}" if words else "")
+    if code in (408, 425, 429) or code >= 500:
+        raise Retryable(told, after=retry_after(response.headers.get("Retry-After"), now=now))
+    raise Rejected(told)
+
+
+def retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Seconds of a Retry-After header (a number or an HTTP date), within a day; None where there is none to read."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (email.utils.parsedate_to_datetime(value) - now).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None
