@@ -17,6 +17,7 @@ import hashlib
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
@@ -132,7 +133,8 @@ def arrange(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, s
         raise ValueError("until must be an aware time, for example 2026-11-22T20:59:00+00:00")
     plot = story(until)
     rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    dated = [(*_when_and_where(text, plot, rng, until), text) for text in texts()]
+    taken: Counter[date] = Counter()
+    dated = [(*_when_and_where(text, plot, taken, rng, until), text) for text in texts()]
     dated.sort(key=lambda row: (row[0], row[2]["id"]))
     for published_at, place, text in dated:
         yield _row(published_at, place, text, rng)
@@ -181,10 +183,12 @@ def surveys(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, s
 
 
 def _when_and_where(
-    text: dict[str, Any], plot: Story, rng: random.Random, until: datetime
+    text: dict[str, Any], plot: Story, taken: Counter[date], rng: random.Random, until: datetime
 ) -> tuple[datetime, Place | None]:
     place, shown = _place(text, rng)
-    day = _day(text, place, plot, rng)
+    day = _day(text, place, plot, taken, rng)
+    if text["pool"] in ("everyday", "change"):
+        taken[day] += 1
     return _moment(day, place.zone, rng, until), place if shown else None
 
 
@@ -201,17 +205,18 @@ def _place(text: dict[str, Any], rng: random.Random) -> tuple[Place, bool]:
     return place, not (silent or text.get("source") == "app_store")
 
 
-def _day(text: dict[str, Any], place: Place, plot: Story, rng: random.Random) -> date:
+def _day(text: dict[str, Any], place: Place, plot: Story, taken: Counter[date], rng: random.Random) -> date:
+    # Steps of the golden section fill planted days evenly: none of them is left quiet by chance.
+    even = _number(text) * 0.618034 % 1
     if text["pool"] == "incident":
         first = plot.incident_first_day
         if "day" in text:
             return first + timedelta(days=text["day"] - 1)
-        # Steps of the golden section fill the days evenly: no day of the incident is left quiet by chance.
-        return first + timedelta(days=_index_at(_number(text) * 0.618034 % 1, (11, 12, 10, 9, 8)))
+        return first + timedelta(days=_index_at(even, (11, 12, 10, 9, 8)))
     if text["pool"] == "campaign":
         # Reviews trickle in for three more days, posts belong to the days themselves.
         weights = (10, 12, 11, 6, 4, 2) if text["kind"] == "review" else (11, 12, 10)
-        return plot.campaign_first_day + timedelta(days=_index(weights, rng))
+        return plot.campaign_first_day + timedelta(days=_index_at(even, weights))
     first, last = plot.first_day, plot.last_day
     complaint = any(tag["topic"] in IMPROVED_TOPICS and tag["sentiment"] == "negative" for tag in text["topics"])
     old = complaint and place.name in CHANGED and text["pool"] == "everyday" and rng.random() < 0.6
@@ -219,7 +224,9 @@ def _day(text: dict[str, Any], place: Place, plot: Story, rng: random.Random) ->
         last = plot.change_day - timedelta(days=1)
     elif text.get("phase") == "after":
         first = plot.change_day
-    return _any_day(first, last, rng)
+    # The emptier of two days: chance alone should not plant a second event.
+    days = _any_day(first, last, rng), _any_day(first, last, rng)
+    return min(days, key=lambda day: taken[day] / WEEKDAYS[day.weekday()])
 
 
 def _any_day(first: date, last: date, rng: random.Random) -> date:
