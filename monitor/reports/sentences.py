@@ -107,7 +107,7 @@ def incident_name(t: Translator, incident: IncidentLine, data: WeeklyData) -> st
 def incident_state(t: Translator, state: str) -> str:
     """The state of an incident as a word."""
     names = {
-        "open": t.gettext("open"),
+        "open": t.pgettext("state", "open"),
         "acknowledged": t.gettext("acknowledged"),
         "resolved": t.gettext("resolved"),
     }
@@ -141,7 +141,7 @@ def _negative_share(fact: found.NegativeShare, data: WeeklyData, t: Translator) 
     values: dict[str, Any] = {"share": t.percent(share), "interval": between_shares(t, fact.interval)}
     if fact.change is None or fact.share_before is None:
         return Sentence(
-            t.gettext("{share} of them are negative (interval {interval}).", **values), "neutral", "negative_share"
+            t.gettext("{share} of mentions are negative (interval {interval}).", **values), "neutral", "negative_share"
         )
     points = (share - fact.share_before) * 100
     values |= {
@@ -151,17 +151,17 @@ def _negative_share(fact: found.NegativeShare, data: WeeklyData, t: Translator) 
     }
     if not fact.change.clear:
         text = t.gettext(
-            "{share} of them are negative (interval {interval}); no clear change from {before} "
+            "{share} of mentions are negative (interval {interval}); no clear change from {before} "
             "({points} points, interval {change}).",
             **values,
         )
         return Sentence(text, "neutral", "negative_share")
     if fact.change.low > 0:
         text = t.gettext(
-            "{share} of them are negative, up from {before}: {points} points (interval {change}).", **values
+            "{share} of mentions are negative, up from {before}: {points} points (interval {change}).", **values
         )
         return Sentence(text, "worse", "negative_share")
-    text = t.gettext("{share} of them are negative, down from {before}: {points} points (interval {change}).", **values)
+    text = t.gettext("{share} of mentions are negative, down from {before}: {points} points (interval {change}).", **values)
     return Sentence(text, "better", "negative_share")
 
 

@@ -80,12 +80,11 @@ class Source(SQLModel, table=True):
     created_at: datetime = _time(nullable=False)
 
 
-class SliceState(SQLModel, table=True):
-    """Resume point of one slice of a source. `version` is compared and set: two readers never both advance it."""
+class SourceState(SQLModel, table=True):
+    """Resume point of a source. `version` is compared and set: two readers never both advance it."""
 
-    __tablename__ = "slice_state"
+    __tablename__ = "source_state"
     source_id: int = Field(sa_column=Column(Integer, ForeignKey("source.id", ondelete="CASCADE"), primary_key=True))
-    slice: str = Field(primary_key=True)
     state: dict[str, Any] = _json()
     version: int = 0
     updated_at: datetime = _time(nullable=False)
@@ -108,13 +107,13 @@ class Run(SQLModel, table=True):
 
 
 class HostBucket(SQLModel, table=True):
-    """Token bucket of one host; holds over every process that shares the store."""
+    """Turns at one host: when the next is free, and how many were taken today. Holds over all processes of a store."""
 
     __tablename__ = "host_bucket"
     host: str = Field(primary_key=True)
-    next_at: datetime = _time(nullable=False)
-    blocked_until: datetime | None = _time()
-    n_failures: int = 0
+    free_at: float = 0.0  # seconds since the epoch
+    day: int = 0
+    n_today: int = 0
 
 
 class Sample(SQLModel, table=True):

@@ -44,9 +44,9 @@ def upgrade() -> None:
     op.create_table(
         "host_bucket",
         sa.Column("host", sa.String(), nullable=False),
-        sa.Column("next_at", UTCDateTime(), nullable=False),
-        sa.Column("blocked_until", UTCDateTime(), nullable=True),
-        sa.Column("n_failures", sa.Integer(), nullable=False),
+        sa.Column("free_at", sa.Float(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("n_today", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("host"),
     )
     op.create_table(
@@ -428,14 +428,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sample_source_id"), ["source_id"], unique=False)
 
     op.create_table(
-        "slice_state",
+        "source_state",
         sa.Column("source_id", sa.Integer(), nullable=False),
-        sa.Column("slice", sa.String(), nullable=False),
         sa.Column("state", sa.JSON(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("source_id", "slice"),
+        sa.PrimaryKeyConstraint("source_id"),
     )
     op.create_table(
         "correction",

@@ -1,0 +1,279 @@
+"""The detect step: what stands out becomes incidents, and every change of an incident commits with its messages.
+
+One transaction per brand: detector memory, incident rows, their log and the outbox rows are written together or not at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlmodel import Session, col, select
+
+import alerts.hierarchy
+import alerts.incident
+import alerts.settings
+from alerts.detector import Decision
+from alerts.errors import BadRule
+from alerts.incident import Evidence, Policy, Transition
+from alerts.rules import Fact, Hit
+from alerts.series import SeriesKey
+from alerts.severity import Severity, classify
+from monitor.config import Brand as BrandSettings
+from monitor.config import Settings
+from monitor.pipeline import rules, story
+from monitor.pipeline.context import Context
+from monitor.pipeline.watch import SIGNAL, BrandWatch, series_of, source_names
+from monitor.store import incidents
+from monitor.store.engine import reading, writing
+from monitor.store.tables import Brand, Incident, Mention, TopicTag
+
+log = structlog.get_logger()
+
+RULE_SIGNAL = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One transition of one incident, and its row, within the transaction that made it."""
+
+    row: Incident
+    transition: Transition
+    finding: alerts.hierarchy.Finding | None = None
+    hit: Hit | None = None
+
+
+def detect(context: Context) -> list[Change]:
+    """Look at every active brand. Returns the changes that were made."""
+    if not context.settings.alerts.enabled:
+        return []
+    with reading(context.engine) as session:
+        brands = list(session.exec(select(Brand).where(col(Brand.active).is_(True)).order_by(col(Brand.id))))
+    changes: list[Change] = []
+    for brand in brands:
+        if context.should_stop():
+            break
+        with writing(context.engine) as session:
+            made = detect_brand(session, context, brand)
+            for change in made:
+                story.queue(session, context, brand, change)
+        for change in made:
+            if change.transition.speaks:
+                log.info("incident.changed", incident=change.row.uid, kind=str(change.transition.kind))
+        changes += made
+    return changes
+
+
+def detect_brand(session: Session, context: Context, brand: Brand) -> list[Change]:
+    """Judge one brand now, in the caller's writing transaction."""
+    now, settings = context.now, context.settings
+    policy = Policy(repeat_interval=settings.alerts.repeat_interval)
+    rows = incidents.current(session, brand.id or 0, now=now, memory=policy.reopen_within + timedelta(days=14))
+    statistical = {row.series: row for row in rows if row.signal == SIGNAL}
+    keys = [SeriesKey.parse(row.series) for row in statistical.values()]
+    watch = brand_watch(session, settings, brand, now).look(session, now, keep=keys)
+    changes: list[Change] = []
+    active = [SeriesKey.parse(row.series) for row in statistical.values() if row.state != "resolved"]
+    for key, decision in watch.yesterday.items():  # a whole day, at last: only such a day can end an incident
+        known = statistical.get(key.text())
+        if known is not None and known.state != "resolved":
+            step = evidence_of(session, brand, key, decision, settings=settings, complete=True)
+            changes += _advance(session, brand, known, step, now=now, policy=policy)
+    findings = alerts.hierarchy.find(watch.decisions, open_series=active)
+    found = {finding.series.text(): finding for finding in findings}
+    for text, known in statistical.items():
+        key = SeriesKey.parse(text)
+        today = watch.decisions.get(key)
+        if today is not None:
+            step = evidence_of(session, brand, key, today, settings=settings, complete=False)
+            changes += _advance(session, brand, known, step, now=now, policy=policy, finding=found.get(text))
+    for text, finding in found.items():
+        if text in statistical or not watch.decisions[finding.series].alarm:
+            continue
+        step = evidence_of(session, brand, finding.series, watch.decisions[finding.series], settings=settings,
+                           complete=False)  # fmt: skip
+        if enough(session, settings, brand, finding):
+            changes += _advance(session, brand, None, step, now=now, policy=policy, finding=finding)
+    changes += _check_rules(session, settings, brand, rows, now=now, policy=policy)
+    return changes
+
+
+def brand_watch(session: Session, settings: Settings, brand: Brand, now: datetime) -> BrandWatch:
+    """The detector of a brand, with the account's budget of false alarms spread over its series and brands."""
+    configured = settings.brands.get(brand.slug)
+    countries = countries_of(configured)
+    n_brands = max(1, len(session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()))
+    n_series = max(1, len(series_of(session, brand)))
+    detector = alerts.settings.Settings(
+        false_alarms_per_week=settings.alerts.false_alarms_per_week / n_brands,
+        n_series=n_series,
+        min_negative=settings.alerts.min_negatives,
+        min_excess=settings.alerts.min_excess,
+        min_ratio=settings.alerts.min_ratio,
+        min_authors=settings.alerts.min_authors,
+        countries=countries,
+        zone=settings.time_zone,
+    )
+    return BrandWatch(brand, settings=detector, zone=settings.zone)
+
+
+def countries_of(brand: BrandSettings | None) -> tuple[str, ...]:
+    if brand is None:
+        return ()
+    return tuple(sorted({code for code in [brand.country, *(place.country for place in brand.locations)] if code}))
+
+
+def evidence_of(session: Session, brand: Brand, key: SeriesKey, decision: Decision, *, settings: Settings,
+                complete: bool) -> Evidence:  # fmt: skip
+    """The detector's decision as the state machine wants it, with the severity."""
+    observed, expected = decision.windows.get(1, (decision.observed, decision.expected))
+    recent_observed, recent_expected = decision.windows.get(3, (decision.observed, decision.expected))
+    n_safety = 0
+    if decision.alarm and settings.alerts.safety_words:
+        mentions = negatives(session, brand, key, since=decision.since, limit=200)
+        n_safety = rules.n_with_words([m.text for m in mentions], settings.alerts.safety_words, now=decision.at)
+    return Evidence(
+        at=decision.at,
+        score=decision.score if math.isfinite(decision.score) else -1.0,
+        threshold=decision.threshold,
+        n_observed=decision.observed,
+        n_expected=decision.expected,
+        since_at=decision.since,
+        severity=classify(ratio=decision.ratio, n_excess=decision.excess, n_safety=n_safety),
+        fires=decision.alarm,
+        p_recent=0.01 if recent_observed > 2 * recent_expected + 2 else None,
+        step_observed=observed,
+        step_expected=expected,
+        complete=complete,
+    )
+
+
+def enough(session: Session, settings: Settings, brand: Brand, finding: alerts.hierarchy.Finding) -> bool:
+    """The evidence that only rows can show: enough different people, where authors are known."""
+    mentions = negatives(session, brand, finding.series, since=finding.since, limit=500)
+    if not mentions:
+        return False
+    known = [mention.author for mention in mentions if mention.author]
+    if len(known) < len(mentions) / 2:
+        return True  # authors are not told by these sources: the count must do
+    return len(set(known)) >= settings.alerts.min_authors
+
+
+def negatives(session: Session, brand: Brand, key: SeriesKey, *, since: datetime, until: datetime | None = None,
+              limit: int = 500) -> Sequence[Mention]:  # fmt: skip
+    """The negative mentions of a series in a span, newest first; copies left out."""
+    return session.exec(
+        select(Mention).where(*conditions_of(session, brand, key, since=since, until=until), negative(key))
+        .order_by(col(Mention.published_at).desc(), col(Mention.id).desc()).limit(limit)
+    ).all()  # fmt: skip
+
+
+def conditions_of(session: Session, brand: Brand, key: SeriesKey, *, since: datetime,
+                  until: datetime | None = None) -> list[object]:  # fmt: skip
+    """SQL conditions of the mentions that a series counts."""
+    conditions: list[object] = [
+        Mention.brand_id == brand.id, col(Mention.counts).is_(True), col(Mention.published_at) >= since,
+    ]  # fmt: skip
+    if until is not None:
+        conditions.append(col(Mention.published_at) < until)
+    if key.source is not None:
+        ids = [number for number, slug in source_names(session).items() if slug == key.source]
+        conditions.append(col(Mention.source_id).in_(ids))
+    if key.location is not None:
+        conditions.append(Mention.location == key.location)
+    if key.language is not None:
+        conditions.append(Mention.language == key.language)
+    if key.topic is not None:
+        conditions.append(col(Mention.id).in_(select(TopicTag.mention_id).where(TopicTag.topic == key.topic)))
+    return conditions
+
+
+def negative(key: SeriesKey) -> object:
+    """What "negative" means in a series: the topic's own sentiment where it is narrowed to a topic."""
+    if key.topic is None:
+        return Mention.sentiment == "negative"
+    return col(Mention.id).in_(
+        select(TopicTag.mention_id).where(TopicTag.topic == key.topic, TopicTag.sentiment == "negative")
+    )
+
+
+def _advance(
+    session: Session,
+    brand: Brand,
+    row: Incident | None,
+    step: Evidence | None,
+    *,
+    now: datetime,
+    policy: Policy,
+    finding: alerts.hierarchy.Finding | None = None,
+    hit: Hit | None = None,
+    series: SeriesKey | None = None,
+) -> list[Change]:
+    value = incidents.value_of(row) if row is not None else None
+    key = finding.series if finding is not None else series
+    changes = []
+    for transition in alerts.incident.advance(
+        value, step, now=now, policy=policy, series_text=key.text() if key else "",
+        signal=RULE_SIGNAL if hit is not None else SIGNAL,
+    ):  # fmt: skip
+        again = row if transition.kind != "opened" else None
+        source_id = None
+        if again is None and key is not None and key.source:
+            source_id = next((n for n, slug in source_names(session).items() if slug == key.source), None)
+        stored = incidents.store(
+            session, transition.incident, brand_id=brand.id or 0, row=again, source_id=source_id,
+            rule=hit.rule if hit is not None else "", score=step.score if step is not None else None,
+        )  # fmt: skip
+        if transition.speaks:
+            incidents.record(session, stored, str(transition.kind), at=now)
+        changes.append(Change(stored, transition, finding, hit))
+    return changes
+
+
+def _check_rules(session: Session, settings: Settings, brand: Brand, rows: Iterable[Incident], *, now: datetime,
+                 policy: Policy) -> list[Change]:  # fmt: skip
+    """Plain rules: true opens an incident, false long enough closes it."""
+    changes: list[Change] = []
+    known = {row.rule: row for row in rows if row.rule}
+    configured = rules.of_brand(settings, brand.slug)
+    for name, rule in configured.items():
+        facts = facts_of(session, brand, since=now - timedelta(hours=rule.hours))
+        hit = rule.check(facts, now)
+        row = known.get(name)
+        if hit is None and (row is None or row.state == "resolved"):
+            continue
+        limit = hit.limit if hit else 0.0
+        observed = hit.observed if hit else 0.0
+        step = Evidence(
+            at=now.replace(minute=0, second=0, microsecond=0), score=1.0 if hit else 0.0, threshold=1.0,
+            n_observed=observed, n_expected=limit, since_at=hit.since if hit else now,
+            severity=Severity(rule.severity), fires=hit is not None, complete=True,
+        )  # fmt: skip
+        hourly = Policy(quiet_steps=6, min_open=timedelta(hours=6), repeat_interval=policy.repeat_interval)
+        changes += _advance(session, brand, row, step, now=now, policy=hourly, hit=hit, series=rule.series)
+    return changes
+
+
+def facts_of(session: Session, brand: Brand, *, since: datetime) -> list[Fact]:
+    """What rules need of the mentions since a time, newest first."""
+    key = SeriesKey(brand.slug)
+    found = session.exec(
+        select(Mention).where(*conditions_of(session, brand, key, since=since))
+        .order_by(col(Mention.published_at).desc())
+    )  # fmt: skip
+    return [
+        Fact(at=m.published_at, series=key, mention_id=str(m.id), text=f"{m.title or ''} {m.text}", rating=m.rating,
+             negative=m.sentiment == "negative")
+        for m in found
+    ]  # fmt: skip
+
+
+def parse_series(text: str) -> SeriesKey | None:
+    """The key of a stored series, None where a rule's free text stands there."""
+    try:
+        return SeriesKey.parse(text)
+    except BadRule:
+        return None

@@ -1,0 +1,45 @@
+"""Turns at hosts, kept in the store: the limit of a host holds over every process that shares it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from monitor.store.engine import writing
+from monitor.store.tables import HostBucket
+from scrapers.errors import RateLimited
+
+
+class StoreLimiter:
+    """The `HostLimiter` of `scrapers`, one short transaction per turn."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    async def reserve(self, host: str, *, interval_seconds: float, daily_limit: int | None = None) -> float:
+        now = self._clock()
+        day = int(now // 86_400)
+        with writing(self._engine) as session:
+            bucket = session.get(HostBucket, host, with_for_update=True) or HostBucket(host=host)
+            if bucket.day != day:
+                bucket.day, bucket.n_today = day, 0
+            if daily_limit is not None and bucket.n_today >= daily_limit:
+                raise RateLimited(
+                    f"the daily budget of {daily_limit} requests to {host} is spent",
+                    retry_after=(day + 1) * 86_400 - now,
+                )
+            # a clock that was set back must not leave a host waiting for hours
+            at = max(now, min(bucket.free_at, now + 6 * 3600))
+            bucket.free_at = at + interval_seconds
+            bucket.n_today += 1
+            session.add(bucket)
+        return at - now
+
+    async def hold(self, host: str, *, seconds: float) -> None:
+        with writing(self._engine) as session:
+            bucket = session.get(HostBucket, host, with_for_update=True) or HostBucket(host=host)
+            bucket.free_at = max(bucket.free_at, self._clock() + seconds)
+            session.add(bucket)
