@@ -29,6 +29,8 @@ LEAST_COMPLAINTS = 5  # fewer in both weeks are not worth a sentence
 LEAST_IN_SHARE = 15  # mentions on each side before shares are compared
 LEAST_COVERAGE = 0.5  # below, counts of two weeks are not compared at all
 GAP_WORTH_SAYING = 0.1
+LEAST_ODDS = 8.0  # of a rise that began inside the week, against one over the whole week
+STATE = 0.25  # a standing fact weighs less than news of the same size
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +283,8 @@ def rise_began(now: Sequence[int], before: Sequence[int], *, spread: float = 1.0
     """The weekday (0 Monday) on which complaints began to exceed the same weekdays of the week before.
 
     Each pair of days is binomial given its sum: one half before the rise, another share from it on. The day with the
-    highest likelihood is said only when it is 20 times as likely as a rise over the whole week, and what comes
-    before it shows no rise; `spread` divides the log-likelihood (quasi-likelihood) of an over-dispersed series.
+    highest likelihood is said only when it is eight times as likely as a rise over the whole week, and what comes
+    before it shows no rise (a rise over the whole week then gets a day in 3 to 7 of 100 cases, see docs/metrics.md); `spread` divides the log-likelihood (quasi-likelihood) of an over-dispersed series.
     """
 
     def gain(first: int) -> float:
@@ -294,7 +296,7 @@ def rise_began(now: Sequence[int], before: Sequence[int], *, spread: float = 1.0
 
     gains = [gain(first) / spread for first in range(7)]
     best = max(range(7), key=lambda first: gains[first])
-    if best == 0 or gains[best] == -math.inf or gains[best] - gains[0] < math.log(20):
+    if best == 0 or gains[best] == -math.inf or gains[best] - gains[0] < math.log(LEAST_ODDS):
         return None
     if difference_of_counts(sum(now[:best]), sum(before[:best]), dispersion=spread).low > 0:
         return None
@@ -365,7 +367,7 @@ def _topic_changes(data: WeeklyData, *, praise: bool) -> list[TopicChange]:
         rose = change.low > 0
         explain = rose and not praise
         of_all = newcombe(n_now, max(n_now, data.total.now.n), n_before, max(n_before, data.total.before.n))
-        weight = min(abs(change.low), abs(change.high)) * (0.5 if praise else 1.0)
+        weight = min(abs(change.low), abs(change.high)) * (1.0 if praise else 2.0)  # the report is about topics
         found.append(
             TopicChange(
                 topic=topic,
@@ -422,7 +424,7 @@ def _standing_out(lines: Sequence[Line], changed: set[str]) -> list[StandsOut]:
     for line, other, clear in zip(enough, rest, clear_after_many(p_values), strict=True):
         difference = newcombe(line.now.n_negative, line.now.n, other.n_negative, other.n)
         if clear and difference.low > 0 and other.n >= LEAST_IN_SHARE and line.key not in changed:
-            weight = difference.low * line.now.n * 0.5  # a state, not news: half of what a change would weigh
+            weight = difference.low * line.now.n * STATE
             found.append(StandsOut(line, other.negative_share or 0.0, difference, weight))
     return sorted(found, key=lambda fact: -fact.weight)[:1]
 
@@ -453,7 +455,7 @@ def _impact(data: WeeklyData) -> list[Fact]:
     for topic in data.topics:
         metric = topic.impact
         if metric is not None and metric.value is not None and metric.interval is not None and metric.interval.high < 0:
-            weight = -metric.interval.high / 100 * data.total.now.n / 2
+            weight = -metric.interval.high / 100 * data.total.now.n / 2 * STATE
             found.append(Impact(topic, metric, weight))
     found.sort(key=lambda fact: fact.metric.value or 0.0)
     return list(found[:1])
@@ -473,7 +475,7 @@ def _weak_stage(data: WeeklyData) -> list[Fact]:
             continue
         difference = net_change(own, rest)
         if difference.high < 0:
-            weight = -difference.high / 100 * own.n / 2
+            weight = -difference.high / 100 * own.n / 2 * STATE
             found.append(WeakStage(stage, net_sentiment(own), weight))
     found.sort(key=lambda fact: fact.metric.value or 0.0)
     return list(found[:1])
@@ -505,7 +507,7 @@ def _rivals(data: WeeklyData) -> list[Fact]:
             continue
         difference = net_change(own.now, other.now)
         if difference.clear:
-            weight = min(abs(difference.low), abs(difference.high)) / 100 * own.now.n / 4
+            weight = min(abs(difference.low), abs(difference.high)) / 100 * own.now.n / 2 * STATE
             found.append(Rival(other.name, net_sentiment(own.now), net_sentiment(other.now), difference, weight))
     found.sort(key=lambda fact: -fact.weight)
     return list(found[:1])

@@ -161,7 +161,9 @@ def _negative_share(fact: found.NegativeShare, data: WeeklyData, t: Translator) 
             "{share} of mentions are negative, up from {before}: {points} points (interval {change}).", **values
         )
         return Sentence(text, "worse", "negative_share")
-    text = t.gettext("{share} of mentions are negative, down from {before}: {points} points (interval {change}).", **values)
+    text = t.gettext(
+        "{share} of mentions are negative, down from {before}: {points} points (interval {change}).", **values
+    )
     return Sentence(text, "better", "negative_share")
 
 
