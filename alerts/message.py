@@ -239,7 +239,8 @@ class Envelope:
     """What a channel carries. With `message` set, channels render it their own way and the texts here are a fallback.
 
     `inline` maps the content ids used in `html` (`cid:chart`) to PNG bytes. `reply_to` is the receipt id of the first
-    message of the thread on the same channel, where the caller knows it.
+    message of the thread on the same channel, where the caller knows it. `only_to` narrows the recipients of a channel
+    that has several: those a first try could not reach (`Receipt.again`).
     """
 
     dedup_key: str
@@ -252,6 +253,7 @@ class Envelope:
     message: Message | None = None
     thread_key: str | None = None
     reply_to: str | None = None
+    only_to: tuple[str, ...] = ()
 
 
 # bytes travel as base64 inside JSON; unknown keys of an older version are errors, not silence

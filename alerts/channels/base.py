@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from alerts import render
 from alerts.errors import Rejected, Retryable
 from alerts.message import Envelope, Message
 
@@ -46,11 +47,16 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of delivery. `id` is what the service calls it; `refused` are recipients that did not get it, and why."""
+    """Proof of delivery. `id` is what the service calls it.
+
+    `refused` are recipients that did not get it, and why; `again` are those of them worth another try: send them an
+    envelope with `only_to=receipt.again`.
+    """
 
     id: str
     detail: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
+    again: tuple[str, ...] = ()
 
 
 S = TypeVar("S", bound=Settings)
@@ -69,6 +75,10 @@ class Channel(ABC, Generic[S]):
     @abstractmethod
     def deliver(self, item: Message | Envelope, *, now: datetime) -> Receipt:
         """Hand it over, or raise Retryable(after) or Rejected. Each call waits at most the timeout of the settings."""
+
+    def envelope(self, item: Message | Envelope) -> Envelope:
+        """The item in an envelope, rendered where it was not yet."""
+        return render.envelope(item) if isinstance(item, Message) else item
 
     def lookup(self, dedup_key: str, *, reply_to: str | None = None, since: datetime | None = None) -> bool | None:
         """Whether the service has that message; None where it cannot be asked."""
@@ -92,7 +102,7 @@ class Channel(ABC, Generic[S]):
             )
         return self._client
 
-    def call(self, method: str, url: str, *, now: datetime, **options: Any) -> httpx.Response:
+    def call(self, method: str, url: str, *, now: datetime | None, **options: Any) -> httpx.Response:
         """One HTTP call whose every failure is Retryable or Rejected. The address never shows: it may hold a secret."""
         name = self.declaration.title
         try:
@@ -107,7 +117,7 @@ class Channel(ABC, Generic[S]):
         return response
 
 
-def judge(response: httpx.Response, *, name: str, now: datetime) -> None:
+def judge(response: httpx.Response, *, name: str, now: datetime | None) -> None:
     """2xx passes. 408, 425, 429 and 5xx: Retryable. All else, redirects too: Rejected, with the service's own words."""
     code = response.status_code
     if 200 <= code < 300:
@@ -119,15 +129,18 @@ def judge(response: httpx.Response, *, name: str, now: datetime) -> None:
     raise Rejected(told)
 
 
-def retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds of a Retry-After header (a number or an HTTP date), within a day; None where there is none to read."""
+def retry_after(value: str | None, *, now: datetime | None) -> float | None:
+    """Seconds of a Retry-After header (a number, or a date where `now` is known), within a day; None if unreadable."""
     if not value:
         return None
     try:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = (email.utils.parsedate_to_datetime(value) - now).total_seconds()
+            at = email.utils.parsedate_to_datetime(value)
         except (ValueError, TypeError):
             return None
+        if now is None or at.tzinfo is None:
+            return None
+        seconds = (at - now).total_seconds()
     return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None
