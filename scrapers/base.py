@@ -57,6 +57,7 @@ class Meta:
     interval_seconds: int = 3600  # default time between two readings
     min_interval_seconds: int = 300
     host_interval_seconds: float = 2.0  # between two requests to one host
+    daily_requests: int | None = None  # budget of a day where the API has one
     credentials: tuple[Credential, ...] = ()
     robots: bool = True  # False for documented public APIs only
     url_examples: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))  # url -> params

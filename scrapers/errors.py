@@ -39,6 +39,10 @@ class FetchError(ScraperError):
 class Unreachable(FetchError):
     """Name, connection, time-out or a server error after all tries; try again at the next slot."""
 
+    def __init__(self, message: str, *, url: str = "", retry: bool = True) -> None:
+        super().__init__(message, url=url)
+        self.retry = retry  # False: another try at once cannot help (the host rests)
+
 
 class RateLimited(FetchError):
     """The site asks to wait."""

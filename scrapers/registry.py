@@ -1,4 +1,4 @@
-"""Which readers exist: `Scraper` subclasses of `scrapers.sites` and of packages with the entry point `monitor.scrapers`.
+"""Which readers exist: those of `scrapers.sites`, and of packages that declare the entry point `monitor.scrapers`.
 
 get(name) -> Scraper          by name or alias; UnknownScraper lists near names
 names() -> list[str]          all names, sorted, without aliases

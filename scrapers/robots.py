@@ -1,0 +1,73 @@
+"""robots.txt by RFC 9309, read by protego: 4xx means "no rules", 5xx and silence "stay away until it can be read"."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from protego import Protego
+
+from scrapers.errors import FetchError, Refused, Unreachable
+from scrapers.guard import safe
+
+MAX_BYTES = 512 * 1024  # RFC 9309 asks for at least 500 KiB
+KEEP_SECONDS = 24 * 3600.0
+RETRY_SECONDS = 600.0
+STALE_SECONDS = 30 * 24 * 3600.0
+
+Fetch = Callable[[str], Awaitable[tuple[int, bytes]]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    rules: Protego | None  # None: no rules, everything is allowed
+    read_at: float
+    check_at: float
+
+
+class Robots:
+    """Rules per origin, kept for a day. `fetch` gives status and body of an address, following redirects."""
+
+    def __init__(self, fetch: Fetch, product: str, clock: Callable[[], float]) -> None:
+        self._fetch, self._product, self._clock = fetch, product, clock
+        self._entries: dict[str, _Entry] = {}
+
+    async def check(self, url: str) -> float | None:
+        """Crawl-delay in seconds, or None.
+
+        Raises `Refused` when the rules forbid the address, `Unreachable` while they cannot be read.
+        """
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        entry = await self._entry(origin)
+        if entry.rules is None:
+            return None
+        if not entry.rules.can_fetch(url, self._product):
+            raise Refused(f"robots.txt of {parts.hostname} forbids this address", url=safe(url))
+        delay = entry.rules.crawl_delay(self._product)
+        return float(delay) if delay is not None else None
+
+    async def _entry(self, origin: str) -> _Entry:
+        now = self._clock()
+        entry = self._entries.get(origin)
+        if entry is not None and now < entry.check_at:
+            return entry
+        try:
+            code, body = await self._fetch(f"{origin}/robots.txt")
+            problem = f"answers {code}" if code >= 500 or code == 429 else None
+        except Refused:
+            raise
+        except FetchError as failure:
+            code, body, problem = 0, b"", f"cannot be read ({failure})"
+        if problem is None:
+            rules = Protego.parse(body[:MAX_BYTES].decode("utf-8", "replace")) if 200 <= code < 300 else None
+            entry = _Entry(rules, now, now + KEEP_SECONDS)
+            self._entries[origin] = entry
+            return entry
+        if entry is not None and now - entry.read_at < STALE_SECONDS:
+            entry.check_at = now + RETRY_SECONDS  # the last copy holds meanwhile
+            return entry
+        raise Unreachable(
+            f"robots.txt of {origin} {problem}: nothing is fetched there until it can be read", url=origin, retry=False
+        )
