@@ -14,7 +14,9 @@ MAX_CHARACTERS = 24_000  # beyond this a text is sampled, see `condense`
 _STRETCHES = 6  # how many pieces of a huge text are kept
 
 # Invisible characters that change bytes and not meaning. ZWJ and ZWNJ (U+200D, U+200C) stay: emoji families, Persian, Hindi.
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffd]|[\U000e0000-\U000e0fff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffd]|[\U000e0000-\U000e0fff]"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,300}|!--.{0,2000}?--)>", re.DOTALL)
@@ -46,12 +48,18 @@ def clean(text: str) -> str:
     text = _SURROGATE.sub(" ", _CONTROL.sub(" ", text))
     if not text.isascii():
         text = _INVISIBLE.sub("", text)
-        text = _PILE.sub("", unicodedata.normalize("NFC", text)) if _PILE.search(text) else unicodedata.normalize("NFC", text)
+        text = (
+            _PILE.sub("", unicodedata.normalize("NFC", text))
+            if _PILE.search(text)
+            else unicodedata.normalize("NFC", text)
+        )
     return _SPACE.sub(" ", text).strip()
 
 
 def _needs_ascii_work(text: str) -> bool:
-    return bool("&" in text or "<" in text or "  " in text or not text.isprintable() or text[:1] == " " or text[-1:] == " ")
+    return bool(
+        "&" in text or "<" in text or "  " in text or not text.isprintable() or text[:1] == " " or text[-1:] == " "
+    )
 
 
 def prepare(text: object) -> str:

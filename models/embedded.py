@@ -1,0 +1,209 @@
+"""The shipped network on a CPU: n-gram half in numpy, encoder half in onnxruntime, int8. Neither torch nor transformers is imported.
+
+On a GPU (`OnTorch`) the encoder half runs in torch, in half precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.backend import Floats, Outputs, sigmoid, softmax
+from models.batching import cut, max_by_owner, mean_by_owner, plan
+from models.errors import WeightsMissing
+
+DIRECTORY = Path(__file__).parent / "weights" / "base"
+FILES = ("config.json", "model.safetensors", "tokenizer.json")
+_OUTPUTS = ("sentiment", "topics", "topic_sentiment", "pooled")
+EncoderRun = Callable[[npt.NDArray[np.int64], Floats], Sequence[Floats]]  # ids, mask -> encoder's outputs, as `graph.OUTPUTS`
+TOKEN_BUDGET = 2048  # benchmarks/scoring.py: larger batches leave the cache, smaller ones pay per call
+
+
+def read(directory: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """(config, tensors) of a model directory; WeightsMissing names what is not there."""
+    missing = [name for name in FILES if not (directory / name).is_file()]
+    if missing:
+        there = ", ".join(sorted(p.name for p in directory.iterdir())) if directory.is_dir() else "no such directory"
+        raise WeightsMissing(
+            f"the embedded model is incomplete: {directory} lacks {', '.join(missing)} (there: {there or 'nothing'}). "
+            "Reinstall the package, or train one with `monitor model train`, or name a transformers checkpoint."
+        )
+    from safetensors.numpy import load_file
+
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    return config, load_file(directory / "model.safetensors")
+
+
+def revision_of(directory: Path, config: Mapping[str, Any]) -> str:
+    """The revision that training wrote, or else a hash of the weights."""
+    stated = str(config.get("revision") or "")
+    if stated:
+        return stated
+    digest = hashlib.sha256()
+    for name in FILES:
+        digest.update((directory / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class Embedded:
+    """Backend of the shipped network, or of any directory that `monitor model train` wrote. Raises WeightsMissing."""
+
+    def __init__(self, directory: Path = DIRECTORY, *, threads: int | None = None, int8: bool = True) -> None:
+        from tokenizers import Tokenizer
+
+        from models.tokenizer import TextEncoder
+
+        config, tensors = read(directory)
+        self.name = "embedded" if directory == DIRECTORY else directory.name
+        self.revision = revision_of(directory, config)
+        self.topics: tuple[str, ...] = tuple(config["topics"])
+        self.thresholds = np.asarray(config["thresholds"], dtype=np.float32)
+        self._heat: dict[str, float] = config["calibration"]
+        self._topic_bias = np.asarray(config["topic_bias"], dtype=np.float32)
+        self._max_tokens = int(config["max_tokens"])
+        self._ngrams = NgramHalf(tensors, n_topics=len(self.topics))
+        self._mix = tensors["mix"].astype(np.float32)
+        self._encoder = TextEncoder(
+            Tokenizer.from_file(str(directory / "tokenizer.json")),
+            log2_buckets=int(config["n_buckets_log2"]),
+            kept_buckets=tensors["ngram_buckets"],
+        )
+        self._budget = TOKEN_BUDGET
+        self._run = self._start(directory, config, tensors, threads=threads, int8=int8)
+
+    def _start(
+        self, directory: Path, config: dict[str, Any], tensors: dict[str, npt.NDArray[Any]], *, threads: int | None, int8: bool
+    ) -> EncoderRun:
+        import onnxruntime
+
+        from models import graph
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or available_cores()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(
+            graph.build(config, tensors, int8=int8), options, providers=["CPUExecutionProvider"]
+        )
+        return lambda ids, mask: session.run(None, {"input_ids": ids, "mask": mask})
+
+    def predict(self, texts: Sequence[str]) -> Outputs:
+        encoded = self._encoder.encode(texts)
+        n = len(texts)
+        offsets = encoded.token_offsets
+        # CLS leads every window, so that a later one looks to the network like a text
+        pieces = cut(np.diff(offsets) - 1, size=self._max_tokens - 1)
+        n_pieces = len(pieces.owner)
+        out: dict[str, Floats] = {}
+        for rows in plan(pieces.lengths, budget=self._budget):
+            width = int(pieces.lengths[rows[0]]) + 1
+            ids = np.full((len(rows), width), self._encoder.pad_id, dtype=np.int64)
+            mask = np.zeros((len(rows), width), dtype=np.float32)
+            ids[:, 0] = self._encoder.cls_id
+            for line, piece in enumerate(rows):
+                start = offsets[pieces.owner[piece]] + 1
+                tokens = encoded.tokens[start + pieces.begin[piece] : start + pieces.end[piece]]
+                ids[line, 1 : len(tokens) + 1] = tokens
+                mask[line, : len(tokens) + 1] = 1
+            for name, values in zip(_OUTPUTS, self._run(ids, mask), strict=True):
+                out.setdefault(name, np.empty((n_pieces, *values.shape[1:]), np.float32))[rows] = values
+        topics = max_by_owner(out["topics"], pieces, n)
+        polarity = out["topic_sentiment"]
+        if n_pieces != n:  # a window speaks about a topic as loudly as it is about it
+            loud = sigmoid(out["topics"]) * pieces.lengths[:, None].astype(np.float32)
+            polarity = mean_by_owner(polarity, pieces, n, weights=loud)
+        vector, counted = self._ngrams(encoded.ngrams, encoded.ngram_offsets)
+        return self._calibrated(
+            mean_by_owner(out["sentiment"], pieces, n), topics, polarity, mean_by_owner(out["pooled"], pieces, n), vector, counted
+        )
+
+    def _calibrated(
+        self,
+        sentiment: Floats,
+        topics: Floats,
+        polarity: Floats,
+        pooled: Floats,
+        vector: Floats,
+        counted: tuple[Floats, Floats, Floats],
+    ) -> Outputs:
+        mixed = [self._mix[i, 0] * own + self._mix[i, 1] * other for i, (own, other) in enumerate(zip((sentiment, topics, polarity), counted, strict=True))]
+        return Outputs(
+            sentiment=softmax(mixed[0] / self._heat["sentiment"]),
+            topics=sigmoid(mixed[1] / self._heat["topics"] + self._topic_bias),
+            topic_sentiment=softmax(mixed[2] / self._heat["topic_sentiment"]),
+            pooled=np.concatenate((pooled, vector), axis=1),
+        )
+
+
+class OnTorch(Embedded):
+    """The same network with its encoder half in torch on `device`; half precision where that is a GPU."""
+
+    def __init__(self, directory: Path = DIRECTORY, *, device: str, threads: int | None = None) -> None:
+        self._device = device
+        super().__init__(directory, threads=threads)
+        self._budget = 65_536 if device != "cpu" else TOKEN_BUDGET
+
+    def _start(
+        self, directory: Path, config: dict[str, Any], tensors: dict[str, npt.NDArray[Any]], *, threads: int | None, int8: bool
+    ) -> EncoderRun:
+        import torch
+
+        from models.network import load_directory
+
+        network = load_directory(directory)[0].to(self._device)
+        if self._device != "cpu":
+            network = network.to(torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+
+        def run(ids: npt.NDArray[np.int64], mask: Floats) -> list[Floats]:
+            with torch.inference_mode():
+                given = torch.from_numpy(mask).to(self._device)
+                hidden = network.hidden(torch.from_numpy(ids).to(self._device), given)
+                return [part.float().cpu().numpy() for part in network.encoder_heads(hidden, given)]
+
+        return run
+
+
+class NgramHalf:
+    """The table of hashed n-grams and its linear heads: the fastText-like half of the network."""
+
+    def __init__(self, tensors: Mapping[str, npt.NDArray[Any]], *, n_topics: int) -> None:
+        self._n_topics = n_topics
+        rows = tensors["ngrams.weight"]
+        scale = tensors.get("ngrams.weight.scale")
+        self._rows = rows.astype(np.float32) if scale is None else rows  # int8 stays int8: 4 times less memory to walk through
+        self._scale = None if scale is None else scale.astype(np.float32)
+        self._heads = {
+            name: (tensors[f"ngrams.{name}.weight"].astype(np.float32).T, tensors[f"ngrams.{name}.bias"].astype(np.float32))
+            for name in ("sentiment", "topics", "topic_sentiment")
+        }
+
+    def __call__(
+        self, ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]
+    ) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
+        """(vector [n, dim], logits of the three heads) of n texts; text i owns ids[offsets[i] : offsets[i + 1]]."""
+        vector = self._vector(ids, offsets)
+        sentiment, topics, polarity = (vector @ matrix + bias for matrix, bias in self._heads.values())
+        return vector, (sentiment, topics, polarity.reshape(len(vector), self._n_topics, 3))
+
+    def _vector(self, ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> Floats:
+        """Sum of the rows of each text over the square root of their number."""
+        counts = np.diff(offsets)
+        total = np.zeros((len(counts), self._rows.shape[1]), dtype=np.float32)
+        some = np.flatnonzero(counts)
+        if len(some):
+            rows = self._rows[ids].astype(np.float32)
+            if self._scale is not None:
+                rows *= self._scale[ids][:, None]
+            total[some] = np.add.reduceat(rows, offsets[some], axis=0)
+        return np.asarray(total / np.sqrt(np.maximum(counts, 1))[:, None], dtype=np.float32)
+
+
+def available_cores() -> int:
+    """Cores this process may use (containers often allow fewer than the machine has)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
