@@ -167,7 +167,7 @@ async def collect_source(context: Context, source: Source, client: Client) -> Ta
         status, error = "failed", str(problem)
     except Moved:
         status, error = "moved", "another process read this source at the same time"
-    except Exception as problem:  # noqa: BLE001  (a reader may be anybody's plug-in: its fault must not stop the others)
+    except Exception as problem:
         log.exception("source.crashed", source=source.slug)
         status, error = "crashed", f"{type(problem).__name__}: {problem}"
     if error:

@@ -6,7 +6,7 @@ One transaction per brand: detector memory, incident rows, their log and the out
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,14 +46,16 @@ class Change:
     hit: Hit | None = None
 
 
-def detect(context: Context) -> list[Change]:
-    """Look at every active brand. Returns the changes that were made."""
+def detect(context: Context, *, only: Collection[int] | None = None) -> list[Change]:
+    """Look at every active brand, or at those of the given ids. Returns the changes that were made."""
     if not context.settings.alerts.enabled:
         return []
     with reading(context.engine) as session:
         brands = list(session.exec(select(Brand).where(col(Brand.active).is_(True)).order_by(col(Brand.id))))
     changes: list[Change] = []
     for brand in brands:
+        if only is not None and brand.id not in only:
+            continue
         if context.should_stop():
             break
         with writing(context.engine) as session:

@@ -1,0 +1,1 @@
+"""The process that goes on: schedules, signals, the dashboard beside them."""

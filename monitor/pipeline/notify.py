@@ -1,0 +1,208 @@
+"""The notify step: outbox rows are delivered at least once, and once where the channel can be asked.
+
+A row is marked `sending` before the call. A row found in that state was interrupted: the channel is asked first whether it has
+the message, and only then sent again, with the same key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+import alerts.channels
+import alerts.message
+from alerts.channels import Channel, Receipt
+from alerts.errors import AlertError, Rejected, Retryable
+from monitor.config import Settings
+from monitor.pipeline.context import Context, Tally
+from monitor.store import notices
+from monitor.store.engine import reading, writing
+from monitor.store.tables import Outbox
+
+log = structlog.get_logger()
+
+MAX_TRIES = 10
+WAITS = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60, 120, 240, 480))  # ten tries in about a day
+_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One outbox row as read; the call is made outside every transaction."""
+
+    id: int
+    dedup_key: str
+    channel: str
+    envelope: alerts.message.Envelope
+    attempts: int
+    interrupted: bool
+    created_at: datetime
+    incident_id: int | None
+
+
+def put(
+    session: Session,
+    envelope: alerts.message.Envelope,
+    *,
+    channel: str,
+    kind: str,
+    now: datetime,
+    reason: str = "",
+    brand_id: int | None = None,
+    incident_id: int | None = None,
+    not_before: datetime | None = None,
+) -> bool:
+    """Queue a message for a channel in the caller's transaction. False when its key is there already: nothing doubles."""
+    key = f"{envelope.dedup_key}:{channel}"
+    if session.exec(select(Outbox.id).where(Outbox.dedup_key == key)).first() is not None:
+        return False
+    session.add(
+        Outbox(
+            dedup_key=key, channel=channel, kind=kind, reason=reason, brand_id=brand_id, incident_id=incident_id,
+            payload={"envelope": alerts.message.dumps(envelope)}, created_at=now, next_try_at=not_before or now,
+        )
+    )  # fmt: skip
+    return True
+
+
+def notify(context: Context) -> Tally:
+    """Deliver what is due. Never raises for a channel: its trouble stands on the row, and is tried again."""
+    tally = Tally()
+    opened: dict[str, Channel[Any]] = {}
+    tried: set[int] = set()
+    try:
+        while not context.should_stop():
+            with reading(context.engine) as session:
+                jobs = [job for job in _due(session, context.now) if job.id not in tried]
+            if not jobs:
+                break
+            for job in jobs:
+                tried.add(job.id)
+                tally.add(_deliver(context, job, opened))
+                if context.should_stop():
+                    break
+    finally:
+        for channel in opened.values():
+            channel.close()
+    return tally
+
+
+def queue_depth(session: Session) -> int:
+    waiting = select(func.count()).select_from(Outbox).where(col(Outbox.state).in_(["pending", "sending"]))
+    return int(session.exec(waiting).one())
+
+
+def open_channel(settings: Settings, name: str) -> Channel[Any]:
+    """The configured channel. Raises Rejected when the configuration no longer has it."""
+    configured = settings.channels.get(name)
+    if configured is None:
+        raise Rejected(f"channel {name!r} is not configured (any more)")
+    values = dict(configured.settings)
+    if configured.kind == "file" and not values.get("directory"):
+        values["directory"] = str(settings.outbox_dir)
+    return alerts.channels.open_channel(configured.kind, values)
+
+
+def _due(session: Session, now: datetime) -> list[Job]:
+    rows = session.exec(
+        select(Outbox)
+        .where(col(Outbox.state).in_(["pending", "sending"]), col(Outbox.next_try_at) <= now)
+        .order_by(col(Outbox.id))
+        .limit(_LIMIT)
+    )
+    return [
+        Job(row.id or 0, row.dedup_key, row.channel, alerts.message.loads(row.payload["envelope"]), row.attempts,
+            row.state == "sending", row.created_at, row.incident_id)
+        for row in rows
+    ]  # fmt: skip
+
+
+def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tally:
+    now = context.now
+    if not _claim(context, job, now):
+        return Tally()  # another sender took it
+    try:
+        channel = opened.get(job.channel)
+        if channel is None:
+            channel = opened[job.channel] = open_channel(context.settings, job.channel)
+        if job.interrupted and channel.lookup(job.envelope.dedup_key, since=job.created_at):
+            _settle(context, job, state="sent", receipt="found at the channel after an interruption")
+            return Tally(n_seen=1)
+        receipt = channel.deliver(job.envelope, now=now)
+    except Retryable as problem:
+        return _again(context, job, str(problem), after=problem.after)
+    except AlertError as problem:
+        _dead(context, job, str(problem))
+        return Tally(n_seen=1, n_failed=1, errors=[f"{job.channel}: {problem}"])
+    except Exception as problem:
+        log.exception("notification.crashed", channel=job.channel, outbox=job.id)
+        return _again(context, job, f"{type(problem).__name__}: {problem}", after=None)
+    _settle(context, job, state="sent", receipt=_receipt(receipt))
+    log.info("notification.sent", channel=job.channel, outbox=job.id)
+    return Tally(n_seen=1, n_new=1)
+
+
+def _claim(context: Context, job: Job, now: datetime) -> bool:
+    """Mark the row as being sent, so that a death during the call is known afterwards."""
+    with writing(context.engine) as session:
+        changed = session.execute(
+            update(Outbox)
+            .where(
+                col(Outbox.id) == job.id,
+                col(Outbox.attempts) == job.attempts,
+                col(Outbox.state) == ("sending" if job.interrupted else "pending"),
+            )
+            .values(state="sending", sending_at=now, attempts=job.attempts + 1)
+        )
+        return bool(changed.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _settle(context: Context, job: Job, *, state: str, receipt: str = "", error: str = "") -> None:
+    with writing(context.engine) as session:
+        row = session.get(Outbox, job.id)
+        if row is not None:
+            row.state, row.receipt, row.last_error = state, receipt[:500], error[:2000]
+            row.sent_at = context.now if state == "sent" else None
+            session.add(row)
+            if state == "sent":
+                notices.close(session, f"channel.{job.channel}", now=context.now)
+
+
+def _again(context: Context, job: Job, error: str, *, after: float | None) -> Tally:
+    """Try later: when the channel said, or after a growing wait; after the last try the row is dead."""
+    attempts = job.attempts + 1
+    if attempts >= MAX_TRIES:
+        _dead(context, job, f"given up after {attempts} tries; the last said: {error}")
+        return Tally(n_seen=1, n_failed=1, errors=[f"{job.channel}: {error}"])
+    wait = max(WAITS[min(attempts, len(WAITS)) - 1], timedelta(seconds=after or 0))
+    now = context.now
+    with writing(context.engine) as session:
+        row = session.get(Outbox, job.id)
+        if row is not None:
+            row.state, row.last_error = "pending", error[:2000]
+            row.next_try_at = now + wait * (1 + context.rng.uniform(0, 0.1))
+            session.add(row)
+        if attempts >= 3:
+            notices.raise_notice(session, f"channel.{job.channel}", f"{job.channel}: {error}", now=now)
+    log.warning("notification.postponed", channel=job.channel, outbox=job.id, attempt=attempts)
+    return Tally(n_seen=1, n_failed=1, errors=[f"{job.channel}: {error}"])
+
+
+def _dead(context: Context, job: Job, error: str) -> None:
+    _settle(context, job, state="dead", error=error)
+    with writing(context.engine) as session:
+        text = f"message {job.dedup_key} could not be delivered to {job.channel}: {error}"
+        notices.raise_notice(session, f"channel.{job.channel}", text, now=context.now)
+    log.error("notification.dead", channel=job.channel, outbox=job.id)
+
+
+def _receipt(receipt: Receipt) -> str:
+    told = receipt.detail or receipt.id
+    if receipt.refused:
+        told += "; refused: " + ", ".join(f"{who}: {why}" for who, why in receipt.refused.items())
+    return told

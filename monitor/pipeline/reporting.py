@@ -1,0 +1,153 @@
+"""The report step: each week once per brand and language, built from buckets, archived, queued for its channels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlmodel import Session, col, func, select
+
+from monitor.config import Settings
+from monitor.errors import ConfigError
+from monitor.pipeline.context import Context
+from monitor.pipeline.notify import put
+from monitor.reports import render
+from monitor.reports.build import build_weekly
+from monitor.reports.week import Week
+from monitor.reports.weekly import WeeklyData
+from monitor.store import meta
+from monitor.store.engine import reading, writing
+from monitor.store.tables import Brand, Mention, Report
+
+log = structlog.get_logger()
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CHAT = {"slack", "telegram", "apprise"}
+
+
+def report_due(context: Context) -> int:
+    """Write and queue the report of the last whole week where that is due and not done. Returns how many were made.
+
+    The time is a wall time of the account's zone: missed while the daemon was off, it is made at the next start; the unique
+    keys of report and outbox make it happen once.
+    """
+    settings = context.settings
+    if not settings.report.enabled:
+        return 0
+    now = context.now
+    week = Week.last_complete(now, settings.zone)
+    if now < due_at(settings, week):
+        return 0
+    n = 0
+    with reading(context.engine) as session:
+        brands = [
+            brand for brand in session.exec(select(Brand).where(col(Brand.active).is_(True))) if not brand.is_competitor
+        ]
+    for brand in brands:
+        if context.should_stop():
+            break
+        n += make(context, brand, week)
+    return n
+
+
+def due_at(settings: Settings, week: Week) -> datetime:
+    """When the report of `week` is sent: the configured weekday and time of the week after it."""
+    following = week.back(-1)
+    day = following.days[_DAYS.index(settings.report.weekday)]
+    return datetime.combine(day, settings.report.at, settings.zone)
+
+
+def make(context: Context, brand: Brand, week: Week, *, send: bool = True, again: bool = False) -> bool:
+    """Build, archive and queue one brand's report. False when it was made before, or the week holds nothing."""
+    settings, now = context.settings, context.now
+    marker = f"report.{brand.slug}.{week}"
+    with reading(context.engine) as session:
+        if not again and meta.get(session, marker) is not None:
+            return False
+        n = n_mentions(session, brand, week, settings)
+        data = build_weekly(session, settings, brand=brand.slug, week=week, now=now) if n else None
+    languages = sorted({settings.language, *(language_of(settings, name) for name in channels_of(settings))})
+    rendered = {language: _forms(data, language) for language in languages} if data is not None else {}
+    with writing(context.engine) as session:
+        for language, (subject, html, markdown) in rendered.items():
+            archive(session, brand, week, language, subject=subject, html=html, markdown=markdown, now=now)
+        if send and data is not None:
+            for name in channels_of(settings):
+                envelope_for(session, settings, data, name, brand, week, now=now)
+        meta.put(session, marker, now.isoformat())
+    if data is not None:
+        log.info("report.made", brand=brand.slug, week=str(week))
+    return data is not None
+
+
+def build(context: Context, brand_name: str | None, week: Week) -> WeeklyData:
+    """The data of any week of a brand (the first own one, if None). Raises ConfigError."""
+    with reading(context.engine) as session:
+        brand = pick_brand(session, brand_name)
+        return build_weekly(session, context.settings, brand=brand.slug, week=week, now=context.now)
+
+
+def pick_brand(session: Session, name: str | None) -> Brand:
+    brands = session.exec(
+        select(Brand).order_by(col(Brand.is_competitor), col(Brand.active).desc(), col(Brand.id))
+    ).all()
+    if not brands:
+        raise ConfigError("there is no brand yet; add one to the configuration, or import a file with --brand")
+    if name is None:
+        return brands[0]
+    for brand in brands:
+        if name in {brand.slug, brand.name}:
+            return brand
+    raise ConfigError(f"--brand {name!r} is unknown; allowed: {', '.join(brand.slug for brand in brands)}")
+
+
+def channels_of(settings: Settings) -> list[str]:
+    """Channels that get the report."""
+    if settings.report.channels:
+        return list(settings.report.channels)
+    return [name for name, channel in settings.channels.items() if channel.reports]
+
+
+def language_of(settings: Settings, channel: str) -> str:
+    return settings.channels[channel].language or settings.language
+
+
+def n_mentions(session: Session, brand: Brand, week: Week, settings: Settings) -> int:
+    zone = settings.zone
+    return int(
+        session.exec(
+            select(func.count())
+            .select_from(Mention)
+            .where(
+                Mention.brand_id == brand.id,
+                col(Mention.published_at) >= week.starts_at(zone),
+                col(Mention.published_at) < week.ends_at(zone),
+            )
+        ).one()
+    )
+
+
+def archive(session: Session, brand: Brand, week: Week, language: str, *, subject: str, html: str, markdown: str,
+            now: datetime) -> None:  # fmt: skip
+    row = session.exec(
+        select(Report).where(Report.brand_id == brand.id, Report.week == str(week), Report.language == language)
+    ).first() or Report(brand_id=brand.id or 0, week=str(week), language=language, built_at=now)
+    row.built_at, row.subject, row.html, row.markdown = now, subject, html, markdown
+    session.add(row)
+
+
+def envelope_for(session: Session, settings: Settings, data: WeeklyData, channel: str, brand: Brand, week: Week, *,
+                 now: datetime) -> None:  # fmt: skip
+    """Queue the report for one channel in the form it can carry."""
+    language = language_of(settings, channel)
+    key = f"report:{brand.slug}:{week}"
+    link = f"{settings.web.base_url}/reports/{brand.slug}/{week}" if settings.web.base_url else None
+    make_envelope = render.chat_envelope if settings.channels[channel].kind in _CHAT else render.mail_envelope
+    envelope = make_envelope(data, language, dedup_key=key, link=link)
+    put(session, envelope, channel=channel, kind="report", reason="weekly", now=now, brand_id=brand.id)
+
+
+def _forms(data: WeeklyData, language: str) -> tuple[str, str, str]:
+    html = render.to_html(data, language)
+    markdown = render.to_markdown(data, language)
+    return markdown.lstrip("# ").split("\n", 1)[0], html, markdown

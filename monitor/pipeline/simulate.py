@@ -1,0 +1,153 @@
+"""The simulated clock: dated feedback arrives as if live, through the very steps of the daemon; nothing sees the future."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlmodel import col, select
+
+from monitor.pipeline.aggregate import aggregate
+from monitor.pipeline.context import Context
+from monitor.pipeline.detect import detect
+from monitor.pipeline.notify import notify
+from monitor.pipeline.reporting import report_due
+from monitor.pipeline.score import score
+from monitor.store.catalogue import ensure_import
+from monitor.store.engine import reading, writing
+from monitor.store.ingest import ingest
+from monitor.store.tables import Brand, Incident
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from models.base import Judgement, Scorer, Span
+    from scrapers.item import Item
+
+TAIL = timedelta(days=3)  # the clock goes on after the last mention, so that incidents can end
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One item and when, for which brand and on which source it becomes known."""
+
+    at: datetime
+    brand: str
+    source: str
+    item: Item
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+class Prejudged:
+    """A scorer that has judged every text beforehand in large batches: a text's judgement does not depend on the time."""
+
+    def __init__(self, scorer: Scorer, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
+        self.name, self.revision = scorer.name, scorer.revision
+        self._scorer = scorer
+        unique = list(dict.fromkeys(texts))
+        self._known: dict[str, Judgement] = dict(zip(unique, scorer.score(unique, progress=progress), strict=True))
+
+    def score(self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None,
+              progress: Callable[[int], None] | None = None) -> list[Judgement]:  # fmt: skip
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if missing:
+            self._known |= dict(zip(missing, self._scorer.score(missing), strict=True))
+        return [self._known[text] for text in texts]
+
+    def highlight(self, text: str, *, topic: str | None = None) -> list[Span]:
+        return self._scorer.highlight(text, topic=topic)
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return self._scorer.embed(texts)
+
+
+def simulate(
+    context: Context,
+    clock: Clock,
+    arrivals: Sequence[Arrival],
+    *,
+    every: timedelta,
+    until: datetime | None = None,
+    after_tick: Callable[[], Any] | None = None,
+    reports: bool = True,
+) -> int:
+    """Run the steps at every tick of `clock` at which something can happen; returns how many ticks ran.
+
+    A tick can be skipped without changing anything when nothing arrived, no incident is active and no day has ended.
+    """
+    if not arrivals:
+        return 0
+    ordered = sorted(arrivals, key=lambda arrival: arrival.at)
+    end = until if until is not None else ordered[-1].at + TAIL
+    at = _floor(ordered[0].at, every)
+    position = n_ticks = 0
+    day = None
+    busy: set[int] = set()
+    while at < end:
+        at += every
+        clock.at = at
+        due = position
+        while due < len(ordered) and ordered[due].at <= at:
+            due += 1
+        local_day = at.astimezone(context.settings.zone).date()
+        new_day = local_day != day
+        if due == position and not busy and not new_day:
+            continue
+        touched = _ingest(context, ordered[position:due]) if due > position else set()
+        position, day = due, local_day
+        if touched:
+            score(context)
+            aggregate(context)
+        if touched or busy:
+            detect(context, only=touched | busy)
+            busy = _active(context)
+        if new_day and reports:
+            report_due(context)
+        if touched or busy or new_day:
+            notify(context)
+            if after_tick is not None:
+                after_tick()
+        n_ticks += 1
+        context.progress("replay", position, len(ordered))
+        if position == len(ordered) and not busy and until is None:
+            break
+    return n_ticks
+
+
+def _ingest(context: Context, arrivals: Sequence[Arrival]) -> set[int]:
+    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for arrival in arrivals:
+        groups[arrival.brand, arrival.source].append(arrival.item)
+    touched: set[int] = set()
+    with writing(context.engine) as session:
+        brands = {brand.name: brand.id or 0 for brand in session.exec(select(Brand))}
+        for (brand, source), items in groups.items():
+            row = ensure_import(session, source, now=context.now, title=source)
+            ingest(session, items, brand_id=brands[brand], source_id=row.id or 0, origin=row.slug, now=context.now,
+                   store_authors=context.settings.privacy.store_authors)  # fmt: skip
+            touched.add(brands[brand])
+    return touched
+
+
+def _active(context: Context) -> set[int]:
+    """Brands with something that may still change by itself."""
+    with reading(context.engine) as session:
+        return set(session.exec(select(Incident.brand_id).where(col(Incident.state) != "resolved")))
+
+
+def _floor(at: datetime, every: timedelta) -> datetime:
+    seconds = every.total_seconds()
+    return at - timedelta(seconds=at.timestamp() % seconds)
