@@ -1,9 +1,11 @@
-"""Language identification: our head beside lingua, on the dev texts of a labelled collection, whole and cut to three words.
+"""Language identification: our head beside lingua, on the dev texts of a labelled collection, whole and cut to three
+words.
 
     python -m benchmarks.language ../shared/data/sentiment [--texts 100]
 
-Per engine: macro accuracy over languages (of all texts), precision where it answers, share answered, texts a second, memory.
-lingua is restricted to the languages of the collection that it knows and runs in its high-accuracy and its low-accuracy mode.
+Per engine: macro accuracy over languages (of all texts), precision where it answers, share answered, texts a second,
+memory. lingua is restricted to the languages of the collection that it knows and runs in its high-accuracy and its
+low-accuracy mode.
 """
 
 from __future__ import annotations

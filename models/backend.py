@@ -1,4 +1,5 @@
-"""What a scorer needs from a network: probabilities per text, whatever its length. The embedded network and hub checkpoints both give it."""
+"""What a scorer needs from a network: probabilities per text, whatever its length. The embedded network and hub
+checkpoints both give it."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ Floats = npt.NDArray[np.float32]
 class Outputs:
     """Calibrated probabilities of n texts; the topic arrays are None where the network has no topic heads.
 
-    sentiment [n, 3] (negative, neutral, positive), topics [n, K], topic_sentiment [n, K, 3], pooled [n, width] (not normalised).
+    sentiment [n, 3] (negative, neutral, positive), topics [n, K], topic_sentiment [n, K, 3], pooled [n, width] (not
+    normalised).
     """
 
     sentiment: Floats
@@ -26,7 +28,8 @@ class Outputs:
 
 
 class Backend(Protocol):
-    """A loaded network. `predict` takes cleaned, non-empty texts in any order and of any length; it is safe to call from threads."""
+    """A loaded network. `predict` takes cleaned, non-empty texts in any order and of any length; it is safe to call
+    from threads."""
 
     name: str
     revision: str

@@ -1,4 +1,5 @@
-"""The shipped network on a CPU: n-gram half in numpy, encoder half in onnxruntime, int8. Neither torch nor transformers is imported.
+"""The shipped network on a CPU: n-gram half in numpy, encoder half in onnxruntime, int8. Neither torch nor
+transformers is imported.
 
 On a GPU (`OnTorch`) the encoder half runs in torch, in half precision.
 """
@@ -22,7 +23,10 @@ from models.errors import WeightsMissing
 DIRECTORY = Path(__file__).parent / "weights" / "base"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 _OUTPUTS = ("sentiment", "topics", "topic_sentiment", "pooled")
-EncoderRun = Callable[[npt.NDArray[np.int64], Floats], Sequence[Floats]]  # ids, mask -> encoder's outputs, as `graph.OUTPUTS`
+EncoderRun = Callable[
+    [npt.NDArray[np.int64], Floats], Sequence[Floats]
+]  # ids, mask -> encoder's outputs, as `graph.OUTPUTS`
+_BLOCK = 16_384  # n-grams gathered at once
 TOKEN_BUDGET = 2048  # benchmarks/scoring.py: larger batches leave the cache, smaller ones pay per call
 
 
@@ -79,7 +83,13 @@ class Embedded:
         self._run = self._start(directory, config, tensors, threads=threads, int8=int8)
 
     def _start(
-        self, directory: Path, config: dict[str, Any], tensors: dict[str, npt.NDArray[Any]], *, threads: int | None, int8: bool
+        self,
+        directory: Path,
+        config: dict[str, Any],
+        tensors: dict[str, npt.NDArray[Any]],
+        *,
+        threads: int | None,
+        int8: bool,
     ) -> EncoderRun:
         import onnxruntime
 
@@ -120,7 +130,12 @@ class Embedded:
             polarity = mean_by_owner(polarity, pieces, n, weights=loud)
         vector, counted = self._ngrams(encoded.ngrams, encoded.ngram_offsets)
         return self._calibrated(
-            mean_by_owner(out["sentiment"], pieces, n), topics, polarity, mean_by_owner(out["pooled"], pieces, n), vector, counted
+            mean_by_owner(out["sentiment"], pieces, n),
+            topics,
+            polarity,
+            mean_by_owner(out["pooled"], pieces, n),
+            vector,
+            counted,
         )
 
     def _calibrated(
@@ -132,7 +147,10 @@ class Embedded:
         vector: Floats,
         counted: tuple[Floats, Floats, Floats],
     ) -> Outputs:
-        mixed = [self._mix[i, 0] * own + self._mix[i, 1] * other for i, (own, other) in enumerate(zip((sentiment, topics, polarity), counted, strict=True))]
+        mixed = [
+            self._mix[i, 0] * own + self._mix[i, 1] * other
+            for i, (own, other) in enumerate(zip((sentiment, topics, polarity), counted, strict=True))
+        ]
         return Outputs(
             sentiment=softmax(mixed[0] / self._heat["sentiment"]),
             topics=sigmoid(mixed[1] / self._heat["topics"] + self._topic_bias),
@@ -150,7 +168,13 @@ class OnTorch(Embedded):
         self._budget = 65_536 if device != "cpu" else TOKEN_BUDGET
 
     def _start(
-        self, directory: Path, config: dict[str, Any], tensors: dict[str, npt.NDArray[Any]], *, threads: int | None, int8: bool
+        self,
+        directory: Path,
+        config: dict[str, Any],
+        tensors: dict[str, npt.NDArray[Any]],
+        *,
+        threads: int | None,
+        int8: bool,
     ) -> EncoderRun:
         import torch
 
@@ -176,10 +200,15 @@ class NgramHalf:
         self._n_topics = n_topics
         rows = tensors["ngrams.weight"]
         scale = tensors.get("ngrams.weight.scale")
-        self._rows = rows.astype(np.float32) if scale is None else rows  # int8 stays int8: 4 times less memory to walk through
+        self._rows = (
+            rows.astype(np.float32) if scale is None else rows
+        )  # int8 stays int8: 4 times less memory to walk through
         self._scale = None if scale is None else scale.astype(np.float32)
         self._heads = {
-            name: (tensors[f"ngrams.{name}.weight"].astype(np.float32).T, tensors[f"ngrams.{name}.bias"].astype(np.float32))
+            name: (
+                tensors[f"ngrams.{name}.weight"].astype(np.float32).T,
+                tensors[f"ngrams.{name}.bias"].astype(np.float32),
+            )
             for name in ("sentiment", "topics", "topic_sentiment")
         }
 
@@ -197,10 +226,16 @@ class NgramHalf:
         total = np.zeros((len(counts), self._rows.shape[1]), dtype=np.float32)
         some = np.flatnonzero(counts)
         if len(some):
-            rows = self._rows[ids].astype(np.float32)
-            if self._scale is not None:
-                rows *= self._scale[ids][:, None]
-            total[some] = np.add.reduceat(rows, offsets[some], axis=0)
+            # in blocks of texts, so that the gathered rows stay in the cache and memory stays small
+            for block in np.split(some, np.unique(np.searchsorted(offsets[some], np.arange(_BLOCK, len(ids), _BLOCK)))):
+                if len(block) == 0:
+                    continue
+                first, last = offsets[block[0]], offsets[block[-1] + 1]
+                part = ids[first:last]
+                rows = self._rows[part].astype(np.float32)
+                if self._scale is not None:
+                    rows *= self._scale[part][:, None]
+                total[block] = np.add.reduceat(rows, offsets[block] - first, axis=0)
         return np.asarray(total / np.sqrt(np.maximum(counts, 1))[:, None], dtype=np.float32)
 
 

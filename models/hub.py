@@ -1,7 +1,8 @@
-"""Any transformers sequence-classification checkpoint as a backend: which of its labels is which sentiment, and how it is run.
+"""Any transformers sequence-classification checkpoint as a backend: which of its labels is which sentiment, and how
+it is run.
 
-Only safetensors are read and code of a checkpoint is never run. The revision is pinned: the commit that was loaded is part of every
-judgement's `model`.
+Only safetensors are read and code of a checkpoint is never run. The revision is pinned: the commit that was loaded
+is part of every judgement's `model`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
 MAX_TOKENS = 512
 _CPU_BUDGET, _GPU_BUDGET = 2048, 32_768  # tokens per batch; a single longer piece still goes alone
 _NAMES: dict[str, tuple[str, ...]] = {
-    "negative": ("negative", "neg", "negativ", "negativo", "negatif", "négatif", "негатив", "негативный", "very negative", "1 star", "2 stars", "bad"),
-    "neutral": ("neutral", "neu", "neutro", "neutre", "нейтральный", "нейтрально", "mixed", "3 stars", "none"),
-    "positive": ("positive", "pos", "positiv", "positivo", "positif", "позитив", "позитивный", "very positive", "4 stars", "5 stars", "good"),
+    "negative": (
+        "negative", "neg", "negativ", "negativo", "negatif", "négatif", "негатив", "негативный", "very negative", "bad",
+        "1 star", "2 stars",
+    ),
+    "neutral": ("neutral", "neu", "neutro", "neutre", "нейтральный", "нейтрально", "mixed", "3 stars"),
+    "positive": (
+        "positive", "pos", "positiv", "positivo", "positif", "позитив", "позитивный", "very positive", "good",
+        "4 stars", "5 stars",
+    ),
 }  # fmt: skip
 _SENTIMENT_OF = {name: sentiment for sentiment, names in _NAMES.items() for name in names}
 
@@ -36,8 +43,8 @@ _SENTIMENT_OF = {name: sentiment for sentiment, names in _NAMES.items() for name
 def label_matrix(id2label: Mapping[int, str], labels: Mapping[str, str] | None, *, name: str) -> Floats:
     """[n_labels, 3]: one 1 per row, the sentiment of that label.
 
-    `labels` (label -> sentiment, from the configuration) wins over guessing by the label's name; stars 1-2, 3, 4-5 count as
-    negative, neutral, positive. Raises LabelsUnknown that shows the labels and the setting to write.
+    `labels` (label -> sentiment, from the configuration) wins over guessing by the label's name; stars 1-2, 3, 4-5
+    count as negative, neutral, positive. Raises LabelsUnknown that shows the labels and the setting to write.
     """
     given = {_plain(label): sentiment for label, sentiment in (labels or {}).items()}
     for label, sentiment in given.items():
@@ -45,20 +52,22 @@ def label_matrix(id2label: Mapping[int, str], labels: Mapping[str, str] | None, 
             raise LabelsUnknown(f"{name}: label {label!r} is mapped to {sentiment!r}; allowed: {', '.join(SENTIMENTS)}")
     strangers = given.keys() - {_plain(label) for label in id2label.values()}
     if strangers:
-        raise LabelsUnknown(f"{name} has no label {', '.join(sorted(strangers))}; its labels: {', '.join(id2label.values())}")
+        raise LabelsUnknown(
+            f"{name} has no label {', '.join(sorted(strangers))}; its labels: {', '.join(id2label.values())}"
+        )
     matrix = np.zeros((len(id2label), 3), dtype=np.float32)
-    unknown = []
+    unknown: list[str] = []
     for number, label in id2label.items():
-        sentiment = given.get(_plain(label)) or _SENTIMENT_OF.get(_plain(label))
-        if sentiment is None:
+        guessed = given.get(_plain(label)) or _SENTIMENT_OF.get(_plain(label))
+        if guessed is None:
             unknown.append(label)
         else:
-            matrix[number, SENTIMENTS.index(sentiment)] = 1
+            matrix[number, [str(s) for s in SENTIMENTS].index(guessed)] = 1
     if unknown:
         setting = ", ".join(f'"{label}" = "..."' for label in id2label.values())
         raise LabelsUnknown(
-            f"{name}: cannot guess the sentiment of its labels {', '.join(unknown)}. Say it in the configuration: labels = {{ {setting} }} "
-            f"with each value one of {', '.join(SENTIMENTS)}."
+            f"{name}: cannot guess the sentiment of its labels {', '.join(unknown)}. "
+            f"Say it in the configuration: labels = {{ {setting} }} with each value one of {', '.join(SENTIMENTS)}."
         )
     if len({int(row) for row in matrix.argmax(axis=1)}) < 2:
         raise LabelsUnknown(f"{name}: all labels ({', '.join(id2label.values())}) mean one sentiment; it cannot judge")
@@ -104,7 +113,9 @@ class HubClassifier:
         import torch
 
         given = [_as_tweet(text) for text in texts] if self._tweets else list(texts)
-        tokens = self._tokenizer(given, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+        tokens = self._tokenizer(given, add_special_tokens=False, return_attention_mask=False, verbose=False)[
+            "input_ids"
+        ]
         pieces = cut([len(ids) for ids in tokens], size=self._size)
         n_special = len(self._front) + len(self._back)
         logits = np.empty((len(pieces.owner), len(self._matrix)), np.float32)
@@ -154,8 +165,9 @@ def _pretrained(name: str, *, revision: str | None, offline: bool | None) -> tup
         where = "in the local cache (offline)" if offline else "here or on the hub"
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsMissing(
-            f"model {name!r} (revision {revision or 'main'}) cannot be loaded {where}: {reason}. It must be a sequence-classification "
-            "checkpoint with safetensors weights; give a hub id or a directory with config.json, model.safetensors, tokenizer.json."
+            f"model {name!r} (revision {revision or 'main'}) cannot be loaded {where}: {reason}. "
+            "It must be a sequence-classification checkpoint with safetensors weights: a hub id, or a directory with "
+            "config.json, model.safetensors and tokenizer.json."
         ) from error
     return model, tokenizer
 
@@ -174,7 +186,8 @@ def _revision(name: str, model: Any, revision: str | None) -> str:
 
 
 def _precision(device: str) -> torch.dtype:
-    """Half precision where the hardware multiplies it: on a CPU 99.9 % of labels stay equal, see benchmarks/scoring.py."""
+    """Half precision where the hardware multiplies it: on a CPU 99.9 % of labels stay equal, see
+    benchmarks/scoring.py."""
     import torch
 
     if device == "cpu":

@@ -1,8 +1,9 @@
 """Language of a text: script rules where a script means one language, else a linear head on hashed character n-grams.
 
-The head (fastText's architecture: mean of n-gram vectors, one linear layer) is trained by `models.language_training` on short
-informal texts. Codes are ISO 639-1 where one exists (`no` covers Bokmål and Nynorsk, `pcm` is Nigerian Pidgin). None means
-unknown: no letters, or no language reaches `MIN_P`.
+The head (fastText's architecture: mean of n-gram vectors, one linear layer) is trained by `models.language_training`
+on short
+informal texts. Codes are ISO 639-1 where one exists (`no` covers Bokmål and Nynorsk, `pcm` is Nigerian Pidgin). None
+means unknown: no letters, or no language reaches `MIN_P`.
 """
 
 from __future__ import annotations
@@ -22,17 +23,21 @@ WEIGHTS = Path(__file__).with_name("language.npz")
 MIN_P = 0.45  # benchmarks/language.py: where precision and coverage balance on texts of one to three words
 MAX_CHARACTERS = 256
 _ORDERS = (1, 2, 3, 4)
-# The head is trained on equal shares of all languages; where a word or two fit several, the widely written ones are likelier.
+# The head is trained on equal shares of all languages; where a word or two fit several, the widely written ones are
+# likelier.
 _COMMON = ("ar", "de", "en", "es", "fr", "id", "it", "ja", "nl", "pl", "pt", "ru", "tr", "uk", "vi", "zh")  # fmt: skip
 _COMMON_ODDS = 4.0
 
 # Scripts that (nearly) one language uses, as inclusive code point ranges.
 _SCRIPTS: tuple[tuple[int, int, str], ...] = (
-    (0x0370, 0x03FF, "el"), (0x0530, 0x058F, "hy"), (0x0590, 0x05FF, "he"), (0x0980, 0x09FF, "bn"), (0x0A00, 0x0A7F, "pa"),
-    (0x0A80, 0x0AFF, "gu"), (0x0B00, 0x0B7F, "or"), (0x0B80, 0x0BFF, "ta"), (0x0C00, 0x0C7F, "te"), (0x0C80, 0x0CFF, "kn"),
-    (0x0D00, 0x0D7F, "ml"), (0x0D80, 0x0DFF, "si"), (0x0E00, 0x0E7F, "th"), (0x0E80, 0x0EFF, "lo"), (0x1000, 0x109F, "my"),
-    (0x10A0, 0x10FF, "ka"), (0x1100, 0x11FF, "ko"), (0x1200, 0x137F, "am"), (0x1780, 0x17FF, "km"), (0x3040, 0x30FF, "ja"),
-    (0xAC00, 0xD7AF, "ko"),
+    (0x0370, 0x03FF, "el"), (0x0530, 0x058F, "hy"), (0x0590, 0x05FF, "he"), (0x0980, 0x09FF, "bn"), (0x0A00, 0x0A7F,
+    "pa"),
+    (0x0A80, 0x0AFF, "gu"), (0x0B00, 0x0B7F, "or"), (0x0B80, 0x0BFF, "ta"), (0x0C00, 0x0C7F, "te"), (0x0C80, 0x0CFF,
+    "kn"),
+    (0x0D00, 0x0D7F, "ml"), (0x0D80, 0x0DFF, "si"), (0x0E00, 0x0E7F, "th"), (0x0E80, 0x0EFF, "lo"), (0x1000, 0x109F,
+    "my"),
+    (0x10A0, 0x10FF, "ka"), (0x1100, 0x11FF, "ko"), (0x1200, 0x137F, "am"), (0x1780, 0x17FF, "km"), (0x3040, 0x30FF,
+    "ja"), (0xAC00, 0xD7AF, "ko"),
 )  # fmt: skip
 _KANJI = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF))
 _NOISE = re.compile(r"(?:https?://|www\.)\S+|(?<!\w)[@#]\w+|[^\w']|[\d_]+", re.IGNORECASE)

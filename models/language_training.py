@@ -2,11 +2,12 @@
 
     python -m models.language_training --texts DIR --texts DIR --catalogues DIR
 
-`--texts`: directories of <code>.parquet with columns text, source, split; the sources in `EXCLUDED` (non-commercial, research-only
+`--texts`: directories of <code>.parquet with columns text, source, split; the sources in `EXCLUDED` (non-commercial,
+research-only
 or copyleft) are not trained on. `--catalogues`: a directory with <locale>/LC_MESSAGES/*.po below it (the shipped head:
 Django, Django REST framework, allauth, Oscar, Wagtail and Sphinx, all BSD or MIT) for languages that
-lack labelled texts. Random crops of one word and more teach short texts; Latin letters lose their accents in a fifth of the texts,
-as they do on many keyboards. Two CPU cores need about three minutes.
+lack labelled texts. Random crops of one word and more teach short texts; Latin letters lose their accents in a fifth
+of the texts, as they do on many keyboards. Two CPU cores need about three minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from models.language import MAX_CHARACTERS, WEIGHTS, _bare, by_script, ngrams
 from models.taxonomy.topics import HERE, read_yaml
 
 EXCLUDED = (
-    "rusentiment", "jrte_pn", "parsinlu", "da_social", "laroseda", "blp23", "bn_consolidated", "mahasent", "dimabsa", "bec2016",
+    "rusentiment", "jrte_pn", "parsinlu", "da_social", "laroseda", "blp23", "bn_consolidated", "mahasent", "dimabsa",
+    "bec2016",
     "uit_visfd", "marc", "astd", "amazon_ja_darkmap", "roman_urdu", "husst", "sentirueval_rest", "semeval14_rest",
 )  # fmt: skip
 N_BUCKETS, WIDTH, PER_LANGUAGE = 1 << 16, 32, 6000
@@ -102,7 +104,7 @@ def train(rows: list[tuple[str, str]], *, seed: int = 0, epochs: int = 5) -> dic
                 len(pool), size=int(min(PER_LANGUAGE, max(len(pool) * 3, 900))), replace=len(pool) < PER_LANGUAGE
             )
             batch.extend((number, _crop(pool[i], rng)) for i in share)
-        rng.shuffle(batch)  # type: ignore[arg-type]
+        rng.shuffle(batch)
         for group in slow.param_groups + fast.param_groups:
             group["lr"] = 0.01 * (1 - epoch / epochs)
         total = 0.0
@@ -115,8 +117,8 @@ def train(rows: list[tuple[str, str]], *, seed: int = 0, epochs: int = 5) -> dic
             )
             slow.zero_grad()
             fast.zero_grad()
-            loss.backward()
-            slow.step()
+            loss.backward()  # type: ignore[no-untyped-call]
+            slow.step()  # type: ignore[no-untyped-call]
             fast.step()
             total += float(loss.detach()) * len(part)
         print(
@@ -154,7 +156,8 @@ def main() -> None:
     rows = [*labelled(given.texts), *trigger_terms()]
     if given.catalogues:
         rows += catalogue(given.catalogues)
-    np.savez_compressed(given.out, **train(rows, seed=given.seed))
+    arrays: dict[str, Any] = train(rows, seed=given.seed)
+    np.savez_compressed(given.out, **arrays)
 
 
 if __name__ == "__main__":

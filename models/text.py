@@ -13,7 +13,8 @@ from models.errors import TextRejected
 MAX_CHARACTERS = 24_000  # beyond this a text is sampled, see `condense`
 _STRETCHES = 6  # how many pieces of a huge text are kept
 
-# Invisible characters that change bytes and not meaning. ZWJ and ZWNJ (U+200D, U+200C) stay: emoji families, Persian, Hindi.
+# Invisible characters that change bytes and not meaning. ZWJ and ZWNJ (U+200D, U+200C) stay: emoji families,
+# Persian, Hindi.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffd]|[\U000e0000-\U000e0fff]"
 )
@@ -35,7 +36,8 @@ _HANDLE = re.compile(r"(?<![\w.])@\w{1,50}")
 
 
 def clean(text: str) -> str:
-    """The text without what no reader sees: markup, entities, control and invisible characters, piled marks, spare spaces.
+    """The text without what no reader sees: markup, entities, control and invisible characters, piled marks, spare
+    spaces.
 
     Case, punctuation, emoji, repeated letters, links and handles stay: they inform, or are the tokenizer's business.
     """
@@ -117,7 +119,8 @@ _SENTENCE = re.compile(r"[^.!?…。!?।؟\n]+(?:[.!?…。!?।؟\n]+|$)")
 # A clause ends where a contrast begins; the words are those of `but`, `however` in the languages most read here.
 _CONTRAST = re.compile(
     r"(?:^|(?<=[\s,;—–-]))(?:but|however|although|though|while|но|однако|зато|хотя|але|проте|зате|aber|jedoch|obwohl|mais|cependant|"
-    r"pero|aunque|sin embargo|ma|però|mas|porém|embora|ale|jednak|chociaż|ama|fakat|ancak|maar|echter|avšak|tapi|namun|nhưng|"
+    r"pero|aunque|sin embargo|ma|però|mas|porém|embora|ale|jednak|chociaż|ama|fakat|"
+    r"ancak|maar|echter|avšak|tapi|namun|nhưng|"
     r"лекин|бірақ|алайда)(?=[\s,])|但是|但|不过|可是|けど|でも|しかし|하지만|지만|लेकिन|मगर|لكن|แต่",
     re.IGNORECASE,
 )

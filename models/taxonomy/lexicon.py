@@ -1,4 +1,5 @@
-"""Which topics the words of a text give away: trigger terms per language, matched as the head of lexicon.yaml describes.
+"""Which topics the words of a text give away: trigger terms per language, matched as the head of lexicon.yaml
+describes.
 
 Used as weak labels in training, as a transparent fallback where a model has no topic head, and to show why.
 """
@@ -14,7 +15,8 @@ from pathlib import Path
 from models.errors import ModelError
 from models.taxonomy.topics import HERE, read_yaml
 
-# A word: letters, digits and the marks that Python's \w leaves out (vowel signs of Indic scripts, Arabic and Hebrew points).
+# A word: letters, digits and the marks that Python's \w leaves out (vowel signs of Indic scripts, Arabic and Hebrew
+# points).
 _WORD = re.compile(
     r"[\w\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0971-\u0dff]+"
 )
@@ -24,8 +26,8 @@ _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "`": "'", "ё":
 _PROCLITICS = re.compile(r"(?:[وفبلك](?=...))?(?:ال(?=..)|(?<=ل)ل(?=..))?")
 # Where the language is unknown, or has no terms of its own: the language most written in that script.
 _BY_SCRIPT = (
-    (0x0400, 0x052F, "ru"), (0x0600, 0x06FF, "ar"), (0x0900, 0x097F, "hi"), (0x0E00, 0x0E7F, "th"), (0x3040, 0x30FF, "ja"),
-    (0x4E00, 0x9FFF, "zh"), (0xAC00, 0xD7AF, "ko"),
+    (0x0400, 0x052F, "ru"), (0x0600, 0x06FF, "ar"), (0x0900, 0x097F, "hi"), (0x0E00, 0x0E7F, "th"), (0x3040, 0x30FF,
+    "ja"), (0x4E00, 0x9FFF, "zh"), (0xAC00, 0xD7AF, "ko"),
 )  # fmt: skip
 
 
@@ -41,7 +43,8 @@ class Hit:
 
 @dataclass(slots=True)
 class _Index:
-    """Terms of one language by their first word: whole words and stems apart. A term: (topic, term, [(word, is_stem) of the rest])."""
+    """Terms of one language by their first word: whole words and stems apart. A term: (topic, term, [(word, is_stem)
+    of the rest])."""
 
     words: dict[str, list[tuple[str, str, tuple[tuple[str, bool], ...]]]] = field(default_factory=dict)
     stems: dict[str, list[tuple[str, str, tuple[tuple[str, bool], ...]]]] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""The list of topics with names, stage of the journey, touchpoint and kind of experience; a user's file may override it."""
+"""The list of topics with names, stage of the journey, touchpoint and kind of experience; a user's file may override
+it."""
 
 from __future__ import annotations
 
@@ -16,14 +17,15 @@ from models.errors import ModelError
 HERE = Path(__file__).parent
 # The order of the network's outputs. Appending is safe; reordering breaks weights.
 TOPICS: tuple[str, ...] = (
-    "delivery", "price", "staff", "quality", "food", "assortment", "waiting", "support", "returns", "payment", "app", "packaging",
-    "ambience", "cleanliness", "location", "safety", "loyalty", "information", "general",
+    "delivery", "price", "staff", "quality", "food", "assortment", "waiting", "support", "returns", "payment", "app",
+    "packaging", "ambience", "cleanliness", "location", "safety", "loyalty", "information", "general",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One entry. `names`, `about`, `touchpoint`: language code -> text for people; `stage`, `experience`: keys of the taxonomy."""
+    """One entry. `names`, `about`, `touchpoint`: language code -> text for people; `stage`, `experience`: keys of
+    the taxonomy."""
 
     key: str
     names: Mapping[str, str]

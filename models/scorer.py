@@ -1,0 +1,304 @@
+"""Texts in, judgements out: loading a model by name, duplicates judged once, bad texts set apart, streams of any
+length."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from models import language as language_id
+from models.adapt import Adapter
+from models.backend import Backend, Outputs
+from models.base import SENTIMENTS, Judgement, Scorer, Span, TopicTag
+from models.embedded import DIRECTORY, Embedded, OnTorch
+from models.errors import ModelError, TextRejected
+from models.highlight import spans
+from models.tagging import OwnHeads, SecondNetwork, Tagger, TriggerWords
+from models.taxonomy import lexicon
+from models.text import key, prepare
+from models.user_topics import FittedTopic
+
+T = TypeVar("T")
+EMBEDDED_NAMES = (None, "", "embedded", "base")
+_ROWS, _CHARACTERS = 1024, 200_000  # one chunk: bounds memory
+_REMEMBERED = 20_000  # judgements of texts seen before
+
+
+def load(
+    name: str | None = None,
+    *,
+    device: str | None = None,
+    revision: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    offline: bool | None = None,
+    threads: int | None = None,
+    topics: str | None = None,
+    adapter: Path | None = None,
+    user_topics: Sequence[FittedTopic] = (),
+) -> ModelScorer:
+    """A scorer, ready to judge.
+
+    name: None for the embedded network, a directory of `monitor model train`, a local directory or hub id of a
+    transformers
+    sequence-classification checkpoint. device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one.
+    revision: of the hub.
+    labels: label -> sentiment for a checkpoint whose labels say nothing. offline: no network; None leaves it to
+    HF_HUB_OFFLINE.
+    threads: CPU threads, default all cores allowed. topics, for checkpoints without topic heads: "embedded" (default
+    where its weights
+    are installed) or "lexicon". adapter: a directory of `models.adapt`. Raises WeightsMissing, LabelsUnknown,
+    ModelError.
+    """
+    device = device or _gpu()
+    own = _own_directory(name)
+    tagger: Tagger
+    if own is not None:
+        for setting, value in (("revision", revision), ("labels", labels), ("topics", topics)):
+            if value:
+                raise ModelError(
+                    f"{setting} is set to {value!r}, which only transformers checkpoints know, not "
+                    f"{name or 'embedded'!r}"
+                )
+        backend: Backend = OnTorch(own, device=device, threads=threads) if device else Embedded(own, threads=threads)
+        tagger = OwnHeads(backend)
+    else:
+        from models.hub import HubClassifier
+
+        if name == "lexicon":
+            raise ModelError(
+                "'lexicon' tags topics and judges no sentiment; load a network with topics='lexicon' instead"
+            )
+        backend = HubClassifier(
+            str(name), revision=revision, labels=labels, offline=offline, device=device, threads=threads
+        )
+        tagger = _second(topics, backend, threads)
+    return ModelScorer(
+        backend, tagger=tagger, adapter=Adapter.read(adapter, backend) if adapter else None, user_topics=user_topics
+    )
+
+
+def _own_directory(name: str | None) -> Path | None:
+    """The directory of a network of ours, or None when `name` is a checkpoint of transformers."""
+    if name in EMBEDDED_NAMES:
+        return DIRECTORY
+    config = Path(str(name)) / "config.json"
+    if config.is_file():
+        try:
+            stated = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        except (ValueError, AttributeError) as error:
+            raise ModelError(f"{config} is not a model configuration: {error}") from error
+        return config.parent if stated == "feedback_monitor" else None
+    return None
+
+
+def _second(topics: str | None, backend: Backend, threads: int | None) -> Tagger:
+    if topics not in (None, "embedded", "lexicon"):
+        raise ModelError(f"topics is {topics!r}; allowed: 'embedded', 'lexicon'")
+    if topics == "embedded" or (topics is None and (DIRECTORY / "model.safetensors").is_file()):
+        return SecondNetwork(Embedded(DIRECTORY, threads=threads))
+    return TriggerWords(lexicon(), backend)
+
+
+def _gpu() -> str | None:
+    """ "cuda" where an NVIDIA driver is installed and torch can use it; torch is imported only in the first case."""
+    if not Path("/proc/driver/nvidia/version").exists():
+        return None
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else None
+
+
+class ModelScorer:
+    """The `Scorer` over a backend. Safe to share between threads."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        tagger: Tagger | None = None,
+        adapter: Adapter | None = None,
+        user_topics: Sequence[FittedTopic] = (),
+    ) -> None:
+        self.backend = backend
+        self.adapter = adapter
+        self._tagger = tagger or OwnHeads(backend)
+        self._user_topics = tuple(user_topics)
+        self.name = backend.name
+        parts = (backend.revision, self._tagger.revision, adapter.revision if adapter else "")
+        self.revision = "+".join((*filter(None, parts), *(f"{topic.key}:{topic.revision}" for topic in user_topics)))
+        self.model = f"{self.name}@{self.revision}"
+        self._remembered: OrderedDict[tuple[bytes, str | None], Judgement] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def score(
+        self,
+        texts: Sequence[str],
+        *,
+        languages: Sequence[str | None] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Judgement]:
+        """One judgement per text, in order; a text that cannot be judged gets `error`. See `models.base.Scorer`."""
+        if languages is not None and len(languages) != len(texts):
+            raise ValueError(f"{len(languages)} languages for {len(texts)} texts")
+        found: list[Judgement] = []
+        for start, end in _chunks(texts):
+            found += self._chunk(texts[start:end], languages[start:end] if languages else [None] * (end - start))
+            if progress is not None:
+                progress(end - start)
+        return found
+
+    def _chunk(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[Judgement]:
+        found: list[Judgement | None] = [None] * len(texts)
+        places: dict[tuple[bytes, str | None], list[int]] = {}
+        fresh: list[tuple[tuple[bytes, str | None], str, str | None]] = []
+        for i, (text, code) in enumerate(zip(texts, languages, strict=True)):
+            try:
+                cleaned = prepare(text)
+            except TextRejected as reason:
+                found[i] = self._rejected(str(reason), code)
+                continue
+            known = (key(cleaned), code)
+            if known in places:
+                places[known].append(i)
+                continue
+            places[known] = [i]
+            with self._lock:
+                seen = self._remembered.get(known)
+            if seen is None:
+                fresh.append((known, cleaned, code))
+            else:
+                found[i] = seen
+        if fresh:
+            judged = self._judge([text for _, text, _ in fresh], [code for _, _, code in fresh])
+            with self._lock:
+                for (known, _, _), judgement in zip(fresh, judged, strict=True):
+                    found[places[known][0]] = judgement
+                    self._remembered[known] = judgement
+                while len(self._remembered) > _REMEMBERED:
+                    self._remembered.popitem(last=False)
+        for same in places.values():
+            for i in same[1:]:
+                found[i] = found[same[0]]
+        return [judgement for judgement in found if judgement is not None]
+
+    def _judge(self, texts: list[str], languages: list[str | None]) -> list[Judgement]:
+        asked = [i for i, code in enumerate(languages) if code is None]
+        if asked:
+            languages = list(languages)
+            for i, code in zip(asked, language_id.detect([texts[i] for i in asked]), strict=True):
+                languages[i] = code
+        try:
+            outputs = self._adapted(self.backend.predict(texts))
+            tags = self._tagger.tags(texts, languages, outputs)
+        except Exception as error:  # noqa: BLE001 - a text that breaks a model is marked and never blocks the others
+            if len(texts) == 1:
+                return [self._rejected(f"the model failed: {type(error).__name__}: {error}"[:300], languages[0])]
+            half = len(texts) // 2
+            return self._judge(texts[:half], languages[:half]) + self._judge(texts[half:], languages[half:])
+        tags = self._with_user_topics(texts, outputs, tags)
+        rows = np.round(outputs.sentiment.astype(np.float64), 4).tolist()
+        best = outputs.sentiment.argmax(axis=1).tolist()
+        return [
+            Judgement(code, SENTIMENTS[top], p[0], p[1], p[2], found, self.model)
+            for code, top, p, found in zip(languages, best, rows, tags, strict=True)
+        ]
+
+    def _adapted(self, outputs: Outputs) -> Outputs:
+        return outputs if self.adapter is None else replace(outputs, sentiment=self.adapter.sentiment(outputs))
+
+    def _with_user_topics(
+        self, texts: list[str], outputs: Outputs, tags: list[tuple[TopicTag, ...]]
+    ) -> list[tuple[TopicTag, ...]]:
+        if not self._user_topics:
+            return tags
+        vectors = unit(outputs.pooled)
+        merged = [list(found) for found in tags]
+        for topic in self._user_topics:
+            for i, p in enumerate(topic.probabilities(texts, vectors)):
+                if p >= topic.threshold:
+                    row = outputs.sentiment[i]
+                    negative, neutral, positive = (round(value, 4) for value in row.tolist())
+                    sentiment = SENTIMENTS[int(row.argmax())]
+                    merged[i].append(TopicTag(topic.key, round(float(p), 4), sentiment, negative, neutral, positive))
+        return [tuple(found) for found in merged]
+
+    def _rejected(self, reason: str, code: str | None) -> Judgement:
+        return Judgement(code, None, 0.0, 0.0, 0.0, (), self.model, error=reason)
+
+    def highlight(self, text: str, *, topic: str | None = None) -> list[Span]:
+        """Words that carried the sentiment (of `topic`), strongest first; none for a text that cannot be judged."""
+        return spans(text, self.backend, topic=topic)
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit vectors [n, width]; a text that cannot be judged gets zeros."""
+        cleaned: list[tuple[int, str]] = []
+        for i, text in enumerate(texts):
+            try:
+                cleaned.append((i, prepare(text)))
+            except TextRejected:
+                continue
+        vectors: npt.NDArray[np.float32] | None = None
+        plain = [text for _, text in cleaned] or ["a"]
+        for start, end in _chunks(plain):
+            part = unit(self.backend.predict(plain[start:end]).pooled)
+            if vectors is None:
+                vectors = np.zeros((len(texts), part.shape[1]), dtype=np.float32)
+            if cleaned:
+                vectors[[i for i, _ in cleaned[start:end]]] = part
+        assert vectors is not None
+        return vectors
+
+
+def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Rows scaled to length 1."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+def _chunks(texts: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    start = size = 0
+    for i, text in enumerate(texts):
+        length = len(text) if isinstance(text, str) else 0
+        if i > start and (i - start >= _ROWS or size + length > _CHARACTERS):
+            yield start, i
+            start, size = i, 0
+        size += length
+    if start < len(texts):
+        yield start, len(texts)
+
+
+def stream(
+    scorer: Scorer,
+    rows: Iterable[T],
+    text_of: Callable[[T], Any],
+    *,
+    language_of: Callable[[T], str | None] | None = None,
+    first: int = 32,
+) -> Iterator[tuple[T, Judgement]]:
+    """(row, judgement) in the order of `rows`, holding one chunk at a time; the first chunk is small so that output
+    begins at once."""
+    chunk: list[T] = []
+    size, limit = 0, first
+    for row in rows:
+        chunk.append(row)
+        text = text_of(row)
+        size += len(text) if isinstance(text, str) else 0
+        if len(chunk) >= limit or size >= _CHARACTERS:
+            yield from _scored(scorer, chunk, text_of, language_of)
+            chunk, size, limit = [], 0, min(limit * 4, _ROWS)
+    if chunk:
+        yield from _scored(scorer, chunk, text_of, language_of)
+
+
+def _scored(
+    scorer: Scorer, chunk: list[T], text_of: Callable[[T], Any], language_of: Callable[[T], str | None] | None
+) -> Iterator[tuple[T, Judgement]]:
+    languages = [language_of(row) for row in chunk] if language_of else None
+    yield from zip(chunk, scorer.score([text_of(row) for row in chunk], languages=languages), strict=True)
