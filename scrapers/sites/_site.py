@@ -11,7 +11,7 @@ body(value)                     text of a message, None and dicts give ""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -22,6 +22,7 @@ from scrapers.base import Page, Parsed, Scraper, Status
 from scrapers.errors import LoginNeeded
 from scrapers.item import Item
 from scrapers.readers import json_data, text, walls
+from scrapers.readers.identity import content_id
 
 
 class JsonScraper(Scraper):
@@ -58,10 +59,16 @@ def listed(
     retry_after: float | None = None,
     facts: Mapping[str, float] | None = None,
 ) -> Parsed:
-    """The result of reading a list: every id once, the first one wins. `found` says that the list itself was there."""
+    """The result of reading a list: every id once, the first one wins. `found` says that the list itself was there.
+
+    Two different things under one id (other words, another time) are both kept: the second gets an id of its content.
+    """
     once: dict[str, Item] = {}
     for item in items:
-        once.setdefault(item.external_id, item)
+        known = once.setdefault(item.external_id, item)
+        if known.published_at != item.published_at and (known.title, known.text) != (item.title, item.text):
+            other = f"{item.external_id}~{content_id(item.published_at, item.title, item.text)[2:10]}"
+            once.setdefault(other, replace(item, external_id=other))
     tombs = tuple(dict.fromkeys(one for one in gone if one and one not in once))
     if once:
         status = Status.OK

@@ -81,7 +81,7 @@ class FacebookGraph(JsonScraper):
         items: list[Item] = []
         for one in entries:
             _collect(one, items, parent=None, comment=comments)
-        after = key(dig(data, "paging", "cursors", "after")) or parameter(next_link, "after") or parameter(next_link, "__paging_token")
+        after = key(dig(data, "paging", "cursors", "after")) or parameter(next_link, "after")
         return listed(items, found=listing and not entries, next_cursor=after if next_link else None)
 
 
@@ -141,8 +141,13 @@ def _item(one: dict[str, Any], above: str | None, comment: bool) -> Item | None:
         location=text.optional(dig(one, "place", "name")),
         n_likes=count(likes),
         n_replies=count(replies),
-        flags=flags(hidden=one.get("is_hidden")),
+        flags=flags(hidden=one.get("is_hidden"), owner=comment and _is_page(key(dig(one, "from", "id")), parent, link)),
     )
+
+
+def _is_page(writer: str | None, parent: str | None, link: str | None) -> bool:
+    """Whether a comment is the page's own: its number stands before the post's, and first in the link."""
+    return writer is not None and ((parent or "").startswith(f"{writer}_") or f"facebook.com/{writer}/" in (link or ""))
 
 
 def _from_link(link: str) -> tuple[str | None, str | None]:

@@ -55,9 +55,10 @@ def _item(one: dict[str, Any]) -> Item | None:
     content = dig(one, "extended_tweet", "full_text") or one.get("full_text") or one.get("text")
     if identity is None or not isinstance(content, str):
         return None
-    when = dates.read(_time(one.get("created_at")))
-    if when.at is None:
-        when = snowflake(identity)
+    when = snowflake(identity)
+    at = dates.iso(_time(one.get("created_at")))
+    if at is not None:
+        when = dates.When(at, "second", text.optional(one.get("created_at")))
     name = text.optional(dig(one, "user", "screen_name"))
     code = language_code(one.get("lang"))
     return Item(
@@ -94,10 +95,9 @@ def _time(raw: Any) -> Any:
 
 def snowflake(identity: str) -> dates.When:
     """The time that a tweet's number carries, to the millisecond; nothing for other numbers."""
-    number = integer(identity)
-    if number is None or number < FIRST_SNOWFLAKE:
+    if not (identity.isascii() and identity.isdigit() and len(identity) < 21) or int(identity) < FIRST_SNOWFLAKE:
         return dates.NEVER
-    at: datetime | None = dates.from_epoch(((number >> 22) + EPOCH_MS) / 1000)
+    at: datetime | None = dates.from_epoch(((int(identity) >> 22) + EPOCH_MS) / 1000)
     return dates.When(at, "second" if at else None, None)
 
 

@@ -13,9 +13,9 @@ from pydantic import Field
 from scrapers.base import Meta, Page, Params, Parsed, Request, Slice, Status
 from scrapers.item import Item
 from scrapers.readers import dates, text, walls
-from scrapers.readers.html import decode
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
+from scrapers.readers.xml import parse as parse_xml
 from scrapers.sites._site import JsonScraper, Link, address, flags, https, key, listed, rich, settled, unread
 
 PER_PAGE = 100
@@ -220,16 +220,9 @@ def problem(data: dict[str, Any]) -> Parsed:
 
 
 def _xml(page: Page) -> Parsed:
-    source = decode(page).lstrip("\ufeff \t\r\n")
-    if "<!DOCTYPE" in source[:2000] or not source.startswith("<") or source[:15].lower().startswith("<html"):
-        return walls.otherwise(page, "neither JSON nor XML of WordPress")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=True)
-    try:
-        root = etree.fromstring(re.sub(r"^<\?xml[^>]*\?>", "", source).encode("utf-8", "replace"), parser)
-    except (etree.XMLSyntaxError, ValueError):
-        root = None
+    root = parse_xml(page.body)
     if root is None:
-        return unread("broken XML")
+        return walls.otherwise(page, "neither JSON nor XML of WordPress")
     if root.tag == "methodResponse":
         return _rpc(root)
     if root.tag == "rss" or str(root.tag).endswith("}feed"):
