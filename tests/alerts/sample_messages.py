@@ -43,7 +43,7 @@ def opened(language: str = "en", *, chart: bool = False) -> Message:
         Quote(
             text="Ждали заказ два часа, курьер не отвечал, суп приехал ледяной. Деньги вернуть отказались."
             if russian
-            else "Two hours for a soup that arrived stone cold, the courier never picked up the phone. No refund either.",
+            else "Two hours for a soup that arrived stone cold, the courier never picked up. No refund either.",
             url="https://reviews.example/1?a=1&b=2",
             rating=1,
             source="App Store",
@@ -192,10 +192,24 @@ def all_of(language: str) -> list[Message]:
         for signal in ("share", "topic_shift", "volume", "silent", "rule", "unheard of")
     ]
     operator = replace(
-        test(language), kind=Kind.OPERATOR, dedup_key="o:1", headline="App Store answered 403 for two days.", note="Note."
+        test(language),
+        kind=Kind.OPERATOR,
+        dedup_key="o:1",
+        headline="App Store answered 403 for two days.",
+        note="Note.",
     )
     report = replace(test(language), kind=Kind.REPORT, dedup_key="r:1", headline="The week in short.")
     normal = replace(resolved(language), kind=Kind.NEW_NORMAL, dedup_key="n:1")
     bare = replace(base, facts=Facts(), scope=Scope(), drivers=(), dedup_key="b:1")
-    found = [base, resolved(language), normal, rating(language), test(language), digest(language), operator, report, bare]
+    found = [
+        base,
+        resolved(language),
+        normal,
+        rating(language),
+        test(language),
+        digest(language),
+        operator,
+        report,
+        bare,
+    ]
     return found + kinds + signals
