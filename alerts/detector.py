@@ -16,9 +16,9 @@ from alerts.errors import BadRule
 from alerts.evidence import tail
 from alerts.panel import Panel, Verdicts
 from alerts.phase import Calendar
-from alerts.prior import DAY
+from alerts.prior import DAY, HOUR
 from alerts.series import Row
-from alerts.settings import HOUR, Settings
+from alerts.settings import Settings
 from alerts.threshold import threshold
 
 __all__ = ["Decision", "Detector", "detect"]
@@ -28,18 +28,22 @@ __all__ = ["Decision", "Detector", "detect"]
 class Decision:
     """What the detector says about one series at one time.
 
-    `observed`, `expected`, `low`, `high` (95 % interval of what is usual) and `p_value` belong to the most telling
-    window: the last `window_steps` steps, from `since` on. `score` is the decimal log of the Bayes factor over all
-    windows, comparable over all series; `alarm` is score >= `threshold` with the minimum evidence. `share_before` and
-    `share` compare the negative share. `shifted` is the probability that all volume moved (campaign, holiday).
+    `observed`, `expected`, `low`, `high` (95 % interval of what is usual) and `p_value` belong to the time since the
+    most probable onset: the last `window_steps` steps, from `since` on. `score` is the decimal log of the Bayes factor
+    for an outbreak, comparable over all series; `news` is the score where it is above the recent ones, else negative.
+    `active` is score >= `threshold` with the minimum evidence: true for as long as the deviation lasts. `alarm` is
+    news >= `threshold` with the same evidence: true when it begins or grows; one deviation alarms once. `share` and
+    `share_before` compare the negative share. `shifted` is the probability that all volume moved (campaign, holiday).
     `windows` has (observed, expected) of every window by its steps.
     """
 
     at: dt.datetime
     signal: str
     score: float
+    news: float
     threshold: float
     alarm: bool
+    active: bool
     observed: float
     expected: float
     low: float
@@ -58,7 +62,7 @@ class Decision:
     short_history: bool
     missing: bool
     suspect_zero: bool
-    ignored: bool = False
+    ignored: bool = False  # too old to be news
     windows: Mapping[int, tuple[float, float]] = field(default_factory=dict, compare=False)
 
     @property
@@ -115,8 +119,7 @@ class Detector:
         if ahead - 1 > self.panel.state.span + 1:
             self.panel.forget(ahead - 1 - (self.panel.state.span + 1))
         self.last_at = row.at
-        verdicts = self._tick(row, row.at)
-        return self._decide(row, verdicts)
+        return self._decide(self._tick(row, row.at), row)
 
     def _steps_ahead(self, at: dt.datetime) -> int:
         if self.last_at is None:
@@ -145,13 +148,13 @@ class Detector:
         if age >= self.panel.state.span:
             return self._nothing(row, ignored=True)
         self.panel.put(age, **self._arrays(row, row.at))
-        verdicts = self.panel.judge()
-        return self._decide(row, verdicts)
+        self.panel.compare(age)
+        return self._decide(self.panel.judge(), row)
 
     def _nothing(self, row: Row, *, ignored: bool = False) -> Decision:
         return Decision(
-            at=row.at, signal="negative", score=-math.inf, threshold=self.threshold, alarm=False, observed=0.0,
-            expected=0.0, low=0.0, high=0.0, ratio=1.0, p_value=1.0, window_steps=1,
+            at=row.at, signal="negative", score=-math.inf, news=-math.inf, threshold=self.threshold, alarm=False,
+            active=False, observed=0.0, expected=0.0, low=0.0, high=0.0, ratio=1.0, p_value=1.0, window_steps=1,
             step_seconds=self.settings.step_seconds, since=row.at, total=None, expected_total=None, share=None,
             share_before=None, shifted=0.0, holiday=False, short_history=self.short_history, missing=row.missing,
             suspect_zero=False, ignored=ignored,
@@ -163,55 +166,71 @@ class Detector:
         need = self.settings.short_history_days * self.settings.steps_per_day
         return bool(self.panel.state["n_seen"][0, 0] < need)
 
-    def _decide(self, row: Row, verdicts: Verdicts) -> Decision:
-        if self.last_at is None or self.panel.state["row_coverage"][0, 0] <= 0:
+    def _decide(self, verdicts: Verdicts, row: Row) -> Decision:
+        state, settings = self.panel.state, self.settings
+        if self.last_at is None or state["row_coverage"][0, 0] <= 0:
             return self._nothing(row)
-        settings, window = self.settings, int(verdicts.window[0])
-        steps = int(self.panel.windows[window])
-        at, mix = verdicts.expectation, verdicts.mix
-        observed = float(at.observed[0, window])
-        expected, variance = float(mix.expected[0, window]), float(mix.variance[0, window])
-        low, high = interval(expected, variance)
-        p_value = float(tail(np.array(observed), mix.weight[0, window], mix.shape[0, window], mix.ratio[0, window]))
-        score = float(verdicts.score[0])
-        ratio = observed / max(expected, 1e-9)
+        steps = int(verdicts.steps[0])
+        believed = state["row_real"][0] * (state["row_coverage"][0] > 0) > 0
+        negative = np.cumsum(state["row_negative"][0] * believed)
+        expected = np.cumsum(state["row_expected"][0])
+        observed, mean = float(negative[steps - 1]), max(float(expected[steps - 1]), 1e-6)
+        variance = self._variance(steps)
+        low, high = interval(mean, variance)
+        score, news = float(verdicts.score[0]), float(verdicts.news[0])
+        ratio = observed / mean
         enough = (
             observed >= settings.min_negative
-            and observed - expected >= settings.min_excess
+            and observed - mean >= settings.min_excess
             and ratio >= settings.min_ratio
             and (row.n_authors is None or steps > 1 or row.n_authors >= settings.min_authors)
         )
-        others, others_expected = float(at.others[0, window]), float(at.others_expected[0, window])
-        known = others_expected > 1e-6
+        known = state["row_known"][0, :steps] > 0
+        others = float(state["row_others"][0, :steps] @ known)
+        due = float(state["row_due"][0, :steps] @ known)
+        share = (observed / (observed + others) if observed + others else None) if known.any() else None
         return Decision(
             at=self.last_at,
             signal="negative",
             score=score,
+            news=news,
             threshold=self.threshold,
-            alarm=bool(score >= self.threshold and enough),
+            alarm=bool(news >= self.threshold and enough),
+            active=bool(score >= self.threshold and enough),
             observed=observed,
-            expected=expected,
+            expected=mean,
             low=low,
             high=high,
             ratio=ratio,
-            p_value=p_value,
+            p_value=float(tail(np.array(observed), np.array(mean), np.array(variance))),
             window_steps=steps,
             step_seconds=settings.step_seconds,
             since=self.last_at - dt.timedelta(seconds=settings.step_seconds * (steps - 1)),
-            total=observed + others if known else None,
-            expected_total=float(at.expected[0, window]) + others_expected if known else None,
-            share=observed / (observed + others) if known and observed + others else None,
-            share_before=float(at.expected[0, window] / (at.expected[0, window] + others_expected)) if known else None,
-            shifted=float(mix.p_shift[0, window]),
-            holiday=bool(self.panel.state["row_holiday"][0, :steps].any()),
+            total=observed + others if known.any() else None,
+            expected_total=mean + due if known.any() else None,
+            share=share,
+            share_before=self._share_before(),
+            shifted=float(state["row_shift"][0, :steps].max()),
+            holiday=bool(state["row_holiday"][0, :steps].any()),
             short_history=self.short_history,
             missing=False,
-            suspect_zero=bool((at.real[0] < 0.5).any()),
+            suspect_zero=bool((state["row_real"][0][state["row_coverage"][0] > 0] < 0.5).any()),
             windows={
-                int(length): (float(seen), float(due))
-                for length, seen, due in zip(self.panel.windows, at.observed[0], mix.expected[0], strict=True)
+                length: (float(negative[length - 1]), float(expected[length - 1])) for length in self.panel.state.onsets
             },
         )
+
+    def _variance(self, steps: int) -> float:
+        """Of the sum of the newest rows: their own variances, and the error of the level, which they share."""
+        state = self.panel.state
+        expected = state["row_expected"][0, :steps]
+        shared = float(state["row_level"][0, 0]) * (float(expected.sum()) ** 2 - float(expected @ expected))
+        return float(state["row_variance"][0, :steps].sum()) + shared
+
+    def _share_before(self) -> float | None:
+        state = self.panel.state
+        counted = float(state["exposure"][0, 2])
+        return float(state["negative"][0, 2]) / counted if counted > 0 else None
 
     def to_state(self) -> dict[str, Any]:
         """What `from_state` needs to go on, as JSON values."""
@@ -255,7 +274,7 @@ def detect(
     for row in rows:
         one = row if isinstance(row, Row) else Row(row[0], row[1], row[2])
         decision = detector.update(one)
-        result.append((one.at, decision.score, decision.alarm))
+        result.append((one.at, decision.news, decision.alarm))
     return result
 
 

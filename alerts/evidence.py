@@ -1,10 +1,11 @@
-"""How much the counts speak for an outbreak: Bayes factors of several windows at once.
+"""How much the newest rows speak for an outbreak: Bayes factors over its onset, shape and size.
 
-Without an outbreak, the negatives of a window are negative binomial around the expectation times the common movement
-of all mentions to the power of an elasticity. Dispersion and elasticity are unknown: a grid carries their posterior.
-The common movement is either ordinary (its usual variance) or a shift (a campaign, a holiday: any factor is possible).
-With an outbreak there are extra negatives worth 2 to 16 standard deviations of the window. The score is the decimal
-logarithm of the average Bayes factor over windows: under the model, a score above s has probability below 10**-s.
+Without an outbreak, negatives are negative binomial around the expectation times the common movement of all mentions
+to the power of an elasticity. Dispersion and elasticity are unknown: a grid carries their posterior. The common
+movement is either ordinary (its usual variance) or a shift (a campaign, a holiday: any factor, for several steps).
+With an outbreak there are extra negatives: a spike, a burst, a plateau or a ramp that began some steps ago. Each row is
+compared, when it arrives, with a ladder of intensities; a hypothesis adds up its rows. The score is the decimal
+logarithm of the average Bayes factor, so in the model a score above s has probability below 10 ** -s.
 """
 
 from __future__ import annotations
@@ -18,33 +19,95 @@ from alerts.baseline import Expectation
 from alerts.prior import Prior
 from alerts.state import Array, State
 
-__all__ = ["Mixture", "grid_prior", "grid_weights", "log_bayes_factors", "log_negative_binomial", "mixture", "tail"]
+__all__ = ["Hypotheses", "Mixture", "grid_prior", "grid_weights", "ladder", "log_negative_binomial", "mixture", "tail"]
+
+BURST = (0.5, 0.42, 0.08)
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """The predictive distribution of each window without an outbreak: weighted negative binomials, arrays (n, w, c)."""
+    """The predictive distribution of one row without an outbreak: weighted negative binomials (n, components)."""
 
     weight: Array
     mean: Array
     shape: Array  # r of the negative binomial
     ratio: Array  # variance / mean
-    dispersion: Array  # (c,): the part of the ratio that is not estimation error
-    p_shift: Array  # (n, w): probability that all volume has shifted
-    usual: slice  # the components without a shift
+    dispersion: Array  # (components,): the part of the ratio that is not estimation error
+    level_error: Array  # (n,): squared relative error of the level
+    p_shift: Array  # (n,): probability that all volume has shifted
+    usual: slice  # elasticities of the components without a shift
 
     @property
     def expected(self) -> Array:
-        """Mean (n, w)."""
-        result: Array = (self.weight * self.mean).sum(axis=2)
+        """Mean (n,)."""
+        result: Array = (self.weight * self.mean).sum(axis=1)
         return result
 
     @property
     def variance(self) -> Array:
-        """Variance (n, w)."""
-        second = (self.weight * (self.mean * self.ratio + self.mean**2)).sum(axis=2)
+        """Variance (n,)."""
+        second = (self.weight * (self.mean * self.ratio + self.mean**2)).sum(axis=1)
         result: Array = np.maximum(second - self.expected**2, 1e-9)
         return result
+
+
+@dataclass(frozen=True)
+class Hypotheses:
+    """Every outbreak that may be going on now: the rung of the ladder for each age, the steps since onset, a prior."""
+
+    rungs: np.ndarray[tuple[int, ...], np.dtype[np.intp]]  # (hypotheses, span)
+    steps: np.ndarray[tuple[int, ...], np.dtype[np.intp]]  # (hypotheses,)
+    log_prior: Array  # (hypotheses,)
+
+    @classmethod
+    def of(cls, prior: Prior, onsets: tuple[int, ...]) -> Hypotheses:
+        """Spikes, bursts, plateaus and ramps of every size, begun at each of the onsets (steps ago, 1 = now)."""
+        span = max(onsets)
+        ladder = np.log(prior.intensities[1:])
+        rungs, steps, weights = [], [], []
+        for size, by_size in zip(prior.sizes, prior.size_weights, strict=True):
+            for shape, by_shape in zip(("spike", "burst", "plateau", "ramp"), prior.shape_weights, strict=True):
+                for onset in onsets:
+                    extra = _profile(shape, onset, span, size)
+                    if extra is None:
+                        continue
+                    row = np.zeros(span, dtype=np.intp)
+                    for age, intensity in enumerate(extra):
+                        if intensity > 0.5 * prior.intensities[1]:
+                            row[age] = 1 + np.abs(ladder - np.log(intensity)).argmin()
+                    rungs.append(row)
+                    steps.append(onset)
+                    weights.append(by_size * by_shape * _width(onset, onsets, shape))
+        return cls(np.array(rungs), np.array(steps, dtype=np.intp), np.log(weights))
+
+    def log_factors(self, state: State) -> Array:
+        """Prior weight times Bayes factor of each hypothesis, natural log (n, hypotheses)."""
+        evidence = state["row_evidence"]
+        place = self.rungs + np.arange(state.span) * evidence.shape[2]
+        flat = evidence.reshape(state.n, -1)
+        result: Array = flat[:, place].sum(axis=2) + self.log_prior
+        return result
+
+
+def _profile(shape: str, onset: int, span: int, size: float) -> list[float] | None:
+    """Extra negatives in standard deviations of one step, by age; None where the shape is over by then."""
+    if shape == "spike":
+        return [size] if onset == 1 else None
+    if shape == "burst":
+        return [1.5 * size * BURST[onset - 1 - age] for age in range(onset)] if onset <= len(BURST) else None
+    # A plateau of span steps keeps three sizes apart whatever the step: sums of span steps have sqrt(span) the noise.
+    whole = 3 * size * np.sqrt(span / 7)
+    if shape == "plateau":
+        return [whole / span] * onset
+    return [whole * (onset - age) / (span * (span + 1) / 2) for age in range(onset)]
+
+
+def _width(onset: int, onsets: tuple[int, ...], shape: str) -> float:
+    """How many onsets a listed one stands for."""
+    if shape in ("spike", "burst"):
+        return 1.0
+    place = onsets.index(onset)
+    return float(onset - (onsets[place - 1] if place else 0))
 
 
 def log_negative_binomial(count: Array, mean: Array, shape: Array) -> Array:
@@ -69,78 +132,77 @@ def grid_prior(prior: Prior) -> Array:
     return result
 
 
-def mixture(state: State, at: Expectation) -> Mixture:
-    """The predictive distribution of every window."""
+def mixture(state: State, at: Expectation, *, age: int = 0) -> Mixture:
+    """The predictive distribution of the row of an age, given the other mentions of that row."""
     prior = state.prior
     phi = np.array(prior.dispersions)
     beta, beta_shift = np.array(prior.elasticities), np.array(prior.shift_elasticities)
-    n, n_windows = at.expected.shape
-    known = at.others_expected > 1e-6
+    known = at.others > 0
+    others, due = state["row_others"][:, age], np.maximum(at.others, 1e-6)
 
-    # Common movement of the volume: posterior mean of a gamma factor, ordinary or wide.
-    due = at.others_expected
-    noise = (at.others_dispersion - 1)[:, None] / due + at.others_dispersion[:, None] / (at.others_count + 1) + 1e-4
-    shape, wide = 1 / noise, prior.shift_shape
-    move = np.where(known, (shape + at.others) / (shape + due), 1.0)
-    move_wide = np.where(known, (wide + at.others) / (wide + due), 1.0)
-    holiday = np.maximum.accumulate(state["row_holiday"], axis=1)[:, np.array(state.windows) - 1]
-    p = np.where(holiday > 0, prior.p_shift_holiday, prior.p_shift)
-    odds = (
-        log_negative_binomial(at.others, due, np.full_like(due, wide))
-        - log_negative_binomial(at.others, due, shape)
-        + np.log(p / (1 - p))
-    )
+    # Common movement of the volume: a gamma factor around one, narrow or wide; a shift of yesterday may go on.
+    noise = (at.others_dispersion - 1) / due + at.others_dispersion / (at.others_count + 1) + 1e-4
+    shape = 1 / noise
+    move = np.where(known, (shape + others) / (shape + due), 1.0)
+    wide = np.full_like(due, prior.shift_shape)
+    move_wide = np.where(known, (wide + others) / (wide + due), 1.0)
+    p = np.where(state["row_holiday"][:, age] > 0, prior.p_shift_holiday, prior.p_shift)
+    if age + 1 < state.span:
+        p = p + (1 - p) * prior.p_shift_stays * state["row_shift"][:, age + 1]
+    odds = log_negative_binomial(others, due, wide) - log_negative_binomial(others, due, shape)
+    odds += np.log(p / (1 - p))
     p_shift = np.where(known, 1 / (1 + np.exp(-np.clip(odds, -50, 50))), 0.0)
 
     grid = grid_weights(state)
     width = len(beta) + len(beta_shift)
-    full = (n, n_windows, len(phi), width)
-    mean = np.empty(full)
-    mean[..., : len(beta)] = (at.expected[..., None] * move[..., None] ** beta)[:, :, None]
-    mean[..., len(beta) :] = (at.expected[..., None] * move_wide[..., None] ** beta_shift)[:, :, None]
-    weight = np.empty(full)
-    weight[..., : len(beta)] = grid[:, None] * (1 - p_shift)[:, :, None, None]
-    shares = np.array(prior.shift_elasticity_weights)
-    weight[..., len(beta) :] = grid.sum(axis=2)[:, None, :, None] * shares * p_shift[:, :, None, None]
-    error = np.empty((n, n_windows, width))
-    error[..., : len(beta)] = beta**2 / (shape + at.others)[..., None]
-    error[..., len(beta) :] = beta_shift**2 / (wide + at.others)[..., None]
-    relative = phi[:, None] * at.level_variance[:, :, None, None] + (at.spread[..., None] + error)[:, :, None, :]
+    full = (state.n, len(phi), width)
+    mean, weight, error = np.empty(full), np.empty(full), np.empty((state.n, width))
+    usual, shifted = slice(0, len(beta)), slice(len(beta), width)
+    mean[..., usual] = (at.expected[:, None] * move[:, None] ** beta)[:, None]
+    mean[..., shifted] = (at.expected[:, None] * move_wide[:, None] ** beta_shift)[:, None]
+    weight[..., usual] = grid * (1 - p_shift)[:, None, None]
+    weight[..., shifted] = grid.sum(axis=2)[..., None] * prior.shift_elasticity_weights * p_shift[:, None, None]
+    error[:, usual] = beta**2 / (shape + others)[:, None]
+    error[:, shifted] = beta_shift**2 / (wide + others)[:, None]
+    relative = (phi * at.level_error[:, None])[..., None] + (at.spread[:, None] + error)[:, None]
     ratio = phi[:, None] + relative * mean
-
-    flat = (n, n_windows, len(phi) * width)
+    flat = (state.n, len(phi) * width)
     mean, ratio = mean.reshape(flat), ratio.reshape(flat)
+    usual_phi = (grid.sum(axis=2) * phi).sum(axis=1)
     return Mixture(
         weight=weight.reshape(flat),
         mean=mean,
         shape=mean / (ratio - 1),
         ratio=ratio,
         dispersion=np.repeat(phi, width),
+        level_error=usual_phi * at.level_error + at.spread,
         p_shift=p_shift,
-        usual=slice(0, len(beta)),
+        usual=usual,
     )
 
 
-def log_bayes_factors(at: Expectation, mix: Mixture, prior: Prior) -> tuple[Array, Array]:
-    """Natural log of the Bayes factor of each window (n, w), and the log likelihood of each component (n, w, c)."""
-    count = at.observed[..., None]
-    log_p, log_q = -np.log(mix.ratio), np.log1p(-1 / mix.ratio)
-    none = gammaln(count + mix.shape) - gammaln(mix.shape) + mix.shape * log_p + count * log_q
-    top = none.max(axis=2, keepdims=True)
-    without = (mix.weight * np.exp(none - top)).sum(axis=2)
+def ladder(state: State, mix: Mixture, *, age: int = 0) -> tuple[Array, Array]:
+    """Log Bayes factor of one row for each intensity (n, intensities), and log likelihoods (n, components)."""
+    prior = state.prior
+    count = state["row_negative"][:, age, None]
+    log_p, log_q = -np.log(mix.ratio), count * np.log1p(-1 / mix.ratio)
+    none = gammaln(count + mix.shape) - gammaln(mix.shape) + mix.shape * log_p + log_q
+    top = none.max(axis=1, keepdims=True)
+    without = np.log((mix.weight * np.exp(none - top)).sum(axis=1) + 1e-300)
     deviation = np.sqrt(mix.dispersion * mix.mean)
-    outbreak = np.zeros_like(without)
-    for size, share in zip(prior.outbreak_sizes, prior.outbreak_weights, strict=True):
-        extra = np.maximum(size * deviation, prior.outbreak_floor)
+    result = np.zeros((state.n, len(prior.intensities)))
+    for rung, intensity in enumerate(prior.intensities[1:], start=1):
+        extra = np.maximum(intensity * deviation, prior.least_extra)
         shape = mix.shape * (1 + extra / mix.mean)
-        log_l = gammaln(count + shape) - gammaln(shape) + shape * log_p + count * log_q
-        outbreak += share * (mix.weight * np.exp(np.minimum(log_l - top, 600.0))).sum(axis=2)
-    return np.log(outbreak + 1e-300) - np.log(without + 1e-300), none
+        log_l = gammaln(count + shape) - gammaln(shape) + shape * log_p + log_q
+        likelihood = (mix.weight * np.exp(np.minimum(log_l - top, 600.0))).sum(axis=1)
+        result[:, rung] = np.log(likelihood + 1e-300) - without
+    return result, none
 
 
-def tail(count: Array, weight: Array, shape: Array, ratio: Array) -> Array:
-    """P(X >= count) of mixtures; the last axis runs over components. The negative binomial tail is I_{1-p}(k, r)."""
-    k = np.broadcast_to(count[..., None], shape.shape)
-    each = np.where(k > 0, betainc(np.maximum(k, 1e-9), shape, 1 - 1 / ratio), 1.0)
-    result: Array = np.minimum((weight * each).sum(axis=-1), 1.0)
+def tail(count: Array, mean: Array, variance: Array) -> Array:
+    """P(X >= count) of negative binomials of these means and variances: I_{1-p}(count, r)."""
+    ratio = np.maximum(variance / mean, 1.0001)
+    upper = betainc(np.maximum(count, 1e-9), mean / (ratio - 1), 1 - 1 / ratio)
+    result: Array = np.where(count > 0, upper, 1.0)
     return result

@@ -70,7 +70,7 @@ def find(
 ) -> list[Finding]:
     """The stories in the decisions of one tick, strongest first.
 
-    A node counts as significant when its decision is an alarm, so at the threshold of the account's budget; with `q`
+    A node counts as significant while its decision is active, so at the threshold of the account's budget; with `q`
     it must also pass the false discovery control over all nodes of the call (`false_discovery`). Nodes of
     `open_series` (incidents that are open) keep their story: while they stand above half their threshold they are
     taken first, so that a story does not move to a parent or a child from one tick to the next.
@@ -79,7 +79,7 @@ def find(
     significant = {
         key: decision
         for key, decision in decisions.items()
-        if decision.alarm and math.isfinite(decision.score) and (passed is None or key in passed)
+        if decision.active and math.isfinite(decision.score) and (passed is None or key in passed)
     }
     held = [
         key
@@ -146,7 +146,7 @@ def _descend(
 
 
 def _stands_alone(other: SeriesKey, explained: Sequence[SeriesKey], decisions: Mapping[SeriesKey, Decision]) -> bool:
-    """Whether a node is still an alarm when what the stories before explain is taken from it."""
+    """Whether a node still stands out when what the stories before explain is taken from it."""
     decision = decisions[other]
     steps = decision.window_steps
     left = decision.observed

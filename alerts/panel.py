@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from alerts.baseline import Expectation, absorb, expect, forget, row_weights
-from alerts.evidence import Mixture, grid_prior, grid_weights, log_bayes_factors, log_negative_binomial, mixture
+from alerts.evidence import (
+    Hypotheses,
+    Mixture,
+    grid_prior,
+    grid_weights,
+    ladder,
+    log_negative_binomial,
+    mixture,
+)
 from alerts.prior import DAY, Prior
 from alerts.settings import Settings
 from alerts.state import Array, State
@@ -19,12 +28,12 @@ LN10 = float(np.log(10.0))
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Of one tick; arrays over series, for the most telling window of each."""
+    """Of one tick; arrays over series."""
 
     score: Array  # decimal log of the Bayes factor; -inf where the newest row is missing
-    window: Array  # index into the windows
-    expectation: Expectation
-    mix: Mixture
+    news: Array  # the score where it is above the recent ones, else negative
+    steps: Array  # since the most probable onset, the newest included
+    factors: Array  # (n, hypotheses): natural log of prior weight times Bayes factor
 
 
 class Panel:
@@ -35,11 +44,11 @@ class Panel:
         self.prior = prior or Prior()
         self.state = State(n, step_seconds=self.settings.step_seconds, prior=self.prior)
         self.state["grid"][:] = self.start = grid_prior(self.prior)
-        weights = np.array(self.prior.window_weights)
-        self.log_window_weights = np.log(weights / weights.sum())
-        self.windows = np.array(self.state.windows)
+        self.state["peak"][:] = -10.0
+        self.hypotheses = Hypotheses.of(self.prior, self.state.onsets)
         self.arrived = np.ones(self.state.span)
-        self.arrived[: len(self.settings.arrived)] = self.settings.arrived[: self.state.span]
+        shares = self.settings.arrived[: self.state.span]
+        self.arrived[: len(shares)] = shares
 
     def tick(
         self,
@@ -56,8 +65,9 @@ class Panel:
         absorb(self.state)
         self.state.push()
         self.put(0, negative, others, coverage, weekday=weekday, hour=hour, holiday=holiday, known=known)
+        at, mix, log_likelihood = self.compare(0)
         verdicts = self.judge()
-        self.learn(verdicts)
+        self._learn(verdicts, at, mix, log_likelihood)
         return verdicts
 
     def put(
@@ -74,51 +84,44 @@ class Panel:
     ) -> None:
         """Write the row of an age (0 the newest), also over an earlier version of it: late mentions change it."""
         here = coverage > 0
+        values = {
+            "negative": np.where(here, negative, 0.0),
+            "others": np.where(here, others, 0.0),
+            "known": np.where(here, 1.0 if known is None else known, 0.0),
+            "coverage": coverage,
+            "weekday": weekday,
+            "hour": hour,
+            "holiday": holiday,
+        }
+        for name, value in values.items():
+            self.state["row_" + name][:, age] = value
+
+    def compare(self, age: int) -> tuple[Expectation, Mixture, Array]:
+        """Compare the row of an age with what older rows let expect, and keep the result beside the row."""
         state = self.state
-        state["row_negative"][:, age] = np.where(here, negative, 0.0)
-        state["row_others"][:, age] = np.where(here, others, 0.0)
-        state["row_known"][:, age] = np.where(here, 1.0 if known is None else known, 0.0)
-        state["row_coverage"][:, age] = coverage
-        state["row_weekday"][:, age] = weekday
-        state["row_hour"][:, age] = hour
-        state["row_holiday"][:, age] = holiday
+        at = expect(state, self.arrived, age=age)
+        mix = mixture(state, at, age=age)
+        evidence, log_likelihood = ladder(state, mix, age=age)
+        believed = np.where(state["row_coverage"][:, age] > 0, at.real[:, age], 0.0)
+        state["row_evidence"][:, age] = evidence * believed[:, None]
+        state["row_expected"][:, age] = mix.expected * (believed > 0)
+        state["row_variance"][:, age] = mix.variance * (believed > 0)
+        state["row_level"][:, age] = mix.level_error
+        state["row_due"][:, age] = at.others
+        state["row_shift"][:, age] = np.where(state["row_known"][:, age] > 0, mix.p_shift, 0.0)
+        state["row_real"][:] = at.real
+        return at, mix, log_likelihood
 
     def judge(self) -> Verdicts:
         """The evidence as of the newest row. Changes nothing."""
-        at = expect(self.state, self.arrived)
-        mix = mixture(self.state, at)
-        log_factor, self._log_likelihood = log_bayes_factors(at, mix, self.prior)
-        by_window = log_factor + self.log_window_weights
-        top = by_window.max(axis=1)
-        score = (top + np.log(np.exp(by_window - top[:, None]).sum(axis=1))) / LN10
-        missing = self.state["row_coverage"][:, 0] <= 0
-        self._top = top
-        return Verdicts(np.where(missing, -np.inf, score), by_window.argmax(axis=1), at, mix)
-
-    def learn(self, verdicts: Verdicts) -> None:
-        """Mark rows that belong to an outbreak or a shift, and update the posterior of grid and memories."""
-        state, prior = self.state, self.prior
-        here = state["row_coverage"][:, 0] > 0
-        factor = prior.p_outbreak * np.exp(np.minimum(self._top, 50.0))
-        p_outbreak = factor / (1 + factor)
-        inside = (np.arange(state.span) < self.windows[verdicts.window][:, None]) & here[:, None]
-        marks = state["row_outbreak"]
-        marks[:] = np.where(inside, np.maximum(marks, p_outbreak[:, None]), marks)
-        shift = verdicts.mix.p_shift[:, 0] * np.where(state["row_holiday"][:, 0] > 0, 0.5, 1.0)
-        state["row_shift"][:, 0] = np.where(here & (state["row_known"][:, 0] > 0), shift, 0.0)
-
-        state["n_seen"][:, 0] += here
-        trust = np.where(here, row_weights(state)[:, 0] * verdicts.expectation.real[:, 0], 0.0)
-        trust = np.where(state["n_seen"][:, 0] > 5, trust, 0.0)
-        self._learn_grid(verdicts, trust)
-        self._learn_memory(verdicts, trust)
-
-        odd = here & (row_weights(state)[:, 0] < 0.5)
-        count = state["n_odd"][:, 0]
-        count[:] = np.where(here, np.where(odd, count + 1, np.maximum(0.0, count - 2)), count)
-        normal = count > prior.new_normal_days * DAY / state.step_seconds
-        state["row_outbreak"][normal] = 0.0
-        state["row_shift"][normal] = 0.0
+        factors = self.hypotheses.log_factors(self.state)
+        top = factors.max(axis=1)
+        score = (top + np.log(np.exp(factors - top[:, None]).sum(axis=1))) / LN10
+        here = self.state["row_coverage"][:, 0] > 0
+        peak = self.state["peak"][:, 0] - self.prior.fade_per_day * self.settings.step_seconds / DAY
+        news = np.where(score > peak, score, np.minimum(score - peak - 1, score))
+        steps = self.hypotheses.steps[factors.argmax(axis=1)]
+        return Verdicts(np.where(here, score, -np.inf), np.where(here, news, -np.inf), steps, factors)
 
     def believe(self, level: float, weight: float) -> None:
         """Start every series at `level` negatives a step, as if `weight` negatives had shown it."""
@@ -128,28 +131,49 @@ class Panel:
 
     def forget(self, steps: int) -> None:
         """Let the sums age by `steps` steps in which nothing was collected and no row is left to absorb."""
-        days = steps * self.state.step_seconds / DAY
-        forget(self.state, days)
+        forget(self.state, steps)
 
-    def _learn_grid(self, verdicts: Verdicts, trust: Array) -> None:
-        n_phi, n_beta = len(self.prior.dispersions), len(self.prior.elasticities)
-        newest = self._log_likelihood[:, 0].reshape(self.state.n, n_phi, -1)[:, :, verdicts.mix.usual]
-        newest = newest.reshape(self.state.n, n_phi * n_beta)
+    def _learn(self, verdicts: Verdicts, at: Expectation, mix: Mixture, log_likelihood: Array) -> None:
+        """Mark rows that belong to an outbreak, remember the score, update the posterior of grid and memories."""
+        state, prior = self.state, self.prior
+        here = state["row_coverage"][:, 0] > 0
+        peak = state["peak"][:, 0] - prior.fade_per_day * self.settings.step_seconds / DAY
+        state["peak"][:, 0] = np.maximum(peak, np.where(here, verdicts.score, -np.inf))
+        self._mark(verdicts, here)
+        state["n_seen"][:, 0] += here
+
+        trust = np.where(here, row_weights(state)[:, 0] * at.real[:, 0], 0.0)
+        trust = np.where(state["n_seen"][:, 0] > 5, trust, 0.0)
+        n_phi, n_beta = len(prior.dispersions), len(prior.elasticities)
+        newest = log_likelihood.reshape(state.n, n_phi, -1)[:, :, mix.usual].reshape(state.n, n_phi * n_beta)
         gain = np.maximum(newest - newest.max(axis=1, keepdims=True), -6.0)
-        keep = self.prior.forget_per_day ** (self.state.step_seconds / DAY)
-        grid = self.state["grid"]
-        learned = self.start + (grid - self.start) * keep + trust[:, None] * gain
-        grid[:] = np.where(trust[:, None] > 0, learned, grid)
+        learned = self.start + (state["grid"] - self.start) * state.decay(prior.half_life_grid)
+        state["grid"][:] = np.where(trust[:, None] > 0, learned + trust[:, None] * gain, state["grid"])
+        self._learn_memory(at, mix, trust)
 
-    def _learn_memory(self, verdicts: Verdicts, trust: Array) -> None:
-        at, mix = verdicts.expectation, verdicts.mix
-        grid = grid_weights(self.state)
-        phi = (grid.sum(axis=2) * self.prior.dispersions).sum(axis=1)
-        move = np.maximum(mix.expected[:, 0] / at.expected[:, 0], 1e-6)
-        mean = np.maximum(at.levels * move[:, None], 1e-9)
-        ratio = phi[:, None] + 1e-3 + phi[:, None] * at.level_errors * mean
-        fit = log_negative_binomial(at.observed[:, :1], mean, mean / (ratio - 1))
+        odd = here & (row_weights(state)[:, 0] < 0.5)
+        count = state["n_odd"][:, 0]
+        count[:] = np.where(here, np.where(odd, count + 1, np.maximum(0.0, count - 2)), count)
+        normal = count > prior.new_normal_days * DAY / self.settings.step_seconds
+        state["row_outbreak"][normal] = 0.0
+        state["row_shift"][normal] = 0.0
+
+    def _mark(self, verdicts: Verdicts, here: npt.NDArray[np.bool_]) -> None:
+        """Probability of each row to lie in an outbreak, from the hypotheses that cover it."""
+        state = self.state
+        weight = self.prior.p_outbreak * np.exp(np.minimum(verdicts.factors, 50.0))
+        weight /= 1 + weight.sum(axis=1, keepdims=True)
+        covers = self.hypotheses.rungs > 0
+        now = (weight @ covers) * here[:, None]
+        state["row_outbreak"][:] = np.maximum(state["row_outbreak"], now)
+
+    def _learn_memory(self, at: Expectation, mix: Mixture, trust: Array) -> None:
+        state = self.state
+        phi = (grid_weights(state).sum(axis=2) * self.prior.dispersions).sum(axis=1)[:, None]
+        move = np.maximum(mix.expected / at.expected, 1e-6)
+        mean = np.maximum(at.by_memory * move[:, None], 1e-9)
+        ratio = phi + 1e-3 + phi * at.error_by_memory * mean
+        fit = log_negative_binomial(state["row_negative"][:, :1], mean, mean / (ratio - 1))
         gain = np.maximum(fit - fit.max(axis=1, keepdims=True), -3.0)
-        keep = 0.98 ** (self.state.step_seconds / DAY)
-        memory = self.state["memory"]
-        memory[:] = np.where(trust[:, None] > 0, memory * keep + trust[:, None] * gain, memory)
+        kept = state["memory"] * state.decay(self.prior.half_life_memory)
+        state["memory"][:] = np.where(trust[:, None] > 0, kept + trust[:, None] * gain, state["memory"])

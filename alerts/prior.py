@@ -1,4 +1,4 @@
-"""The constants of the statistical model: every prior belief of the detector in one place, with its reason.
+"""The constants of the statistical model: every belief of the detector before data, in one place, with its reason.
 
 They were chosen on simulated series (docs/alerts.md names the seeds) and are not meant to be turned by users, whose
 knobs are in `alerts.settings`.
@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DAY", "Prior"]
+__all__ = ["DAY", "HOUR", "Prior"]
 
 DAY = 86_400
+HOUR = 3_600
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Beliefs before any data. Half-lives are in days; windows in steps."""
-
-    windows_daily: tuple[int, ...] = (1, 2, 3, 5, 7)
-    windows_hourly: tuple[int, ...] = (1, 3, 6, 12, 24)
-    window_weights: tuple[float, ...] = (0.40, 0.20, 0.15, 0.13, 0.12)
+    """Beliefs before any data. Half-lives are in days."""
 
     # Level: two memories of the count itself, and a long memory of the share times a short one of the volume.
     half_life_levels: tuple[float, float] = (21.0, 70.0)
@@ -28,6 +25,7 @@ class Prior:
     half_life_others: float = 28.0
     half_life_phase: float = 70.0
     half_life_dispersion: float = 90.0
+    half_life_memory: float = 34.0  # of the evidence which memory predicts best
     pseudo_count: float = 0.3
     phase_pseudo_count: float = 3.0  # per unit of dispersion: weekday and hour factors are shrunk to one
 
@@ -36,20 +34,30 @@ class Prior:
     dispersion_weights: tuple[float, ...] = (0.20, 0.22, 0.20, 0.15, 0.10, 0.07, 0.04, 0.02)
     elasticities: tuple[float, ...] = (0.0, 0.5, 1.0)
     elasticity_weights: tuple[float, ...] = (0.3, 0.3, 0.4)
-    forget_per_day: float = 0.997
+    half_life_grid: float = 230.0
 
-    # Shift: the volume of everything jumps (campaign, holiday, a site that vanished): gamma factor of this shape.
+    # Shift: the volume of everything jumps (campaign, holiday, a site that vanished) by a gamma factor of this shape,
+    # and mostly stays so the next day. Negatives follow it (1.0) or, rarely, only the others moved (0.0).
     p_shift: float = 0.03
     p_shift_holiday: float = 0.5
+    p_shift_stays: float = 0.7
     shift_shape: float = 0.8
     shift_elasticities: tuple[float, float] = (1.0, 0.0)
     shift_elasticity_weights: tuple[float, float] = (0.9, 0.1)
 
-    # Outbreak: extra negatives in a window, in standard deviations of that window.
-    p_outbreak: float = 0.02
-    outbreak_sizes: tuple[float, ...] = (2.0, 3.5, 5.5, 9.0, 16.0)
-    outbreak_weights: tuple[float, ...] = (0.30, 0.30, 0.20, 0.12, 0.08)
-    outbreak_floor: float = 2.0
+    # Outbreak: extra negatives in units of one step's standard deviation. A spike has `size` of them in one step, a
+    # burst 1.5 times that over three, a plateau or a ramp three times that over the longest window.
+    p_outbreak: float = 0.0007
+    sizes: tuple[float, ...] = (2.0, 4.0, 6.0, 10.0)
+    size_weights: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
+    shape_weights: tuple[float, float, float, float] = (0.25, 0.25, 0.25, 0.25)
+    intensities: tuple[float, ...] = (0.0, 0.3, 0.5, 0.8, 1.2, 1.8, 2.6, 3.8, 5.5, 8.0, 12.0, 18.0)
+    least_extra: float = 0.5
+    onsets_daily: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    onsets_hourly: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 18, 24)
+
+    # A score is news while it is above the recent ones, which fade by this much a day.
+    fade_per_day: float = 0.5
 
     # A collector that breaks without saying so, and a level that changed for good.
     p_false_zero: float = 0.02

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from alerts.errors import BadRule
-from alerts.prior import DAY
+from alerts.prior import DAY, HOUR
 
 __all__ = ["Settings"]
-
-HOUR = 3_600
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,28 +21,36 @@ VERSION = 1
 class State:
     """Sums that forget, and the newest rows that have not been absorbed into them yet (age 0 is the newest).
 
-    Sums hold (counts, expected exposure) pairs: their quotient is a level, their size is its precision.
+    Sums hold (counts, expected exposure) pairs: their quotient is a level, their size is its precision. Rows keep what
+    was counted, what was expected at that time, and how the count compares with outbreaks of several intensities.
     """
 
     def __init__(self, n: int, *, step_seconds: int = DAY, prior: Prior | None = None) -> None:
         self.n = n
         self.step_seconds = step_seconds
         self.prior = prior or Prior()
-        self.windows = self.prior.windows_daily if step_seconds == DAY else self.prior.windows_hourly
-        self.span = max(self.windows)
+        self.onsets = self.prior.onsets_daily if step_seconds == DAY else self.prior.onsets_hourly
+        self.span = max(self.onsets)
         span, n_grid = self.span, len(self.prior.dispersions) * len(self.prior.elasticities)
         n_hours = 1 if step_seconds == DAY else 24
-        self.shapes: dict[str, int] = {
-            "negative": 3, "exposure": 3, "total": 2, "others": 2,
-            "weekday_seen": 7, "weekday_due": 7, "hour_seen": n_hours, "hour_due": n_hours,
-            "dispersion": 2, "grid": n_grid, "memory": 3, "n_seen": 1, "n_odd": 1,
-            "row_negative": span, "row_others": span, "row_known": span, "row_coverage": span,
-            "row_weekday": span, "row_hour": span, "row_holiday": span, "row_outbreak": span, "row_shift": span,
+        self.shapes: dict[str, tuple[int, ...]] = {
+            "negative": (3,), "exposure": (3,), "total": (2,), "others": (2,),
+            "weekday_seen": (7,), "weekday_due": (7,), "hour_seen": (n_hours,), "hour_due": (n_hours,),
+            "dispersion": (2,), "grid": (n_grid,), "memory": (3,), "n_seen": (1,), "n_odd": (1,), "peak": (1,),
+            "row_negative": (span,), "row_others": (span,), "row_known": (span,), "row_coverage": (span,),
+            "row_weekday": (span,), "row_hour": (span,), "row_holiday": (span,),
+            "row_expected": (span,), "row_variance": (span,), "row_level": (span,), "row_due": (span,),
+            "row_outbreak": (span,), "row_shift": (span,), "row_real": (span,),
+            "row_evidence": (span, len(self.prior.intensities)),
         }  # fmt: skip
-        self.arrays: dict[str, Array] = {name: np.zeros((n, size)) for name, size in self.shapes.items()}
+        self.arrays: dict[str, Array] = {name: np.zeros((n, *shape)) for name, shape in self.shapes.items()}
 
     def __getitem__(self, name: str) -> Array:
         return self.arrays[name]
+
+    def decay(self, half_life: float, *, steps: float = 1.0) -> float:
+        """What is left after some steps, with a half-life in days."""
+        return float(0.5 ** (steps * self.step_seconds / DAY / half_life))
 
     def push(self) -> None:
         """Age every row by one step; the newest place becomes an empty (missing) row."""
@@ -53,7 +61,7 @@ class State:
 
     def to_dict(self, index: int = 0) -> dict[str, Any]:
         """One series as plain lists, for JSON."""
-        values = {name: [round(float(v), 9) for v in array[index]] for name, array in self.arrays.items()}
+        values = {name: [round(float(v), 9) for v in array[index].ravel()] for name, array in self.arrays.items()}
         return {"version": VERSION, "step_seconds": self.step_seconds, **values}
 
     def load(self, index: int, data: Mapping[str, Any]) -> None:
@@ -63,8 +71,9 @@ class State:
                 f"detector state: version={data.get('version')!r} step_seconds={data.get('step_seconds')!r}; "
                 f"allowed is version={VERSION} step_seconds={self.step_seconds}: rebuild it from the rows"
             )
-        for name, size in self.shapes.items():
-            values = data.get(name)
-            if not isinstance(values, Sequence) or len(values) != size:
-                raise BadRule(f"detector state: {name} is not a list of {size} numbers: rebuild it from the rows")
-            self.arrays[name][index] = values
+        for name, shape in self.shapes.items():
+            try:
+                self.arrays[name][index] = np.array(data[name], dtype=float).reshape(shape)
+            except (KeyError, TypeError, ValueError) as error:
+                need = "x".join(map(str, shape))
+                raise BadRule(f"detector state: {name} is not {need} numbers: rebuild it from the rows") from error
