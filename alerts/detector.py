@@ -19,9 +19,10 @@ from alerts.phase import Calendar
 from alerts.prior import DAY, HOUR
 from alerts.series import Row
 from alerts.settings import Settings
+from alerts.state import State
 from alerts.threshold import threshold
 
-__all__ = ["Decision", "Detector", "detect"]
+__all__ = ["Decision", "Detector", "decide", "detect", "interval"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,6 @@ class Detector:
         if age >= self.panel.state.span:
             return self._nothing(row, ignored=True)
         self.panel.put(age, **self._arrays(row, row.at))
-        self.panel.compare(age)
         return self._decide(self.panel.judge(), row)
 
     def _nothing(self, row: Row, *, ignored: bool = False) -> Decision:
@@ -167,70 +167,9 @@ class Detector:
         return bool(self.panel.state["n_seen"][0, 0] < need)
 
     def _decide(self, verdicts: Verdicts, row: Row) -> Decision:
-        state, settings = self.panel.state, self.settings
-        if self.last_at is None or state["row_coverage"][0, 0] <= 0:
+        if self.last_at is None or self.panel.state["row_coverage"][0, 0] <= 0:
             return self._nothing(row)
-        steps = int(verdicts.steps[0])
-        believed = state["row_real"][0] * (state["row_coverage"][0] > 0) > 0
-        negative = np.cumsum(state["row_negative"][0] * believed)
-        expected = np.cumsum(state["row_expected"][0])
-        observed, mean = float(negative[steps - 1]), max(float(expected[steps - 1]), 1e-6)
-        variance = self._variance(steps)
-        low, high = interval(mean, variance)
-        score, news = float(verdicts.score[0]), float(verdicts.news[0])
-        ratio = observed / mean
-        enough = (
-            observed >= settings.min_negative
-            and observed - mean >= settings.min_excess
-            and ratio >= settings.min_ratio
-            and (row.n_authors is None or steps > 1 or row.n_authors >= settings.min_authors)
-        )
-        known = state["row_known"][0, :steps] > 0
-        others = float(state["row_others"][0, :steps] @ known)
-        due = float(state["row_due"][0, :steps] @ known)
-        share = (observed / (observed + others) if observed + others else None) if known.any() else None
-        return Decision(
-            at=self.last_at,
-            signal="negative",
-            score=score,
-            news=news,
-            threshold=self.threshold,
-            alarm=bool(news >= self.threshold and enough),
-            active=bool(score >= self.threshold and enough),
-            observed=observed,
-            expected=mean,
-            low=low,
-            high=high,
-            ratio=ratio,
-            p_value=float(tail(np.array(observed), np.array(mean), np.array(variance))),
-            window_steps=steps,
-            step_seconds=settings.step_seconds,
-            since=self.last_at - dt.timedelta(seconds=settings.step_seconds * (steps - 1)),
-            total=observed + others if known.any() else None,
-            expected_total=mean + due if known.any() else None,
-            share=share,
-            share_before=self._share_before(),
-            shifted=float(state["row_shift"][0, :steps].max()),
-            holiday=bool(state["row_holiday"][0, :steps].any()),
-            short_history=self.short_history,
-            missing=False,
-            suspect_zero=bool((state["row_real"][0][state["row_coverage"][0] > 0] < 0.5).any()),
-            windows={
-                length: (float(negative[length - 1]), float(expected[length - 1])) for length in self.panel.state.onsets
-            },
-        )
-
-    def _variance(self, steps: int) -> float:
-        """Of the sum of the newest rows: their own variances, and the error of the level, which they share."""
-        state = self.panel.state
-        expected = state["row_expected"][0, :steps]
-        shared = float(state["row_level"][0, 0]) * (float(expected.sum()) ** 2 - float(expected @ expected))
-        return float(state["row_variance"][0, :steps].sum()) + shared
-
-    def _share_before(self) -> float | None:
-        state = self.panel.state
-        counted = float(state["exposure"][0, 2])
-        return float(state["negative"][0, 2]) / counted if counted > 0 else None
+        return decide(self.panel, verdicts, at=self.last_at, n_authors=row.n_authors)
 
     def to_state(self) -> dict[str, Any]:
         """What `from_state` needs to go on, as JSON values."""
@@ -247,6 +186,67 @@ class Detector:
         last_at = state.get("last_at")
         detector.last_at = dt.datetime.fromisoformat(last_at) if last_at else None
         return detector
+
+
+def decide(
+    panel: Panel, verdicts: Verdicts, index: int = 0, *, at: dt.datetime, n_authors: int | None = None
+) -> Decision:
+    """What the verdicts of a tick say about one series of a panel. `at` is the start of the newest step."""
+    state, settings = panel.state, panel.settings
+    steps = int(verdicts.steps[index])
+    here = state["row_coverage"][index] > 0
+    negative = np.cumsum(state["row_negative"][index] * (here & (state["row_real"][index] > 0)))
+    expected = np.cumsum(state["row_expected"][index])
+    observed, mean = float(negative[steps - 1]), max(float(expected[steps - 1]), 1e-6)
+    variance = _variance(state, index, steps)
+    low, high = interval(mean, variance)
+    score, news = float(verdicts.score[index]), float(verdicts.news[index])
+    ratio, needed = observed / mean, threshold(settings.rate)
+    enough = (
+        observed >= settings.min_negative
+        and observed - mean >= settings.min_excess
+        and ratio >= settings.min_ratio
+        and (n_authors is None or steps > 1 or n_authors >= settings.min_authors)
+    )
+    known = state["row_known"][index, :steps] > 0
+    others = float(state["row_others"][index, :steps] @ known)
+    due = float(state["row_due"][index, :steps] @ known)
+    counted = float(state["exposure"][index, 2])
+    return Decision(
+        at=at,
+        signal="negative",
+        score=score,
+        news=news,
+        threshold=needed,
+        alarm=bool(news >= needed and enough),
+        active=bool(score >= needed and enough),
+        observed=observed,
+        expected=mean,
+        low=low,
+        high=high,
+        ratio=ratio,
+        p_value=float(tail(np.array(observed), np.array(mean), np.array(variance))),
+        window_steps=steps,
+        step_seconds=settings.step_seconds,
+        since=at - dt.timedelta(seconds=settings.step_seconds * (steps - 1)),
+        total=observed + others if known.any() else None,
+        expected_total=mean + due if known.any() else None,
+        share=observed / (observed + others) if known.any() and observed + others else None,
+        share_before=float(state["negative"][index, 2]) / counted if counted > 0 else None,
+        shifted=float(state["row_shift"][index, :steps].max()),
+        holiday=bool(state["row_holiday"][index, :steps].any()),
+        short_history=bool(state["n_seen"][index, 0] < settings.short_history_days * settings.steps_per_day),
+        missing=not here[0],
+        suspect_zero=bool((state["row_real"][index][here] < 0.5).any()),
+        windows={length: (float(negative[length - 1]), float(expected[length - 1])) for length in state.onsets},
+    )
+
+
+def _variance(state: State, index: int, steps: int) -> float:
+    """Of the sum of the newest rows: their own variances, and the error of the level, which they share."""
+    expected = state["row_expected"][index, :steps]
+    shared = float(state["row_level"][index, 0]) * (float(expected.sum()) ** 2 - float(expected @ expected))
+    return float(state["row_variance"][index, :steps].sum()) + shared
 
 
 def interval(mean: float, variance: float, *, p_outside: float = 0.05) -> tuple[float, float]:

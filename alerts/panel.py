@@ -64,7 +64,8 @@ class Panel:
         """One step of every series; all arguments (n,). `coverage` 0 is a missing row, `known` 0 an unknown total."""
         absorb(self.state)
         self.state.push()
-        self.put(0, negative, others, coverage, weekday=weekday, hour=hour, holiday=holiday, known=known)
+        row = {"negative": negative, "others": others, "coverage": coverage}
+        self._write(0, row | {"weekday": weekday, "hour": hour, "holiday": holiday}, known)
         at, mix, log_likelihood = self.compare(0)
         verdicts = self.judge()
         self._learn(verdicts, at, mix, log_likelihood)
@@ -82,19 +83,25 @@ class Panel:
         holiday: Array,
         known: Array | None = None,
     ) -> None:
-        """Write the row of an age (0 the newest), also over an earlier version of it: late mentions change it."""
-        here = coverage > 0
-        values = {
-            "negative": np.where(here, negative, 0.0),
-            "others": np.where(here, others, 0.0),
-            "known": np.where(here, 1.0 if known is None else known, 0.0),
-            "coverage": coverage,
-            "weekday": weekday,
-            "hour": hour,
-            "holiday": holiday,
-        }
-        for name, value in values.items():
-            self.state["row_" + name][:, age] = value
+        """Write the row of an age (0 the newest) over its earlier version, since late mentions change it.
+
+        Call `judge` afterwards for the evidence as it is then.
+        """
+        row = {"negative": negative, "others": others, "coverage": coverage}
+        if self._write(age, row | {"weekday": weekday, "hour": hour, "holiday": holiday}, known):
+            self.compare(age)
+
+    def _write(self, age: int, row: dict[str, Array], known: Array | None) -> bool:
+        here = row["coverage"] > 0
+        row["negative"] = np.where(here, row["negative"], 0.0)
+        row["others"] = np.where(here, row["others"], 0.0)
+        row["known"] = np.where(here, 1.0 if known is None else known, 0.0)
+        changed = False
+        for name, value in row.items():
+            column = self.state["row_" + name][:, age]
+            changed = changed or not np.array_equal(column, np.broadcast_to(value, column.shape))
+            column[:] = value
+        return changed
 
     def compare(self, age: int) -> tuple[Expectation, Mixture, Array]:
         """Compare the row of an age with what older rows let expect, and keep the result beside the row."""
