@@ -11,7 +11,7 @@ from typing import Any
 from alerts.message import LinkKind, Message
 from alerts.sentences import link_label, words_of
 from alerts.text import shorten
-from alerts.view import QuoteView, View, view
+from alerts.view import QuoteView, View, tidy, view
 
 MAX_BLOCKS, MAX_SECTION, MAX_HEADER, MAX_FIELD, MAX_FIELDS = 50, 3000, 150, 2000, 10
 MAX_BUTTON, MAX_VALUE, MAX_URL, MAX_CONTEXT, MAX_TEXT = 75, 2000, 3000, 10, 4000
@@ -26,6 +26,7 @@ Block = dict[str, Any]
 
 def slack(message: Message, *, interactive: bool = True) -> dict[str, Any]:
     """Payload of a message: `text` (for notifications and old clients), `blocks`, `metadata` (with the dedup key)."""
+    message = tidy(message)
     shown = view(message)
     words = words_of(message)
     head = f"{_ICONS[shown.tone]} {shown.badge}" + (f" · {shown.severity}" if shown.severity else "")

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from alerts import blocks, sentences
 from alerts.message import Envelope, Message
-from alerts.view import View, view
+from alerts.view import View, tidy, view
 from alerts.words import Words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,7 +31,7 @@ class EmailParts:
 
 def email(message: Message, *, time_zone: str | None = None) -> EmailParts:
     """The message as a mail."""
-    message = _zoned(message, time_zone)
+    message = _ready(message, time_zone)
     shown = view(message)
     values = {name: getattr(shown, name) for name in View.__dataclass_fields__} | {"m": message}
     environment = _environment(message.language)
@@ -46,24 +46,24 @@ def email(message: Message, *, time_zone: str | None = None) -> EmailParts:
 
 def plain(message: Message, *, time_zone: str | None = None) -> str:
     """The message as plain text."""
-    message = _zoned(message, time_zone)
+    message = _ready(message, time_zone)
     shown = view(message)
     return _text(message, {name: getattr(shown, name) for name in View.__dataclass_fields__} | {"m": message})
 
 
 def slack(message: Message, *, time_zone: str | None = None, interactive: bool = True) -> dict[str, Any]:
     """The message as a Slack payload: text, blocks, metadata. `interactive` buttons call back, else they are links."""
-    return blocks.slack(_zoned(message, time_zone), interactive=interactive)
+    return blocks.slack(_ready(message, time_zone), interactive=interactive)
 
 
 def headline(message: Message) -> str:
     """The one sentence."""
-    return sentences.headline(message, sentences.words_of(message))
+    return sentences.headline(tidy(message), sentences.words_of(message))
 
 
 def envelope(message: Message, *, time_zone: str | None = None) -> Envelope:
     """The message in an envelope that any channel can carry."""
-    message = _zoned(message, time_zone)
+    message = _ready(message, time_zone)
     parts = email(message)
     return Envelope(
         dedup_key=message.dedup_key,
@@ -77,8 +77,8 @@ def envelope(message: Message, *, time_zone: str | None = None) -> Envelope:
     )
 
 
-def _zoned(message: Message, time_zone: str | None) -> Message:
-    return message if time_zone is None else replace(message, time_zone=time_zone)
+def _ready(message: Message, time_zone: str | None) -> Message:
+    return tidy(message if time_zone is None else replace(message, time_zone=time_zone))
 
 
 def _text(message: Message, values: Mapping[str, Any]) -> str:

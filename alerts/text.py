@@ -9,6 +9,7 @@ import unicodedata
 _UNSAFE = re.compile(
     "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
 )
+_JOINER = "\u200d"
 _BLANKS = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\s*\n\s*(?:\n\s*)+")
 
@@ -29,7 +30,7 @@ def shorten(text: str, limit: int, *, mark: str = "…") -> str:
     if limit <= len(mark):
         return mark[: max(limit, 0)]
     cut = limit - len(mark)
-    while cut > 0 and _joins(text[cut]):
+    while cut > 0 and (_joins(text[cut]) or text[cut - 1] == _JOINER):
         cut -= 1
     space = max(text.rfind(" ", 0, cut + 1), text.rfind("\n", 0, cut + 1))
     if space > cut * 0.7:
@@ -39,4 +40,8 @@ def shorten(text: str, limit: int, *, mark: str = "…") -> str:
 
 def _joins(char: str) -> bool:
     """Whether this character belongs to the one before: combining marks, joiners, variation selectors, skin tones."""
-    return unicodedata.combining(char) != 0 or char in "\u200d\ufe0e\ufe0f" or "\U0001f3fb" <= char <= "\U0001f3ff"
+    return (
+        unicodedata.combining(char) != 0
+        or char in (_JOINER, "\ufe0e", "\ufe0f")
+        or "\U0001f3fb" <= char <= "\U0001f3ff"
+    )

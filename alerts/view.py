@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alerts import sentences
-from alerts.message import Driver, Kind, Link, LinkKind, Message, Quote, Signal
+from alerts.message import Driver, Kind, Link, LinkKind, Message, Quote, Scope, Signal
 from alerts.text import clean, shorten
 from alerts.words import Words
 
 N_DRIVERS, N_TOPICS, N_PHRASES, N_QUOTES, N_ITEMS = 6, 5, 8, 3, 25
-LONGEST_QUOTE = 320
+LONGEST_QUOTE, LONGEST_NAME, LONGEST_TEXT = 320, 120, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +93,63 @@ class View:
     settings_url: str | None
 
 
+def tidy(message: Message) -> Message:
+    """The message with every stranger's text harmless and of bounded length; tidying twice changes nothing."""
+    scope = {name: _name(value) for name, value in message.scope.parts()}
+    return replace(
+        message,
+        brand=_name(message.brand),
+        headline=shorten(clean(message.headline, lines=False), LONGEST_TEXT),
+        note=shorten(clean(message.note), LONGEST_TEXT),
+        chart_alt=shorten(clean(message.chart_alt, lines=False), LONGEST_TEXT),
+        scope=Scope(**scope),
+        drivers=tuple(replace(driver, name=_name(driver.name)) for driver in message.drivers),
+        topics=tuple(replace(topic, name=_name(topic.name)) for topic in message.topics),
+        phrases=tuple(replace(phrase, text=_name(phrase.text)) for phrase in message.phrases),
+        quotes=tuple(
+            replace(
+                quote,
+                text=shorten(clean(quote.text), LONGEST_TEXT),
+                author=_name(quote.author) if quote.author else None,
+                source=_name(quote.source) if quote.source else None,
+                location=_name(quote.location) if quote.location else None,
+                url=quote.url if safe_url(quote.url) else None,
+            )
+            for quote in message.quotes
+        ),
+        confounders=tuple(
+            replace(confounder, name=_name(confounder.name)) if confounder.name else confounder
+            for confounder in message.confounders
+        ),
+        links=tuple(link for link in message.links if safe_url(link.url)),
+        items=tuple(tidy(item) for item in message.items),
+    )
+
+
+def _name(text: str) -> str:
+    return shorten(clean(text, lines=False), LONGEST_NAME)
+
+
 def view(message: Message) -> View:
     """What is said, before it is laid out."""
+    message = tidy(message)
     words = sentences.words_of(message)
     incident = message.kind not in (Kind.TEST, Kind.DIGEST, Kind.OPERATOR, Kind.REPORT)
     over = message.kind in (Kind.RESOLVED, Kind.NEW_NORMAL)
     return View(
-        subject=clean(sentences.subject(message, words), lines=False),
+        subject=sentences.subject(message, words),
         badge=sentences.badge(message, words),
         severity=sentences.severity_name(message.severity, words) if incident and not over else "",
         tone=tone(message),
-        headline=clean(sentences.headline(message, words), lines=False),
+        headline=sentences.headline(message, words),
         figures=_figures(message, words),
         chart_alt=message.chart_alt or words.say("Chart of the counts with the range that is usual"),
         steps=sentences.next_steps(message, words),
         buttons=_buttons(message.links, words),
         items=[_item(item) for item in message.items[:N_ITEMS]],
         drivers=_drivers(message.drivers, words),
-        topics=[Counted(clean(topic.name, lines=False), words.number(topic.n)) for topic in message.topics[:N_TOPICS]],
-        phrases=[
-            Counted(words.quoted(clean(phrase.text, lines=False)), words.number(phrase.n)) for phrase in message.phrases[:N_PHRASES]
-        ],
+        topics=[Counted(topic.name, words.number(topic.n)) for topic in message.topics[:N_TOPICS]],
+        phrases=[Counted(words.quoted(phrase.text), words.number(phrase.n)) for phrase in message.phrases[:N_PHRASES]],
         quotes=[_quote(quote, words) for quote in message.quotes[:N_QUOTES]],
         cautions=sentences.cautions(message, words),
         facts=sentences.facts_of(message, words),
@@ -166,7 +202,7 @@ def _figures(message: Message, words: Words) -> list[Figure]:
 
 def _buttons(links: tuple[Link, ...], words: Words) -> list[Button]:
     order = (LinkKind.ACKNOWLEDGE, LinkKind.DASHBOARD, LinkKind.MUTE, LinkKind.REJECT, LinkKind.CONFIRM)
-    found = {link.kind: link.url for link in links if safe_url(link.url)}
+    found = {link.kind: link.url for link in links}
     return [Button(kind, sentences.link_label(kind, words), found[kind]) for kind in order if kind in found]
 
 
@@ -176,7 +212,7 @@ def _drivers(drivers: tuple[Driver, ...], words: Words) -> list[DriverRow]:
     return [
         DriverRow(
             dimension=sentences.dimension_label(driver.dimension, words),
-            name=clean(driver.name, lines=False),
+            name=driver.name,
             observed=words.number(driver.n_observed),
             expected=words.number(driver.n_expected),
             excess=words.signed(driver.n_excess),
@@ -190,9 +226,9 @@ def _quote(quote: Quote, words: Words) -> QuoteView:
     meta = [quote.author, quote.source, quote.location, words.moment(quote.at) if quote.at else None]
     full = round(quote.rating) if quote.rating is not None else 0
     return QuoteView(
-        text=shorten(clean(quote.text), LONGEST_QUOTE),
-        meta=" · ".join(clean(part, lines=False) for part in meta if part),
-        url=quote.url if safe_url(quote.url) else None,
+        text=shorten(quote.text, LONGEST_QUOTE),
+        meta=" · ".join(part for part in meta if part),
+        url=quote.url,
         stars="★" * full + "☆" * (5 - full) if 1 <= full <= 5 else "",
         rating=words.stars(quote.rating) if quote.rating is not None else "",
     )
@@ -204,8 +240,8 @@ def _item(item: Message) -> ItemView:
         badge=sentences.badge(item, words),
         tone=tone(item),
         moment=words.moment(item.at),
-        headline=clean(sentences.headline(item, words), lines=False),
-        url=url if safe_url(url := item.link(LinkKind.DASHBOARD)) else None,
+        headline=sentences.headline(item, words),
+        url=item.link(LinkKind.DASHBOARD),
     )
 
 
