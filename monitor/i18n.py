@@ -100,7 +100,7 @@ class Translator:
             pattern = pattern.replace("#,##0", "#,##0." + "0" * digits)
         return _minus(format_percent(_no_negative_zero(share, digits + 2), pattern, locale=self.locale))
 
-    def date(self, day: date, style: str = "long") -> str:
+    def day(self, day: date, style: str = "long") -> str:
         """A day: style short, medium, long, full, or a pattern of the Unicode date field symbols."""
         return format_date(day, style, locale=self.locale)
 
@@ -111,9 +111,9 @@ class Translator:
     def day_range(self, first: date, last: date) -> str:
         """16–22 November 2026, with month and year said once where they are shared."""
         if (first.year, first.month) == (last.year, last.month):
-            return f"{first.day}–{self.date(last, self._day_pattern(year=True))}"
-        start = self.date(first, self._day_pattern(year=first.year != last.year))
-        return f"{start} – {self.date(last, self._day_pattern(year=True))}"
+            return f"{first.day}–{self.day(last, self._day_pattern(year=True))}"
+        start = self.day(first, self._day_pattern(year=first.year != last.year))
+        return f"{start} – {self.day(last, self._day_pattern(year=True))}"
 
     def weekday(self, day: date) -> str:
         """The short name of the weekday, as a column head."""
@@ -140,16 +140,15 @@ def translator(language: str) -> Translator:
         catalogue = read_catalogue(path)
         plural_expression = catalogue.plural_expr
         for message in catalogue:
-            forms = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
+            forms = _forms(message.string)
             if message.id and all(forms) and not message.fuzzy:
-                key = message.id[0] if isinstance(message.id, (tuple, list)) else message.id
-                messages[message.context, key] = tuple(forms)
+                messages[message.context, _key(message.id)] = forms
     try:
         territory = _TERRITORIES.get(language, language)
         locale = Locale.parse(territory.replace("-", "_"))
     except (UnknownLocaleError, ValueError):
         locale = Locale.parse(name)
-    return Translator(name, locale, messages, stdlib_gettext.c2py(plural_expression))  # type: ignore[attr-defined]
+    return Translator(name, locale, messages, stdlib_gettext.c2py(plural_expression))
 
 
 def read_catalogue(path: Path) -> Catalog:
@@ -199,14 +198,13 @@ def flaws(package: Path = PACKAGE) -> Iterator[Flaw]:
             if found is None:
                 yield Flaw(language, key, "missing")
                 continue
-            forms = found.string if isinstance(found.string, (tuple, list)) else (found.string,)
+            forms = _forms(found.string)
             if not all(forms):
                 yield Flaw(language, key, "not translated")
             elif found.fuzzy:
                 yield Flaw(language, key, "fuzzy")
             else:
-                sources = message.id if isinstance(message.id, (tuple, list)) else (message.id,)
-                allowed = set().union(*(_placeholders(source) for source in sources))
+                allowed = set[str]().union(*(_placeholders(source) for source in _forms(message.id)))
                 for form in forms:
                     needless = _placeholders(form) ^ allowed
                     if needless - {"n"} or (needless and not isinstance(message.id, (tuple, list))):
@@ -240,6 +238,10 @@ def update_catalogues(package: Path = PACKAGE, *, domain: str = "monitor") -> in
 
 def _key(message_id: Any) -> str:
     return str(message_id[0] if isinstance(message_id, (tuple, list)) else message_id)
+
+
+def _forms(text: Any) -> tuple[str, ...]:
+    return tuple(text) if isinstance(text, (tuple, list)) else (text,)
 
 
 def _placeholders(message: str) -> set[str]:

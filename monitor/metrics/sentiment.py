@@ -17,18 +17,30 @@ ADJUSTED = "shares cleared of classifier bias by the inverted confusion matrix, 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Mentions of one series and period by sentiment."""
+    """Mentions of one series and period by sentiment; `n_unjudged` have none (stars without a text, say)."""
 
     n_negative: int = 0
     n_neutral: int = 0
     n_positive: int = 0
+    n_unjudged: int = 0
 
     def __post_init__(self) -> None:
-        check_counts(n_negative=self.n_negative, n_neutral=self.n_neutral, n_positive=self.n_positive)
+        check_counts(
+            n_negative=self.n_negative,
+            n_neutral=self.n_neutral,
+            n_positive=self.n_positive,
+            n_unjudged=self.n_unjudged,
+        )
 
     @property
     def n(self) -> int:
+        """Judged mentions: what every share is of."""
         return self.n_negative + self.n_neutral + self.n_positive
+
+    @property
+    def n_all(self) -> int:
+        """All mentions: what volume is."""
+        return self.n + self.n_unjudged
 
     @property
     def negative_share(self) -> float | None:
@@ -43,6 +55,7 @@ class Tally:
             self.n_negative + other.n_negative,
             self.n_neutral + other.n_neutral,
             self.n_positive + other.n_positive,
+            self.n_unjudged + other.n_unjudged,
         )
 
     def __sub__(self, other: Tally) -> Tally:
@@ -50,6 +63,7 @@ class Tally:
             self.n_negative - other.n_negative,
             self.n_neutral - other.n_neutral,
             self.n_positive - other.n_positive,
+            self.n_unjudged - other.n_unjudged,
         )
 
 

@@ -167,7 +167,7 @@ def day_chart(data: WeeklyData, t: Translator) -> Chart | None:
     said = "; ".join(
         t.gettext(
             "{day}: {n}, negative {negative}",
-            day=t.date(day.day, "d MMM"),
+            day=t.day(day.day, "d MMM"),
             n=t.number(day.tally.n),
             negative=t.number(day.tally.n_negative),
         )
@@ -203,7 +203,7 @@ def trend_chart(data: WeeklyData, t: Translator) -> Chart | None:
         )  # fmt: skip
         step = max(1, len(points) // 7)
         shown = list(range(len(points) - 1, -1, -step))
-        axes.set_xticks([positions[i] for i in shown], [t.date(points[i].week.monday, "d MMM") for i in shown])
+        axes.set_xticks([positions[i] for i in shown], [t.day(points[i].week.monday, "d MMM") for i in shown])
         axes.set_ylim(0, min(100.0, max(high) * 1.15 + 3))
         axes.yaxis.set_major_formatter(lambda value, _position: t.percent(value / 100))
         _plain(axes, grid="y")
@@ -214,7 +214,7 @@ def trend_chart(data: WeeklyData, t: Translator) -> Chart | None:
         png = _png(figure)
     said = t.gettext(
         "from {first} in the week of {day} to {last} (interval {low} to {high})",
-        first=t.percent(shares[0]), day=t.date(points[0].week.monday, "d MMMM"), last=t.percent(shares[-1]),
+        first=t.percent(shares[0]), day=t.day(points[0].week.monday, "d MMMM"), last=t.percent(shares[-1]),
         low=t.percent(intervals[-1].low), high=t.percent(intervals[-1].high),
     )  # fmt: skip
     return Chart("trend", png, f"{title}: {said}.", title)
@@ -359,7 +359,7 @@ def _plain(axes: Axes, *, grid: str | None) -> None:
     axes.set_axisbelow(True)
     if grid == "y":
         axes.yaxis.grid(True, color=RULE, linewidth=0.8, zorder=0)
-        axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)  # type: ignore[union-attr,call-arg]
+        axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)  # type: ignore[call-arg]
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:

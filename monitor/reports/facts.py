@@ -227,13 +227,14 @@ Fact = (
 def facts(data: WeeklyData, *, limit: int = MAX_FACTS) -> list[Fact]:
     """At most `limit` facts: what is asked first, then gaps, then findings by weight, then what did not change."""
     opening: list[Fact] = []
-    if data.total.now.n == 0:
-        opening.append(Silence(data.total.before.n))
+    if data.total.now.n_all == 0:
+        opening.append(Silence(data.total.before.n_all))
         if _has_gap(data):
             opening.append(NotCollected(data.coverage_now, data.coverage_before, data.gaps))
         return opening[:limit]
     opening.append(_volume(data))
-    opening.append(_negative_share(data))
+    if data.total.now.n:
+        opening.append(_negative_share(data))
     if _has_gap(data):
         opening.append(NotCollected(data.coverage_now, data.coverage_before, data.gaps))
     complaints = _topic_changes(data, praise=False)
@@ -284,7 +285,8 @@ def rise_began(now: Sequence[int], before: Sequence[int], *, spread: float = 1.0
 
     Each pair of days is binomial given its sum: one half before the rise, another share from it on. The day with the
     highest likelihood is said only when it is eight times as likely as a rise over the whole week, and what comes
-    before it shows no rise (a rise over the whole week then gets a day in 3 to 7 of 100 cases, see docs/metrics.md); `spread` divides the log-likelihood (quasi-likelihood) of an over-dispersed series.
+    before it shows no rise. (A rise over the whole week then gets a day in 3 to 7 of 100 cases: docs/metrics.md.)
+    `spread` divides the log-likelihood (quasi-likelihood) of an over-dispersed series.
     """
 
     def gain(first: int) -> float:
@@ -318,7 +320,7 @@ def _spread(line: Line, count: Callable[[Tally], int]) -> float:
 
 
 def _change(line: Line, data: WeeklyData, count: Callable[[Tally], int]) -> Interval | None:
-    if not _comparable(data) or data.total.before.n == 0:
+    if not _comparable(data) or data.total.before.n_all == 0:
         return None
     return difference_of_counts(
         count(line.now),
@@ -330,7 +332,7 @@ def _change(line: Line, data: WeeklyData, count: Callable[[Tally], int]) -> Inte
 
 
 def _volume(data: WeeklyData) -> Volume:
-    return Volume(data.total.now.n, data.total.before.n, _change(data.total, data, lambda tally: tally.n))
+    return Volume(data.total.now.n_all, data.total.before.n_all, _change(data.total, data, lambda tally: tally.n_all))
 
 
 def _negative_share(data: WeeklyData) -> NegativeShare:
@@ -345,7 +347,7 @@ def _topic_changes(data: WeeklyData, *, praise: bool) -> list[TopicChange]:
     def count(tally: Tally) -> int:
         return tally.n_positive if praise else tally.n_negative
 
-    if not _comparable(data) or data.total.before.n == 0:
+    if not _comparable(data) or data.total.before.n_all == 0:
         return []
     worth = [topic for topic in data.topics if max(count(topic.line.now), count(topic.line.before)) >= LEAST_COMPLAINTS]
     p_values = [
@@ -433,7 +435,9 @@ def _incidents(data: WeeklyData) -> list[Fact]:
     kept = [incident for incident in data.incidents if incident.verdict != "rejected"]
     if not kept:
         return []
-    excess = [max(1.0, incident.n_observed - incident.n_expected) for incident in kept]
+    excess = [
+        max(1.0, incident.n_observed - incident.n_expected) if incident.counts_negatives else 1.0 for incident in kept
+    ]
     order = sorted(range(len(kept)), key=lambda i: -excess[i])
     return [Incidents(tuple(kept[i] for i in order), sum(excess))]
 

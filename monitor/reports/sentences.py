@@ -367,19 +367,22 @@ def _incidents(fact: found.Incidents, data: WeeklyData, t: Translator) -> Senten
     head = t.ngettext("{n} incident this week", "{n} incidents this week", n)
     if n_open:
         head += t.ngettext(", {n} still open", ", {n} still open", n_open)
-    template = (
-        t.gettext("{head}: {name}, {observed} negative mentions where {expected} were expected, since {day}.")
-        if n == 1
-        else t.gettext(
-            "{head}; the largest: {name}, {observed} negative mentions where {expected} were expected, since {day}."
+    if first.counts_negatives:
+        template = (
+            t.gettext("{head}: {name}, {observed} negative mentions where {expected} were expected, since {day}.")
+            if n == 1
+            else t.gettext(
+                "{head}; the largest: {name}, {observed} negative mentions where {expected} were expected, since {day}."
+            )
         )
-    )
+    else:
+        template = t.gettext("{head}: {name}, since {day}.")
     text = template.format(
         head=head,
         name=incident_name(t, first, data),
         observed=t.number(first.n_observed),
         expected=t.number(first.n_expected, 1 if first.n_expected < 10 else 0),
-        day=t.date(first.since_at.astimezone(data.zone).date(), "d MMMM"),
+        day=t.day(first.since_at.astimezone(data.zone).date(), "d MMMM"),
     )
     return Sentence(text, "worse" if n_open else "neutral", "incidents")
 

@@ -155,21 +155,33 @@ def view(data: WeeklyData, language: str, *, with_images: bool = True) -> View:
         worst=tuple(_quote(quote, data, t) for quote in data.worst),
         best=tuple(_quote(quote, data, t) for quote in data.best),
         notes=_notes(data, t),
-        notice=t.gettext("This report is made from the bundled sample, which is written and arranged.")
-        if data.written_sample
-        else "",
+        notice=_notice(data, t),
     )
 
 
 def _subject(data: WeeklyData, t: Translator, days: str) -> str:
     now = data.total.now
-    if now.n == 0:
+    if now.n_all == 0:
         return t.gettext("{brand}, {days}: no mentions", brand=data.brand, days=days)
-    mentions = t.ngettext("{n} mention", "{n} mentions", now.n)
+    mentions = t.ngettext("{n} mention", "{n} mentions", now.n_all)
+    if now.n == 0:
+        return t.gettext("{brand}, {days}: {mentions}", brand=data.brand, days=days, mentions=mentions)
     share = t.percent(now.negative_share or 0.0)
     return t.gettext(
         "{brand}, {days}: {mentions}, {share} negative", brand=data.brand, days=days, mentions=mentions, share=share
     )
+
+
+def _notice(data: WeeklyData, t: Translator) -> str:
+    notices = []
+    if data.written_sample:
+        notices.append(t.gettext("This report is made from the bundled sample, which is written and arranged."))
+    if data.until is not None:
+        moment = t.moment(data.until, data.zone, "EEEE, d MMMM, HH:mm")
+        notices.append(
+            t.gettext("The week is not over: both weeks are counted up to the same moment ({moment}).", moment=moment)
+        )
+    return " ".join(notices)
 
 
 def _tiles(data: WeeklyData, t: Translator) -> tuple[Tile, ...]:
@@ -177,9 +189,9 @@ def _tiles(data: WeeklyData, t: Translator) -> tuple[Tile, ...]:
     tiles = [
         Tile(
             t.gettext("Mentions"),
-            t.number(now.n),
-            t.gettext("{n} the week before", n=t.number(before.n)) if before.n else "",
-            t.signed(now.n - before.n) if before.n else "",
+            t.number(now.n_all),
+            t.gettext("{n} the week before", n=t.number(before.n_all)) if before.n_all else "",
+            t.signed(now.n_all - before.n_all) if before.n_all else "",
         )
     ]
     if now.n:
@@ -375,7 +387,7 @@ def _heat(data: WeeklyData, t: Translator) -> Heat | None:
         (metric.value, stage) for stage, metric in everything if metric.value is not None and metric.value < 0
     )
     worst = {stage for _value, stage in ranked[:2]}
-    columns = tuple(t.date(point.week.monday, "d MMM") for point in data.weeks)
+    columns = tuple(t.day(point.week.monday, "d MMM") for point in data.weeks)
     rows = []
     for stage in stages:
         name = data.topic_name(stage.top_complaint, t.language) if stage.top_complaint else ""
@@ -420,12 +432,17 @@ def _incidents(data: WeeklyData, t: Translator) -> tuple[IncidentView, ...]:
     shown = []
     for incident in data.incidents:
         begun = t.moment(incident.since_at, data.zone, "d MMMM, HH:mm")
-        text = t.gettext(
-            "{observed} negative mentions where {expected} were expected, since {moment}",
-            observed=t.number(incident.n_observed),
-            expected=t.number(incident.n_expected, 1 if incident.n_expected < 10 else 0),
-            moment=begun,
-        )
+        values = {
+            "observed": t.number(incident.n_observed),
+            "expected": t.number(incident.n_expected, 1 if incident.n_expected < 10 else 0),
+            "moment": begun,
+        }
+        if incident.counts_negatives:
+            text = t.gettext("{observed} negative mentions where {expected} were expected, since {moment}", **values)
+        elif incident.signal == "volume":
+            text = t.gettext("{observed} mentions where {expected} were expected, since {moment}", **values)
+        else:
+            text = t.gettext("since {moment}", moment=begun)
         if incident.resolved_at is not None:
             text += t.gettext("; resolved {moment}", moment=t.moment(incident.resolved_at, data.zone, "d MMMM, HH:mm"))
         state = incident_state(t, incident.state)
@@ -441,7 +458,7 @@ def _quote(quote: Quote, data: WeeklyData, t: Translator) -> QuoteView:
     if quote.rating is not None:
         parts.append("★" * round(quote.rating) + "☆" * (5 - round(quote.rating)))
     parts += [part for part in (quote.source, quote.place) if part]
-    parts.append(t.date(quote.published_at.astimezone(data.zone).date(), "d MMMM"))
+    parts.append(t.day(quote.published_at.astimezone(data.zone).date(), "d MMMM"))
     if quote.topics:
         parts.append(", ".join(data.topic_name(topic, t.language) for topic in quote.topics))
     if quote.n_copies > 1:

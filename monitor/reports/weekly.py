@@ -15,6 +15,7 @@ from monitor.metrics.sentiment import Tally
 from monitor.reports.week import Week
 
 NO_TALLY = Tally()
+COUNTS_NEGATIVES = frozenset({"negative", "share", "topic_shift"})  # signals whose numbers are negative mentions
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,11 @@ class IncidentLine:
     source: str = ""
     verdict: str | None = None
     url: str | None = None
+    signal: str = "negative"  # what is counted; see COUNTS_NEGATIVES
+
+    @property
+    def counts_negatives(self) -> bool:
+        return self.signal in COUNTS_NEGATIVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,7 @@ class WeeklyData:
     model: ModelNote = field(default_factory=ModelNote)
     metrics: tuple[MetricLine, ...] = ()
     written_sample: bool = False  # the bundled sample: said on every page
+    until: datetime | None = None  # the week is not over: both weeks are counted up to this moment of theirs
 
     def topic_name(self, key: str, language: str) -> str:
         """The name of a topic, or its key when it is not among the topics of the week."""
