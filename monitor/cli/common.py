@@ -43,22 +43,28 @@ def settings(config: Path | None) -> Settings:
 @contextmanager
 def context(config: Path | None, *, upgrade: bool = True, **options: Any) -> Iterator[Context]:
     """Settings, an up-to-date store and brand and source rows in step with the configuration."""
+    configure_logs()
+    with made_context(settings(config), upgrade=upgrade, **options) as made:
+        yield made
+
+
+@contextmanager
+def made_context(loaded: Settings, *, upgrade: bool = True, **options: Any) -> Iterator[Context]:
+    """The same from settings that are there already."""
     from monitor.pipeline.context import Context
     from monitor.store.catalogue import synchronise
     from monitor.store.engine import require_current, writing
     from monitor.store.engine import upgrade as upgrade_store
 
-    configure_logs()
-    loaded = settings(config)
     with progress() as report:
         made = Context(loaded, progress=report, **options)
-        if upgrade:
-            upgrade_store(made.engine)
-        else:
-            require_current(made.engine)
-        with writing(made.engine) as session:
-            synchronise(session, loaded, now=made.now)
         try:
+            if upgrade:
+                upgrade_store(made.engine)
+            else:
+                require_current(made.engine)
+            with writing(made.engine) as session:
+                synchronise(session, loaded, now=made.now)
             yield made
         finally:
             made.engine.dispose()

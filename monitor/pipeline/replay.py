@@ -22,7 +22,7 @@ from monitor.config import Channel, Settings
 from monitor.errors import ConfigError
 from monitor.pipeline.context import Context, load_scorer
 from monitor.pipeline.importing import brands_of, notes_of
-from monitor.pipeline.simulate import Arrival, Clock, Prejudged, simulate
+from monitor.pipeline.simulate import Arrival, Clock, Prejudged, simulate, words_of
 from monitor.store.catalogue import slug_of, synchronise
 from monitor.store.engine import reading, upgrade, writing
 from monitor.store.tables import Brand, Incident, IncidentEvent, Mention, Outbox, Report
@@ -103,7 +103,7 @@ def _settings(settings: Settings, names: list[str], folder: Path, out: Path) -> 
 def _prejudged(
     settings: Settings, arrivals: list[Arrival], progress: Callable[[str, int, int], None], scorer: Any
 ) -> Any:
-    texts = [_words(arrival.item) for arrival in arrivals]
+    texts = [words_of(arrival.item) for arrival in arrivals]
     n = len(set(texts))
     done = 0
 
@@ -113,13 +113,6 @@ def _prejudged(
         progress("score", done, n)
 
     return Prejudged(scorer if scorer is not None else load_scorer(settings), [t for t in texts if t.strip()], report)
-
-
-def _words(item: Any) -> str:
-    title = (item.title or "").strip()
-    if not title or item.text.startswith(title):
-        return str(item.text)
-    return f"{title}. {item.text}" if item.text else title
 
 
 def _write(context: Context, out: Path, *, file: Path, n_bad: int, n_rows: int) -> dict[str, Any]:

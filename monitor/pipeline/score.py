@@ -75,17 +75,18 @@ def _next(session: Session, size: int, ids: Sequence[int] | None = None) -> list
     if ids is not None:
         statement = statement.where(col(Mention.id).in_(ids))
     return [
-        _Pending(mention.id or 0, mention.brand_id, _words(mention), mention.language, mention.content_hash,
+        _Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language, mention.content_hash,
                  mention.published_at, mention.rating)
         for mention in session.exec(statement)
     ]  # fmt: skip
 
 
-def _words(mention: Mention) -> str:
-    title = (mention.title or "").strip()
-    if not title or mention.text.startswith(title):
-        return mention.text
-    return f"{title}. {mention.text}" if mention.text else title
+def judged_words(title: str | None, text: str) -> str:
+    """What is judged of a mention: the title too, unless the text begins with it."""
+    title = (title or "").strip()
+    if not title or text.startswith(title):
+        return text
+    return f"{title}. {text}" if text else title
 
 
 def _score_batch(context: Context, batch: list[_Pending]) -> Tally:

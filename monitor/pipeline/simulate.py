@@ -15,7 +15,7 @@ from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
 from monitor.pipeline.notify import notify
 from monitor.pipeline.reporting import report_due
-from monitor.pipeline.score import score
+from monitor.pipeline.score import judged_words, score
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
@@ -151,3 +151,8 @@ def _active(context: Context) -> set[int]:
 def _floor(at: datetime, every: timedelta) -> datetime:
     seconds = every.total_seconds()
     return at - timedelta(seconds=at.timestamp() % seconds)
+
+
+def words_of(item: Item) -> str:
+    """What is judged of an item: its title and text."""
+    return judged_words(item.title, item.text)

@@ -1,0 +1,84 @@
+"""Backup and restore of the SQLite store; PostgreSQL has pg_dump."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from monitor.config import Settings
+from monitor.errors import ConfigError, MonitorError
+from monitor.store.engine import instance_lock, open_engine, pending
+
+_PAGES = 2000
+
+
+def backup(settings: Settings, output: Path) -> int:
+    """Copy the store while others write (SQLite's online backup); returns the size in bytes.
+
+    The copy gets its name only after an integrity check. Raises ConfigError for PostgreSQL, MonitorError for a bad copy.
+    """
+    source = _file(settings)
+    if not source.is_file():
+        raise ConfigError(f"{source}: there is no store to back up")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.part")
+    partial.unlink(missing_ok=True)
+    try:
+        with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(partial)) as new:
+            old.backup(new, pages=_PAGES, sleep=0.01)
+            found = new.execute("PRAGMA integrity_check").fetchone()[0]
+            new.execute("PRAGMA journal_mode=DELETE")
+        if found != "ok":
+            raise MonitorError(f"the copy is damaged: {found}")
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+    return output.stat().st_size
+
+
+def restore(settings: Settings, source: Path, *, force: bool = False) -> str:
+    """Put a backup in place; the store that was there is kept beside it. Returns a line that says what was done.
+
+    Raises Locked while an instance runs, ConfigError when a store is there and `force` is not given.
+    """
+    target = _file(settings)
+    if not source.is_file():
+        raise ConfigError(f"{source}: no such file")
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as copy:
+            found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+            tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.DatabaseError as error:
+        raise ConfigError(f"{source}: not a backup of a store: {error}") from None
+    if found != "ok" or "mention" not in tables:
+        raise ConfigError(f"{source}: not a backup of a store" + ("" if found == "ok" else f": {found}"))
+    with instance_lock(settings):
+        kept = ""
+        if target.exists():
+            if not force:
+                raise ConfigError(f"{target} is there; --force replaces it and keeps it beside")
+            with contextlib.closing(sqlite3.connect(target)) as old:
+                old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            aside = target.with_name(f"{target.stem}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{target.suffix}")
+            target.replace(aside)
+            kept = f"; the old one is {aside}"
+        for suffix in ("-wal", "-shm"):
+            Path(f"{target}{suffix}").unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(source)) as copy, contextlib.closing(sqlite3.connect(target)) as new:
+            copy.backup(new)
+    engine = open_engine(settings.url)
+    behind = pending(engine)
+    engine.dispose()
+    return f"{target} restored from {source}{kept}" + ("; run `monitor db upgrade`" if behind else "")
+
+
+def _file(settings: Settings) -> Path:
+    if not settings.url.startswith("sqlite:///"):
+        raise ConfigError("this store is PostgreSQL: back it up with pg_dump, restore it with pg_restore")
+    return Path(settings.url.removeprefix("sqlite:///"))

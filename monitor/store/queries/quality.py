@@ -1,0 +1,110 @@
+"""How often the model was right where people looked: judgements beside corrections, model versions, progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from monitor.store.tables import Correction, Judgement, Mention
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A mention whose sentiment a person settled, and what the newest model output had said."""
+
+    language: str
+    source_id: int
+    model: str
+    said: str
+    p_said: float
+    true: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model revision and how many mentions bear its judgement now."""
+
+    model: str
+    n: int
+    n_failed: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+def looked_at(session: Session, *, brand_id: int | None = None, limit: int = 50_000) -> list[Looked]:
+    """Mentions with a correction of sentiment and a judgement; the newest of each counts."""
+    newest = (
+        select(Correction.mention_id, func.max(Correction.id).label("last"))  # type: ignore[call-overload]
+        .where(col(Correction.sentiment).is_not(None))
+        .group_by(Correction.mention_id)
+        .subquery()
+    )
+    judged = (
+        select(Judgement.mention_id, func.max(Judgement.id).label("last"))  # type: ignore[call-overload]
+        .where(col(Judgement.sentiment).is_not(None))
+        .group_by(Judgement.mention_id)
+        .subquery()
+    )
+    statement = (
+        select(Mention.language, Mention.source_id, Judgement, Correction.sentiment)
+        .join(newest, newest.c.mention_id == Mention.id)
+        .join(Correction, col(Correction.id) == newest.c.last)
+        .join(judged, judged.c.mention_id == Mention.id)
+        .join(Judgement, col(Judgement.id) == judged.c.last)
+        .limit(limit)
+    )
+    if brand_id is not None:
+        statement = statement.where(Mention.brand_id == brand_id)
+    found = []
+    for language, source_id, judgement, true in session.exec(statement):
+        shares = {
+            "negative": judgement.p_negative,
+            "neutral": judgement.p_neutral,
+            "positive": judgement.p_positive,
+        }
+        said = judgement.sentiment or ""
+        found.append(Looked(language, source_id, judgement.model, said, float(shares.get(said) or 0.0), true or ""))
+    return found
+
+
+def versions(session: Session) -> list[Version]:
+    """Model revisions on the mentions, newest first."""
+    rows = session.execute(
+        select(  # type: ignore[call-overload]
+            Mention.model, Mention.score_state, func.count(), func.min(Mention.scored_at), func.max(Mention.scored_at)
+        )
+        .where(Mention.model != "")
+        .group_by(Mention.model, Mention.score_state)
+    ).all()
+    merged: dict[str, Version] = {}
+    for model, state, n, first, last in rows:
+        old = merged.get(model)
+        failed = n if state == "failed" else 0
+        if old is None:
+            merged[model] = Version(model, n, failed, first, last)
+        else:
+            merged[model] = Version(
+                model, old.n + n, old.n_failed + failed, _least(old.first_at, first), _most(old.last_at, last)
+            )
+    return sorted(merged.values(), key=lambda version: str(version.last_at), reverse=True)
+
+
+def states(session: Session) -> dict[str, int]:
+    """Mentions by state of judging: new, done, failed, none."""
+    rows = session.execute(select(Mention.score_state, func.count()).group_by(Mention.score_state))  # type: ignore[call-overload]
+    return {state: int(n) for state, n in rows}
+
+
+def n_corrected(session: Session) -> int:
+    return int(session.exec(select(func.count()).select_from(Mention).where(col(Mention.corrected).is_(True))).one())
+
+
+def _least(a: datetime | None, b: datetime | None) -> datetime | None:
+    return min((x for x in (a, b) if x is not None), default=None)
+
+
+def _most(a: datetime | None, b: datetime | None) -> datetime | None:
+    return max((x for x in (a, b) if x is not None), default=None)
