@@ -37,6 +37,7 @@ OVERLAP = timedelta(hours=24)
 DEEP_EVERY = timedelta(hours=6)
 GONE_AFTER = timedelta(hours=24)
 KNOWN_IDS = 400
+DROPPED_FLAGS = frozenset({"private", "nobot", "noindex"})  # not public, or the author opted out of being indexed
 FIRST_PAGES = 5  # of a first reading, before the rest is left to the backfill
 BACKFILL_PAGES = 5
 
@@ -76,11 +77,14 @@ async def collect(
     backfill_pages: int = BACKFILL_PAGES,
     backfill_until: datetime | None = None,
     parser: Parser = parse_here,
+    dropped_flags: frozenset[str] = DROPPED_FLAGS,
 ) -> AsyncIterator[Batch]:
     """Reads every slice of a source once. `max_pages` is the budget of the whole reading, backfill included.
 
+    Items with one of `dropped_flags` are never given on.
+
     A page that is a wall ends its slice with a batch of that status (`blocked`, `captcha` and `login` end the reading).
-    A page that does not arrive ends its slice too; the first such `FetchError` is raised after the other slices are read.
+    A page that does not arrive ends its slice too; the first such `FetchError` is raised after the other slices.
     """
     _check_params(scraper, params)
     whole = _state(state)
@@ -90,7 +94,16 @@ async def collect(
     later = [one for one in scraper.slices(params) if one.backfill]
     for part in [*plain, *later]:
         reading = _Reading(
-            scraper, params, part, whole, client, now=now, budget=budget, parser=parser, floor=backfill_until
+            scraper,
+            params,
+            part,
+            whole,
+            client,
+            now=now,
+            budget=budget,
+            parser=parser,
+            floor=backfill_until,
+            dropped=dropped_flags,
         )
         try:
             async for batch in reading.run():
@@ -141,7 +154,9 @@ class _Reading:
         budget: _Budget,
         parser: Parser,
         floor: datetime | None,
+        dropped: frozenset[str],
     ) -> None:
+        self.dropped = dropped
         self.scraper, self.params, self.part, self.client = scraper, params, part, client
         self.whole, self.now, self.budget, self.parser, self.floor = whole, now, budget, parser, floor
         self.state: dict[str, Any] = whole["slices"].setdefault(part.name, {})
@@ -205,12 +220,12 @@ class _Reading:
             if number == 1:
                 self._remember_validators(page, single=parsed.next_cursor is None)
             items, n_new, n_changed = self._take(parsed)
-            newest = max([newest, *(one.published_at for one in items if one.published_at)], key=_or_least)
+            newest = max([newest, *(one.published_at for one in parsed.items if one.published_at)], key=_or_least)
             if newest is not None:
                 self.state["top"] = min(newest, self.now + timedelta(days=1)).isoformat()
             more = parsed.next_cursor is not None and parsed.next_cursor != cursor
             stop = not more or self._may_stop(
-                items, n_new=n_new, n_changed=n_changed, since=since, deep=deep, first=first
+                parsed.items, n_new=n_new, n_changed=n_changed, since=since, deep=deep, first=first
             )
             exhausted = not stop and (number >= pages or self.budget.pages <= 0)
             _put(self.state, hole, old if stop else {"cursor": parsed.next_cursor, "until": until})
@@ -251,10 +266,10 @@ class _Reading:
                 yield self._trouble(page, parsed, backfill=backfill)
                 return
             items, n_new, n_changed = self._take(parsed, remember=not backfill)
-            times = [one.published_at for one in items if one.published_at]
+            times = [one.published_at for one in parsed.items if one.published_at]
             below = until is not None and bool(times) and _order(times) == "falling" and min(times) <= until
-            stuck = backfill and not n_new and bool(items) and not times
-            end = parsed.next_cursor is None or parsed.next_cursor == gap["cursor"] or below or stuck or not items
+            stuck = backfill and not n_new and not times
+            end = parsed.next_cursor is None or parsed.next_cursor == gap["cursor"] or below or stuck
             gap = {"cursor": parsed.next_cursor, "until": gap.get("until")}
             _put(self.state, hole, None if end else gap)
             if end and self.part.backfill:
@@ -282,7 +297,8 @@ class _Reading:
         if request is None:
             if cursor is None:
                 raise BadParams(
-                    f"{self.scraper.meta.name} reads saved pages only (class {self.scraper.meta.access}); {self.scraper.meta.terms}"
+                    f"{self.scraper.meta.name} reads saved pages only (class {self.scraper.meta.access}). "
+                    f"{self.scraper.meta.terms}"
                 )
             return None
         if conditional and request.method == "GET":
@@ -317,7 +333,8 @@ class _Reading:
             self.seen.add(item.external_id)
             if item.published_at is not None:
                 self.times.append(item.published_at)
-            kept.append(item)
+            if not item.flags & self.dropped:
+                kept.append(item)
         for key in parsed.gone:
             self.known.pop(key, None)
         self.n_new += n_new
@@ -329,7 +346,7 @@ class _Reading:
     ) -> bool:
         """Is everything below this page known?"""
         if first or not items:
-            return not items
+            return False  # a page that only leads on to the next
         times = [one.published_at for one in items if one.published_at]
         order = _order(times)
         if order == "rising":
@@ -401,7 +418,7 @@ class _Reading:
     ) -> Batch:
         if parsed is not None and status is Status.OK:
             self.state.pop("empty_streak", None)
-            lost = self._lost_field(items)
+            lost = self._lost_field(parsed.items)
             if lost is not None:
                 status, note = Status.CHANGED, f"items have no {lost} any more"
         return Batch(
@@ -421,7 +438,7 @@ class _Reading:
         )
 
     def _lost_field(self, items: tuple[Item, ...]) -> str | None:
-        """A field that nearly all items used to have and most of these lack: the page changed, the reader still works."""
+        """A field that nearly all items used to have and most of these lack: the page changed under the reader."""
         if len(items) < 5:
             return None
         fill: dict[str, Any] = self.state.setdefault("fill", {"n": 0})

@@ -53,6 +53,7 @@ _ISO = re.compile(
 _NUMERIC = re.compile(
     r"^(\d{1,2})\s?([./-])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})\s?г?\.?(?:[,\s]+(?:в\s+|at\s+|um\s+|à\s+)?(\d{1,2})[:.](\d{2})(?::(\d{2}))?)?$"
 )
+_YEAR_FIRST = re.compile(r"^(\d{4})([/.])(\d{1,2})\2(\d{1,2})(?:[,T\s]+(\d{1,2}:\d{2}(?::\d{2})?))?$")
 _CLOCK = re.compile(r"\d{1,2}[:.]\d{2}(?:[:.](\d{2}))?|\d\s*[ap]\.?m\b", re.IGNORECASE)
 _WEEKDAY_BEFORE = re.compile(r"^[^\W\d]+,\s+(?=\d)")
 
@@ -123,6 +124,10 @@ def _machine(raw: str, tz: tzinfo) -> tuple[datetime, Precision] | None:
     if raw.isascii() and raw.isdigit() and 9 <= len(raw) <= 19:
         at = from_epoch(int(raw))
         return (at, "second") if at else None
+    slashed = _YEAR_FIRST.match(raw)
+    if slashed is not None:
+        year, _, month, day, clock = slashed.groups()
+        raw = f"{year}-{month:0>2}-{day:0>2}" + (f" {clock}" if clock else "")
     found = _ISO.match(raw)
     if found is not None:
         return _from_iso(found, tz)

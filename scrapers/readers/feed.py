@@ -1,6 +1,6 @@
 """RSS 0.9 to 2.0, RDF, Atom and JSON Feed to plain entries.
 
-    read(page) -> Feed | None       None when the bytes are no feed at all
+read(page) -> Feed | None       None when the bytes are no feed at all
     Feed.entries, .title, .language, .url (of the site), .next_url (RFC 5005 paging), .kind ("rss", "atom", "rdf", "json")
     Entry: id, url, title, text, author, author_url, published (raw), updated (raw), parent_id, n_replies, n_views, n_likes,
            source (name and address of the publisher), element (lxml, None for JSON)
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.entities import name2codepoint
 from typing import Any
 
@@ -107,11 +107,16 @@ def item(entry: Entry, page: Page, feed: Feed, *, kind: Kind = "article") -> Ite
 
 
 def items(feed: Feed, page: Page, *, kind: Kind | Callable[[Entry], Kind] = "article") -> tuple[Item, ...]:
-    """All entries as items, each id once (the first wins)."""
+    """All entries as items, each once. Different posts under one id (a day's page as guid) all stay."""
     found: dict[str, Item] = {}
     for entry in feed.entries:
         one = item(entry, page, feed, kind=kind(entry) if callable(kind) else kind)
-        if one is not None:
+        if one is None:
+            continue
+        before = found.setdefault(one.external_id, one)
+        if (before.title, before.text, before.published_at) != (one.title, one.text, one.published_at):
+            own = content_id(one.title, one.published_raw, None if one.title or one.published_raw else one.text)
+            one = replace(one, external_id=f"{one.external_id}#{own[2:14]}")
             found.setdefault(one.external_id, one)
     return tuple(found.values())
 
@@ -303,6 +308,8 @@ def _local(tag: object) -> str:
 def _json(page: Page) -> Feed | None:
     """JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/)."""
     data = json_data.loads(page)
+    if data is None and re.search(rb'jsonfeed\.org|"feed_url"', page.body[:2000]):
+        data = json_data.salvage(page)
     if not isinstance(data, dict) or not isinstance(data.get("items"), list):
         return None
     if "jsonfeed.org" not in str(data.get("version", "")) and "feed_url" not in data and "home_page_url" not in data:
@@ -367,7 +374,7 @@ def _lenient(page: Page) -> Feed | None:
                 text=next((found for body in bodies if (found := text.from_html(body))), ""),
                 author=text.optional(one.get("author")),
                 published=text.optional(one.get("published")),
-                updated=text.optional(one.get("updated")),
+                updated=text.optional(dict.get(one, "updated")),  # its own `get` guesses, and warns
             )
         )
     return feed

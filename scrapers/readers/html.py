@@ -151,7 +151,7 @@ def absolute(url: object, base: str = "") -> str | None:
     try:
         full = urljoin(base, url.strip())
         parts = urlsplit(full)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError:
         return None
     return full if parts.scheme in ("http", "https") and host else None

@@ -1,6 +1,7 @@
 """JSON of strangers: caps on size and depth, and look-ups that never raise.
 
 loads(page_or_bytes) -> value | None      None when it is not JSON; XSSI prefixes such as )]}' are skipped
+salvage(page_or_text) -> value | None     the same of a document that was cut off
 dig(value, "a", 0, "b", default=None)     nested look-up over dicts and lists
 items(value) -> list                      a list as it is; a dict as one entry; None and others as []
 dicts(value) -> list[dict]                only the dicts of `items`
@@ -34,6 +35,39 @@ def loads(source: Page | bytes | str) -> Any:
     except (ValueError, RecursionError):
         return None
     return value if depth(value) <= MAX_DEPTH else None
+
+
+def salvage(source: Page | bytes | str) -> Any:
+    """The value of a document that was cut off: what was open is closed. None when that does not help."""
+    content = (source if isinstance(source, str) else decode(source)).rstrip()
+    if len(content) > 2 * 1024 * 1024:
+        return None
+    closers: list[str] = []
+    in_string = escaped = False
+    for one in content:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif one == "\\":
+                escaped = True
+            elif one == '"':
+                in_string = False
+        elif one == '"':
+            in_string = True
+        elif one in "[{":
+            closers.append("]" if one == "[" else "}")
+        elif one in "]}" and (not closers or closers.pop() != one):
+            return None
+    if len(closers) > MAX_DEPTH:
+        return None
+    content = content[:-1] if escaped else content
+    content = re.sub(r"\\u[0-9a-fA-F]{0,3}$", "", content) + ('"' if in_string else "")
+    tail = "".join(reversed(closers))
+    for end in (content, re.sub(r',?\s*(?:"[^"]*"\s*:?\s*)?$', "", content), content + ": null"):
+        value = loads(end + tail)
+        if value is not None:
+            return value
+    return None
 
 
 def depth(value: Any) -> int:

@@ -61,7 +61,7 @@ def _plain_digits(value: str) -> str:
 
 
 def _decimal(raw: str, *, grouped: bool) -> float | None:
-    """`1.234,5` and `1,234.5` by the last mark. `1,234` and `1.234`, exactly three digits after a lone mark, are thousands
+    """`1.234,5` and `1,234.5` by the last mark. `1,234` and `1.234`, three digits after a lone mark, are thousands
     only when the whole part is not zero and at most three digits long."""
     raw = re.sub(r"[ '’]", "", raw)
     last = max(raw.rfind("."), raw.rfind(","))

@@ -15,7 +15,7 @@ import unicodedata
 from lxml import etree
 from lxml.html import HtmlElement, HTMLParser
 
-# C0 and C1 controls but tab and newline; bidi controls; zero-width space, word joiner, BOM, soft hyphen; tag characters.
+# C0 and C1 controls but tab and newline; bidi controls; zero-width space, joiner, BOM, soft hyphen; tag characters.
 # ZWJ and ZWNJ stay when single: emoji and Persian need them.
 _DROP = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
@@ -28,8 +28,8 @@ _SPACES = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\n{3,}")
 
 _BLOCKS = frozenset(
-    "address article aside blockquote dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 "  # noqa: SIM905
-    "header hr li main nav ol p pre section summary table tbody tfoot thead tr ul".split()
+    "address article aside blockquote dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 "  # noqa: SIM905
+    "h6 header hr li main nav ol p pre section summary table tbody tfoot thead tr ul".split()
 )
 _PARAGRAPHS = frozenset("p blockquote ul ol table h1 h2 h3 h4 h5 h6 pre".split())  # noqa: SIM905
 _SILENT = frozenset("script style template noscript head title svg math iframe object".split())  # noqa: SIM905

@@ -47,7 +47,8 @@ class Mastodon(Scraper):
         name="mastodon",
         title="Mastodon",
         access="A",
-        terms="Public timelines may be read where the server allows it. Authors who opt out of indexing (noindex, #nobot) are flagged.",
+        terms="Public timelines may be read where the server allows it. Authors who did not opt in to indexing "
+        "are flagged and left out of what is collected; so are posts that are not public.",
         kinds=("post", "comment"),
         interval_seconds=900,
         host_interval_seconds=1.5,  # 300 requests in five minutes
@@ -110,7 +111,7 @@ class Mastodon(Scraper):
             return Parsed(Status.OK, tuple(found.values()), next_cursor=_next(page, data, statuses))
         if not statuses:
             return Parsed(Status.EMPTY, note="the list has no posts")
-        return Parsed(Status.CHANGED, note="posts without id, text or time")
+        return Parsed(Status.CHANGED, note="posts without id or text")
 
 
 def _statuses(data: Any) -> tuple[list[dict[str, Any]], bool]:
@@ -128,15 +129,15 @@ def _statuses(data: Any) -> tuple[list[dict[str, Any]], bool]:
 
 
 def _item(status: dict[str, Any], uris: Mapping[str, str]) -> Item | None:
-    boosted = status.get("reblog")
-    boost = isinstance(boosted, dict)
+    boosted = json_data.dig(status, "reblog", default={})
+    boost = isinstance(boosted, dict) and bool(boosted)
     if boost:
         status = boosted
     uri = text.optional(status.get("uri")) or text.optional(status.get("id"))
-    if uri is None or status.get("visibility", "public") not in _PUBLIC or not isinstance(status.get("content"), str):
+    if uri is None or not isinstance(status.get("content"), str):
         return None
     when = dates.read(status.get("created_at"))
-    account = status.get("account") if isinstance(status.get("account"), dict) else {}
+    account = _object(status.get("account"))
     parent = text.optional(status.get("in_reply_to_id"))
     return Item(
         kind="comment" if parent else "post",
@@ -149,7 +150,7 @@ def _item(status: dict[str, Any], uris: Mapping[str, str]) -> Item | None:
         parent_id=uris.get(parent, parent) if parent else None,
         n_likes=_count(status.get("favourites_count")),
         n_replies=_count(status.get("replies_count")),
-        flags=_flags(account, boost=boost),
+        flags=_flags(account, boost=boost) | _privacy(status),
         **_author(account),
         **when.fields(),
     )
@@ -162,14 +163,20 @@ def _author(account: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flags(account: Mapping[str, Any], *, boost: bool) -> frozenset[str]:
     note = account.get("note")
-    opted_out = account.get("noindex") is True or account.get("indexable") is False
-    nobot = isinstance(note, str) and re.search(r"#?<?/?[^>]*>?nobot\b", note, re.IGNORECASE) is not None
-    flags = {"noindex"} if opted_out or nobot else set()
+    flags = {"noindex"} if account.get("indexable") is False else set()
+    if account.get("noindex") is True or (
+        isinstance(note, str) and re.search(r"#\s*nobot\b", text.from_html(note), re.I)
+    ):
+        flags.add("nobot")
     if account.get("bot") is True:
         flags.add("bot")
     if boost:
         flags.add("syndicated")
     return frozenset(flags)
+
+
+def _privacy(status: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset() if status.get("visibility", "public") in _PUBLIC else frozenset({"private"})
 
 
 def _history(statuses: list[dict[str, Any]]) -> Item | None:
@@ -179,7 +186,7 @@ def _history(statuses: list[dict[str, Any]]) -> Item | None:
     ):
         return None
     first, last = statuses[0], statuses[-1]
-    account = last["account"] if isinstance(last["account"], dict) else {}
+    account = _object(last["account"])
     author = _author(account)
     when = dates.read(first.get("created_at"))
     edited = dates.iso(last.get("created_at"))
@@ -205,6 +212,10 @@ def _next(page: Page, data: Any, statuses: list[dict[str, Any]]) -> str | None:
         full = "statuses" in data and len(statuses) >= LIMIT and offset.isdigit()
         return str(int(offset) + len(statuses)) if full else None
     return text.optional(statuses[-1].get("id")) if len(statuses) >= LIMIT else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _count(value: object) -> int | None:

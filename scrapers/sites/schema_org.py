@@ -6,6 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from lxml.html import HtmlElement
 from pydantic import Field
 
 from scrapers.base import Meta, Page, Params, Parsed, Request, Scraper, Slice, Status
@@ -73,7 +74,7 @@ def _is_usual(url: str) -> bool:
     return "." in host or host == "localhost"
 
 
-def _next(root: html.HtmlElement | None, page: Page) -> str | None:
+def _next(root: HtmlElement | None, page: Page) -> str | None:
     """The following page of the same site, where the page names it."""
     target = html.absolute(
         html.first(root, "//link[@rel='next']/@href") or html.first(root, "//a[@rel='next']/@href"), page.url

@@ -42,7 +42,8 @@ class Telegram(Scraper):
         name="telegram",
         title="Telegram public channels",
         access="A",
-        terms="The preview is public and made for reading without an account. Channels may switch it off. No search over channels.",
+        terms="The preview is public and made for reading without an account; channels may switch it off. "
+        "There is no search over all channels.",
         hosts=("t.me", "telegram.me"),
         kinds=("post",),
         interval_seconds=1800,

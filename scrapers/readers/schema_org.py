@@ -1,0 +1,399 @@
+"""schema.org reviews of any page: JSON-LD first, then microdata and RDFa, each review once.
+
+    read(page, root=None) -> Reviews   .items, .facts (rating_value, rating_count, review_count), .marked up at all?
+    nodes(root) -> list[dict]             all JSON-LD objects of a page, for readers that want more of them
+    review(node, page, ...) -> Item       one JSON-LD or microdata object of type Review
+
+Fields by https://schema.org/Review. Comments are read only from pages that mark up no review. Reviews marked up as
+articles (`Article` and `Review` together, `CriticReview`) are editorial: their kind is "article".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+from lxml.html import HtmlElement
+
+from scrapers.base import Page
+from scrapers.item import Item, Kind, Reply
+from scrapers.readers import dates, html, json_data, rating, text
+from scrapers.readers.identity import canonical_url, content_id
+from scrapers.readers.numbers import count, number
+
+Node = dict[str, Any]
+_REVIEW = frozenset(
+    {"Review", "UserReview", "CriticReview", "EmployerReview", "MediaReview", "Recommendation", "ReviewNewsArticle"}
+)
+_COMMENT = frozenset({"Comment", "UserComments", "DiscussionForumPosting", "Answer"})
+_EDITORIAL = frozenset({"Article", "NewsArticle", "BlogPosting", "CriticReview", "ReviewNewsArticle"})
+_MARKED = re.compile(rb"schema\.org|data-vocabulary\.org|ld\+json", re.IGNORECASE)
+_ANONYMOUS = frozenset({"", "anonymous", "guest", "аноним", "гость", "user", "пользователь"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    items: tuple[Item, ...] = ()
+    facts: dict[str, float] = field(default_factory=dict)
+    marked: bool = False
+
+
+def read(page: Page, root: HtmlElement | None = None) -> Reviews:
+    """Everything the page marks up as a review."""
+    if not _MARKED.search(page.body):
+        return Reviews()
+    root = html.tree(page) if root is None else root
+    if root is None:
+        return Reviews()
+    documents = [_flat(one) for one in _json_ld(root)]
+    if b"itemtype" in page.body or b"itemType" in page.body:
+        documents.append(list(_microdata(root)))
+    if b"typeof" in page.body:
+        documents.append(list(_rdfa(root)))
+    known = {
+        one["@id"]: one for nodes in documents for one in nodes if isinstance(one.get("@id"), str) and len(one) > 1
+    }
+    language = html.language(root)
+    for wanted, kind in ((_REVIEW, "review"), (_COMMENT, "comment")):
+        groups = [
+            [_item(one, page, known, kind=kind, language=language) for one in nodes if _types(one) & wanted]
+            for nodes in documents
+        ]
+        found = _merged([[one for one in group if one is not None] for group in groups])
+        if found:
+            break
+    facts = _facts(one for nodes in documents for one in nodes)
+    return Reviews(_unique(found), facts, marked=any(documents))
+
+
+def nodes(root: HtmlElement) -> list[Node]:
+    """All JSON-LD objects with a type, nested ones included, in document order."""
+    return [node for document in _json_ld(root) for node in _flat(document)]
+
+
+# --- JSON-LD ------------------------------------------------------------------------------------------------------
+
+
+def _json_ld(root: HtmlElement) -> Iterator[Any]:
+    for script in root.iter("script"):
+        if "ld+json" in (script.get("type") or "").lower():
+            value = _loads(script.text_content())
+            if value is not None:
+                yield value
+
+
+def _loads(source: str) -> Any:
+    """JSON-LD as it is found: in comments or CDATA, a semicolon after it, commas before brackets, HTML entities inside."""
+    source = (
+        re.sub(r"^\s*(?://)?\s*<!(?:--|\[CDATA\[)|(?://)?\s*(?:-->|\]\]>)\s*$", "", source).strip().rstrip(";").strip()
+    )
+    if not source:
+        return None
+    value = json_data.loads(source)
+    if value is not None:
+        return value
+    several = "[" + re.sub(r"}\s*{", "},{", source) + "]"
+    for repaired in (re.sub(r",(\s*[}\]])", r"\1", source), unescape(source), several):
+        value = json_data.loads(repaired)
+        if value is not None:
+            return value
+    return json_data.salvage(source)
+
+
+def _flat(document: Any) -> list[Node]:
+    """Objects with a type, parents before children; a review inside a thing learns what it is about."""
+    found: list[Node] = []
+    stack: list[tuple[Any, Node | None]] = [(document, None)]
+    while stack:
+        value, about = stack.pop()
+        if isinstance(value, list):
+            stack.extend((one, about) for one in reversed(value))
+        elif isinstance(value, dict):
+            if "@type" in value:
+                if about is not None and _types(value) & _REVIEW and "itemReviewed" not in value:
+                    value = {**value, "itemReviewed": about}
+                found.append(value)
+                if not _types(value) & (_REVIEW | {"Person", "Rating", "Organization", "AggregateRating"}):
+                    about = {key: value[key] for key in ("@type", "@id", "name", "url") if key in value}
+            stack.extend((one, about) for one in reversed(value.values()) if isinstance(one, (dict, list)))
+    return found
+
+
+# --- microdata and RDFa -------------------------------------------------------------------------------------------
+
+
+def _microdata(root: HtmlElement) -> Iterator[Node]:
+    """Items with an itemtype as JSON-LD would write them (WHATWG microdata; itemref is rare and left out)."""
+    scopes = [one for one in root.iter() if isinstance(one.tag, str) and one.get("itemtype") is not None]
+    for scope in scopes:
+        if _short(scope.get("itemtype")) & (_REVIEW | _COMMENT | {"AggregateRating"}) or not scope.get("itemprop"):
+            yield _properties(scope, "itemprop", "itemtype")
+
+
+def _rdfa(root: HtmlElement) -> Iterator[Node]:
+    """RDFa Lite: `typeof` and `property` (https://www.w3.org/TR/rdfa-lite/)."""
+    for scope in root.iter():
+        if isinstance(scope.tag, str) and _short(scope.get("typeof")) & (_REVIEW | _COMMENT | {"AggregateRating"}):
+            yield _properties(scope, "property", "typeof")
+
+
+def _properties(scope: HtmlElement, name_of: str, type_of: str, depth: int = 0) -> Node:
+    node: Node = {"@type": sorted(_short(scope.get(type_of)))}
+    own = scope.get("itemid") or scope.get("resource") or scope.get("about")
+    if own:
+        node["@id"] = own
+    node["#element"] = scope
+    stack = [one for one in reversed(scope) if isinstance(one.tag, str)]
+    while stack:
+        one = stack.pop()
+        names = (one.get(name_of) or "").split()
+        nested = one.get(type_of) is not None or (name_of == "itemprop" and one.get("itemscope") is not None)
+        if names:
+            if nested and not (one.get("content") and len(one) == 0):
+                value: Any = _properties(one, name_of, type_of, depth + 1) if depth < 6 else None
+                if isinstance(value, dict) and len(value) <= 2:
+                    value = text.of_element(one)  # a scope without properties is a plain text
+            else:
+                value = _value(one)
+            for name in names:
+                node.setdefault(name.rpartition(":")[2].rpartition("/")[2], value)
+        if not nested:
+            stack.extend(child for child in reversed(one) if isinstance(child.tag, str))
+    return node
+
+
+def _value(one: HtmlElement) -> str:
+    """The machine value of an element where there is one, else its text."""
+    for attribute in ("content", "datetime"):
+        if one.get(attribute) is not None:
+            return str(one.get(attribute))
+    if one.tag in ("a", "link", "area") and one.get("href") and not (one.text_content() or "").strip():
+        return str(one.get("href"))
+    if one.tag in ("img", "source", "video", "audio") and one.get("src"):
+        return str(one.get("src"))
+    if one.tag in ("meter", "data") and one.get("value"):
+        return str(one.get("value"))
+    return text.of_element(one) or str(one.get("title") or "")
+
+
+def _short(raw: str | None) -> set[str]:
+    return {part.rstrip("/").rpartition("/")[2].rpartition(":")[2].rpartition("#")[2] for part in (raw or "").split()}
+
+
+# --- a review -----------------------------------------------------------------------------------------------------
+
+
+def _types(node: Node) -> set[str]:
+    kinds = node.get("@type")
+    return {
+        one for raw in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(raw, str) for one in _short(raw)
+    }
+
+
+def review(node: Node, page: Page, *, kind: Kind = "review", language: str | None = None) -> Item | None:
+    """One object of type Review (or Comment) as an item; None when it says nothing."""
+    return _item(node, page, {}, kind=kind, language=language)
+
+
+def _item(node: Node, page: Page, known: dict[str, Node], *, kind: str, language: str | None) -> Item | None:
+    def of(*names: str) -> Any:
+        return next((_deref(node[name], known) for name in names if node.get(name) not in (None, "", [])), None)
+
+    body = _text(of("reviewBody", "text", "description", "articleBody", "commentText"))
+    extra = [
+        f"{sign} {note}" for name, sign in (("positiveNotes", "+"), ("negativeNotes", "−")) for note in _notes(of(name))
+    ]
+    body = "\n".join([*([body] if body else []), *extra])
+    title = text.optional(text.from_html(_string(of("name", "headline"))))
+    subject = _subject(of("itemReviewed"))
+    stars = _rating(of("reviewRating", "ratingValue", "rating"))
+    author, author_id = _author(of("author", "creator", "accountablePerson"))
+    raw_time = _string(of("datePublished", "dateCreated", "uploadDate", "commentTime", "dateModified"))
+    when = dates.read(raw_time, page.fetched_at, languages=(language,) if language else ())
+    if not (body or stars.raw or (title and author)):
+        return None
+    if title and (title == subject or body.startswith(title)):
+        title = None
+    lang = html.language_code(_string(of("inLanguage")))  # the page's own language says little about its guests
+    types = _types(node)
+    edited = dates.iso(_string(of("dateModified")))
+    reply = of("comment", "ownerResponse", "reply") if kind == "review" else None
+    url = html.absolute(_string(of("url")), page.url)
+    parent = of("parentItem")
+    return Item(
+        kind="article" if kind == "review" and types & _EDITORIAL else kind,  # type: ignore[arg-type]
+        external_id=_identity(node, page, url) or content_id(_place(subject, page), author, raw_time, stars.raw, body),
+        title=title,
+        text=body,
+        url=url or _anchor(node, page) or html.absolute(page.url),
+        author=author,
+        author_id=author_id,
+        edited_at=edited if edited and when.at and edited > when.at else None,
+        language=lang,
+        reply=_reply(reply),
+        parent_id=_string(parent.get("@id")) if isinstance(parent, dict) else None,
+        subject=subject,
+        n_likes=count(of("upvoteCount")),
+        **stars.fields(),
+        **when.fields(),
+    )
+
+
+def _identity(node: Node, page: Page, url: str | None) -> str | None:
+    """`@id`, else an address of its own (not that of the page), else the id of the element that holds it."""
+    own = node.get("@id")
+    if isinstance(own, str) and own.strip() and not own.startswith("_:"):
+        return text.line(own)
+    if url and (canonical_url(url) != canonical_url(page.url) or urlsplit(url).fragment):
+        return url
+    identifier = node.get("identifier")
+    if isinstance(identifier, dict):
+        identifier = identifier.get("value")
+    if isinstance(identifier, (str, int)) and not isinstance(identifier, bool) and str(identifier).strip():
+        return text.line(identifier)
+    return None
+
+
+def _anchor(node: Node, page: Page) -> str | None:
+    """The page at the element that holds the review."""
+    element = node.get("#element")
+    while element is not None:
+        name = element.get("id")
+        if name and re.fullmatch(r"[\w.:-]{1,80}", name) and re.search(r"\d", name):
+            return html.absolute(f"#{name}", page.url)
+        element = element.getparent()
+        if element is not None and element.tag in ("body", "main", "ol", "ul", "section"):
+            return None
+    return None
+
+
+def _place(subject: str | None, page: Page) -> str:
+    parts = urlsplit(page.url)
+    return subject or f"{parts.netloc}{parts.path}"
+
+
+def _deref(value: Any, known: dict[str, Node]) -> Any:
+    """`{"@id": ..}` alone stands for the object with that id."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict) and set(value) <= {"@id", "@type"} and isinstance(value.get("@id"), str):
+        return known.get(value["@id"], value)
+    return value
+
+
+def _string(value: Any) -> str | None:
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict):
+        value = value.get("@value", value.get("name"))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "\n".join(one for one in (_text(part) for part in value) if one)
+    return text.from_html(_string(value))
+
+
+def _notes(value: Any) -> list[str]:
+    entries = value.get("itemListElement", []) if isinstance(value, dict) else value
+    return [one for one in (text.line(text.from_html(_string(part))) for part in json_data.items(entries)) if one]
+
+
+def _rating(value: Any) -> rating.Rating:
+    """A Rating object, a list of them (the first), or a bare number."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, dict):
+        worst = value.get("worstRating")
+        best = value.get("bestRating")
+        return rating.read(value.get("ratingValue"), best, worst) or rating.NONE
+    return rating.read(value) or rating.NONE
+
+
+def _author(value: Any) -> tuple[str | None, str | None]:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, dict):
+        own = value.get("url") or value.get("@id") or value.get("sameAs")
+        return text.optional(text.from_html(_string(value.get("name")))), _string(own)
+    return text.optional(text.from_html(_string(value))), None
+
+
+def _subject(value: Any) -> str | None:
+    return text.optional(text.from_html(_string(value)))
+
+
+def _reply(value: Any) -> Reply | None:
+    """The first comment under a review is the owner's answer, by habit of shops."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, dict):
+        return None
+    body = _text(value.get("text") or value.get("description"))
+    author, _ = _author(value.get("author"))
+    return (
+        Reply(body, author, dates.iso(_string(value.get("datePublished") or value.get("dateCreated"))))
+        if body
+        else None
+    )
+
+
+# --- the whole page -----------------------------------------------------------------------------------------------
+
+
+def _merged(groups: Iterable[list[Item]]) -> list[Item]:
+    """Reviews of several markups of one page: of each review as many as the markup with most of it has."""
+    out: list[Item] = []
+    have: Counter[tuple[Any, ...]] = Counter()
+    for group in groups:
+        here: Counter[tuple[Any, ...]] = Counter()
+        for item in group:
+            key = _key(item)
+            here[key] += 1
+            if here[key] > have[key]:
+                out.append(item)
+        have |= here
+    return out
+
+
+def _key(item: Item) -> tuple[Any, ...]:
+    body = re.sub(r"\W+", "", item.text.casefold())[:60]
+    author = (item.author or "").casefold().strip()
+    if len(body) >= 20:
+        return (body, "" if author in _ANONYMOUS else author)
+    return (body, author, item.published_at.date() if item.published_at else None, item.rating)
+
+
+def _unique(items: list[Item]) -> tuple[Item, ...]:
+    """Equal ids get a number: two anonymous reviews of a day without words are two."""
+    seen: Counter[str] = Counter()
+    out: list[Item] = []
+    for item in items:
+        seen[item.external_id] += 1
+        n = seen[item.external_id]
+        out.append(item if n == 1 else replace(item, external_id=f"{item.external_id}#{n}"))
+    return tuple(out)
+
+
+def _facts(all_nodes: Iterable[Node]) -> dict[str, float]:
+    """The first aggregate rating of the page."""
+    for node in all_nodes:
+        if "AggregateRating" not in _types(node):
+            continue
+        found = {
+            "rating_value": _rating(node).value,
+            "rating_count": number(node.get("ratingCount")),
+            "review_count": number(node.get("reviewCount")),
+        }
+        facts = {key: value for key, value in found.items() if value is not None}
+        if facts:
+            return facts
+    return {}
