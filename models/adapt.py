@@ -1,9 +1,8 @@
 """Learning from people's corrections: a small layer over the frozen network, adopted only where it proves better.
 
 The layer maps (log-probabilities, unit embedding) to new logits. It is fitted on corrections together with a replay
-of other texts, so
-that what was right stays right; it is judged by cross-validation on corrections it has not seen and on held-back
-replay.
+of other texts, so that what was right stays right; it is judged by cross-validation on corrections it has not seen
+and on held-back replay.
 """
 
 from __future__ import annotations
@@ -42,7 +41,8 @@ class Labelled:
 @dataclass(frozen=True, slots=True)
 class Card:
     """What was measured: held-back corrections and held-back replay, before and after; why the layer was adopted or
-    not."""
+    not.
+    """
 
     base: str
     n_corrections: int
@@ -81,7 +81,8 @@ class Adapter:
     @classmethod
     def read(cls, directory: Path, backend: Backend) -> Adapter | None:
         """The current layer of a store, or of one version's directory; None where none is adopted. ModelError if it
-        is for another network."""
+        is for another network.
+        """
         version = AdapterStore(directory).current() if not (directory / "adapter.npz").is_file() else directory
         if version is None:
             return None
@@ -159,7 +160,8 @@ def _verdict(
     before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_], old_before: float, old_after: float
 ) -> tuple[bool, str]:
     """Better on held-back corrections (exact one-sided sign test on the texts that changed, 5 %), not worse
-    elsewhere."""
+    elsewhere.
+    """
     from scipy.stats import binomtest
 
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())

@@ -1,5 +1,6 @@
 """What a scorer needs from a network: probabilities per text, whatever its length. The embedded network and hub
-checkpoints both give it."""
+checkpoints both give it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Outputs:
 
 class Backend(Protocol):
     """A loaded network. `predict` takes cleaned, non-empty texts in any order and of any length; it is safe to call
-    from threads."""
+    from threads.
+    """
 
     name: str
     revision: str

@@ -1,5 +1,6 @@
-"""Which pieces of which texts go through a network together: length-sorted batches under a token budget, windows
-over long texts."""
+"""Which pieces of which texts go through a network together: length-sorted batches under a token budget, windows over
+long texts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from models.text import windows
 @dataclass(frozen=True, slots=True)
 class Pieces:
     """Windows over texts, flat. Piece i is tokens `begin[i]:end[i]` of text `owner[i]`; pieces of a text are
-    neighbours."""
+    neighbours.
+    """
 
     owner: npt.NDArray[np.int64]
     begin: npt.NDArray[np.int64]
@@ -42,7 +44,8 @@ def cut(n_tokens: Sequence[int] | npt.NDArray[np.int64], *, size: int) -> Pieces
 
 def plan(lengths: npt.NDArray[np.int64], *, budget: int, max_rows: int = 256) -> Iterator[npt.NDArray[np.int64]]:
     """Indices of pieces per batch, longest first; a batch padded to its longest piece holds at most `budget` tokens
-    (or one piece)."""
+    (or one piece).
+    """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -55,8 +58,9 @@ def plan(lengths: npt.NDArray[np.int64], *, budget: int, max_rows: int = 256) ->
 def mean_by_owner(
     values: npt.NDArray[np.float32], pieces: Pieces, n_texts: int, weights: npt.NDArray[np.float32] | None = None
 ) -> npt.NDArray[np.float32]:
-    """Average of piece values [n_pieces, ...] per text [n_texts, ...], weighted by piece lengths unless `weights`
-    are given."""
+    """Average of piece values [n_pieces, ...] per text [n_texts, ...], weighted by piece lengths unless `weights` are
+    given.
+    """
     if len(pieces.owner) == n_texts and weights is None:
         return values
     given = pieces.lengths.astype(np.float32) if weights is None else weights

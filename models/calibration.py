@@ -1,5 +1,6 @@
-"""How far probabilities may be believed: expected calibration error, reliability bins, temperature and Platt
-scaling, thresholds."""
+"""How far probabilities may be believed: expected calibration error, reliability bins, temperature and Platt scaling,
+thresholds.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +15,7 @@ Ints = npt.NDArray[np.integer]
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Predictions whose confidence lies in (low, high]: how many, their mean confidence, how many were right
-    (share)."""
+    """Predictions with a confidence in (low, high]: how many, their mean confidence, the share that was right."""
 
     low: float
     high: float

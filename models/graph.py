@@ -1,9 +1,9 @@
-"""The encoder half of the embedded network as an ONNX graph for onnxruntime: built in memory from the shipped weights.
+"""The encoder half of the embedded network as an ONNX graph for onnxruntime: built in memory from the shipped
+weights.
 
 The same mathematics as `models.network.FeedbackModel` (tests hold the two equal), without importing torch or
-transformers: a first
-judgement comes a fraction of a second after start. `int8` quantises the linear layers: weights per output channel,
-activations at run time (U8S8, `MatMulInteger`).
+transformers: a first judgement comes a fraction of a second after start. `int8` quantises the linear layers: weights
+per output channel, activations at run time (U8S8, `MatMulInteger`).
 """
 
 from __future__ import annotations
@@ -147,8 +147,7 @@ class _Graph:
         return self._op("Add", x, self._linear(hidden, f"{name}feed_out"))
 
     def _shift(self, x: str) -> str:
-        """A quarter of the channels from the token before, a quarter from the token after; padding counts as
-        nothing."""
+        """A quarter of the channels from the token before, a quarter from the token after; padding counts as nothing."""
         x = self._op("Mul", x, self._mask3)
         quarter, last = self._width // 4, np.iinfo(np.int64).max
         first = self._op("Slice", x, self._ints(0, 0), self._ints(-1, quarter), self._ints(1, 2))

@@ -1,5 +1,6 @@
 """Which words carried a judgement: occlusion, every word (or phrase of a long text) left out once and the change
-measured."""
+measured.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ def spans(text: str, backend: Backend, *, topic: str | None = None) -> list[Span
     """Stretches of the text with the fall of the judged probability when they are left out, strongest first.
 
     Without `topic`: of the sentiment judged. With it: of the topic and its sentiment together. ModelError when the
-    backend has no
-    such topic. Method: Zeiler and Fergus 2014, occlusion; on text Li, Monroe and Jurafsky 2016, "erasure".
+    backend has no such topic. Method: Zeiler and Fergus 2014, occlusion; on text Li, Monroe and Jurafsky 2016,
+    "erasure".
     """
     if topic is not None and topic not in backend.topics:
         raise ModelError(

@@ -1,8 +1,8 @@
 """Any transformers sequence-classification checkpoint as a backend: which of its labels is which sentiment, and how
 it is run.
 
-Only safetensors are read and code of a checkpoint is never run. The revision is pinned: the commit that was loaded
-is part of every judgement's `model`.
+Only safetensors are read and code of a checkpoint is never run. The revision is pinned: the commit that was loaded is
+part of every judgement's `model`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class HubClassifier:
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if threads and self._device == "cpu":
             torch.set_num_threads(threads)
-        model, self._tokenizer = _pretrained(name, revision=revision, offline=offline)
+        model, self._tokenizer = pretrained(name, revision=revision, offline=offline)
         self.revision = _revision(name, model, revision)
         self._matrix = label_matrix({int(k): str(v) for k, v in model.config.id2label.items()}, labels, name=name)
         self._model = model.to(self._device, dtype=_precision(self._device)).eval()
@@ -149,7 +149,7 @@ class HubClassifier:
         return _numpy(out.logits), _numpy(vectors)
 
 
-def _pretrained(name: str, *, revision: str | None, offline: bool | None) -> tuple[Any, Any]:
+def pretrained(name: str, *, revision: str | None, offline: bool | None) -> tuple[Any, Any]:
     """(model, tokenizer); errors of many kinds (network, missing files, unknown architecture) become WeightsMissing."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -187,7 +187,8 @@ def _revision(name: str, model: Any, revision: str | None) -> str:
 
 def _precision(device: str) -> torch.dtype:
     """Half precision where the hardware multiplies it: on a CPU 99.9 % of labels stay equal, see
-    benchmarks/scoring.py."""
+    benchmarks/scoring.py.
+    """
     import torch
 
     if device == "cpu":

@@ -1,9 +1,8 @@
 """Language of a text: script rules where a script means one language, else a linear head on hashed character n-grams.
 
 The head (fastText's architecture: mean of n-gram vectors, one linear layer) is trained by `models.language_training`
-on short
-informal texts. Codes are ISO 639-1 where one exists (`no` covers Bokmål and Nynorsk, `pcm` is Nigerian Pidgin). None
-means unknown: no letters, or no language reaches `MIN_P`.
+on short informal texts. Codes are ISO 639-1 where one exists (`no` covers Bokmål and Nynorsk, `pcm` is Nigerian
+Pidgin). None means unknown: no letters, or no language reaches `MIN_P`.
 """
 
 from __future__ import annotations

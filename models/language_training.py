@@ -3,11 +3,10 @@
     python -m models.language_training --texts DIR --texts DIR --catalogues DIR
 
 `--texts`: directories of <code>.parquet with columns text, source, split; the sources in `EXCLUDED` (non-commercial,
-research-only
-or copyleft) are not trained on. `--catalogues`: a directory with <locale>/LC_MESSAGES/*.po below it (the shipped head:
-Django, Django REST framework, allauth, Oscar, Wagtail and Sphinx, all BSD or MIT) for languages that
-lack labelled texts. Random crops of one word and more teach short texts; Latin letters lose their accents in a fifth
-of the texts, as they do on many keyboards. Two CPU cores need about three minutes.
+research-only or copyleft) are not trained on. `--catalogues`: a directory with <locale>/LC_MESSAGES/*.po below it
+(the shipped head: Django, Django REST framework, allauth, Oscar, Wagtail and Sphinx, all BSD or MIT) for languages
+that lack labelled texts. Random crops of one word and more teach short texts; Latin letters lose their accents in a
+fifth of the texts, as they do on many keyboards. Two CPU cores need about three minutes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Texts in, judgements out: loading a model by name, duplicates judged once, bad texts set apart, streams of any
-length."""
+length.
+"""
 
 from __future__ import annotations
 
@@ -47,15 +48,11 @@ def load(
     """A scorer, ready to judge.
 
     name: None for the embedded network, a directory of `monitor model train`, a local directory or hub id of a
-    transformers
-    sequence-classification checkpoint. device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one.
-    revision: of the hub.
-    labels: label -> sentiment for a checkpoint whose labels say nothing. offline: no network; None leaves it to
-    HF_HUB_OFFLINE.
-    threads: CPU threads, default all cores allowed. topics, for checkpoints without topic heads: "embedded" (default
-    where its weights
-    are installed) or "lexicon". adapter: a directory of `models.adapt`. Raises WeightsMissing, LabelsUnknown,
-    ModelError.
+    transformers sequence-classification checkpoint. device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is
+    one. revision: of the hub. labels: label -> sentiment for a checkpoint whose labels say nothing. offline: no
+    network; None leaves it to HF_HUB_OFFLINE. threads: CPU threads, default all cores allowed. topics, for
+    checkpoints without topic heads: "embedded" (default where its weights are installed) or "lexicon". adapter: a
+    directory of `models.adapt`. Raises WeightsMissing, LabelsUnknown, ModelError.
     """
     device = device or _gpu()
     own = _own_directory(name)
@@ -283,7 +280,8 @@ def stream(
     first: int = 32,
 ) -> Iterator[tuple[T, Judgement]]:
     """(row, judgement) in the order of `rows`, holding one chunk at a time; the first chunk is small so that output
-    begins at once."""
+    begins at once.
+    """
     chunk: list[T] = []
     size, limit = 0, first
     for row in rows:

@@ -1,5 +1,6 @@
 """Where topic tags come from: the network's own heads, the embedded network beside a checkpoint without any, or
-trigger words."""
+trigger words.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +48,9 @@ class SecondNetwork:
 
 
 class TriggerWords:
-    """Topics whose trigger words occur; the main network judges the clauses that hold them. `p` is 1: a word is
-    there or is not."""
+    """Topics whose trigger words occur; the main network judges the clauses that hold them. `p` is 1: a word is there
+    or is not.
+    """
 
     def __init__(self, lexicon: Lexicon, backend: Backend) -> None:
         self._lexicon = lexicon

@@ -1,5 +1,6 @@
 """A topic of the user's own: a logistic head on the frozen embedding, measured by cross-validation before anybody
-relies on it."""
+relies on it.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class FittedTopic:
     """A head ready for use: weights over (embedding, keyword there or not, likeness to the description), bias,
-    threshold."""
+    threshold.
+    """
 
     key: str
     name: str

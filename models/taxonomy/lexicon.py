@@ -44,7 +44,8 @@ class Hit:
 @dataclass(slots=True)
 class _Index:
     """Terms of one language by their first word: whole words and stems apart. A term: (topic, term, [(word, is_stem)
-    of the rest])."""
+    of the rest]).
+    """
 
     words: dict[str, list[tuple[str, str, tuple[tuple[str, bool], ...]]]] = field(default_factory=dict)
     stems: dict[str, list[tuple[str, str, tuple[tuple[str, bool], ...]]]] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """The list of topics with names, stage of the journey, touchpoint and kind of experience; a user's file may override
-it."""
+it.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ TOPICS: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One entry. `names`, `about`, `touchpoint`: language code -> text for people; `stage`, `experience`: keys of
-    the taxonomy."""
+    """One entry. `names`, `about`, `touchpoint`: language code -> text for people; `stage`, `experience`: keys of the
+    taxonomy.
+    """
 
     key: str
     names: Mapping[str, str]
