@@ -90,15 +90,18 @@ class _Graph:
         if not self._int8:
             return self._op("MatMul", x, self._constant(matrix, f"{name}.matrix"))
         scale = np.maximum(np.abs(matrix).max(axis=0), 1e-8) / 127
-        quantised = np.rint(matrix / scale).astype(np.int8)
-        at = len(self._nodes)
-        self._nodes.append(
-            self._helper.make_node("DynamicQuantizeLinear", [x], [f"q_{at}", f"q_scale_{at}", f"q_zero_{at}"])
-        )
-        product = self._op("MatMulInteger", f"q_{at}", self._constant(quantised, f"{name}.int8"), f"q_zero_{at}")
-        wide = self._op("Cast", product, to=1)
-        scales = self._op("Mul", f"q_scale_{at}", self._constant(scale, f"{name}.scales", np.float32))
-        return self._op("Mul", wide, scales)
+        quantised = self._constant(np.rint(matrix / scale).astype(np.int8), f"{name}.int8")
+        # One step size per token, not per batch (as DynamicQuantizeLinear has it): a text's company must not matter.
+        largest = self._op("ReduceMax", self._op("Abs", x), axes=[-1], keepdims=1)
+        step = self._op("Max", self._op("Mul", largest, self._scalar(1 / 127)), self._scalar(1e-9))
+        rounded = self._op("Round", self._op("Div", x, step))
+        unsigned = self._op("Cast", self._op("Add", rounded, self._scalar(128.0)), to=2)
+        product = self._op("MatMulInteger", unsigned, quantised, self._constant(128, "zero_point", np.uint8))
+        scaled = self._op("Mul", self._op("Cast", product, to=1), step)
+        return self._op("Mul", scaled, self._constant(scale, f"{name}.scales", np.float32))
+
+    def _scalar(self, value: float) -> str:
+        return self._constant(value, f"scalar_{value!r}", np.float32)
 
     def _norm(self, x: str, name: str) -> str:
         weight = self._constant(self._float(f"{name}.weight"), f"{name}.weight")
@@ -125,8 +128,8 @@ class _Graph:
         self._mask3 = self._op("Unsqueeze", "mask", self._ints(2))
         outside = self._op(
             "Mul",
-            self._op("Sub", self._constant(1.0, dtype=np.float32), "mask"),
-            self._constant(-1e4, dtype=np.float32),
+            self._op("Sub", self._scalar(1.0), "mask"),
+            self._scalar(-1e4),
         )
         self._outside3 = self._op("Unsqueeze", outside, self._ints(2))
         self._outside4 = self._op("Unsqueeze", outside, self._ints(1, 2))
@@ -138,7 +141,7 @@ class _Graph:
         split = self._op("Reshape", qkv, self._ints(0, 0, 3, self._n_heads, per_head))
         turned = self._op("Transpose", split, perm=[2, 0, 3, 1, 4])
         q, k, v = (self._op("Gather", turned, self._constant(i, f"index_{i}", np.int64), axis=0) for i in range(3))
-        q = self._op("Mul", q, self._constant(per_head**-0.5, dtype=np.float32))
+        q = self._op("Mul", q, self._scalar(per_head**-0.5))
         scores = self._op("Add", self._op("MatMul", q, self._op("Transpose", k, perm=[0, 1, 3, 2])), self._outside4)
         mixed = self._op("MatMul", self._op("Softmax", scores, axis=-1), v)
         joined = self._op("Reshape", self._op("Transpose", mixed, perm=[0, 2, 1, 3]), self._ints(0, 0, self._width))
@@ -147,7 +150,7 @@ class _Graph:
         return self._op("Add", x, self._linear(hidden, f"{name}feed_out"))
 
     def _shift(self, x: str) -> str:
-        """A quarter of the channels from the token before, a quarter from the token after; padding counts as nothing."""
+        """A quarter of the channels from the token before, a quarter from the one after; padding counts as nothing."""
         x = self._op("Mul", x, self._mask3)
         quarter, last = self._width // 4, np.iinfo(np.int64).max
         first = self._op("Slice", x, self._ints(0, 0), self._ints(-1, quarter), self._ints(1, 2))
@@ -160,10 +163,10 @@ class _Graph:
     def _gelu(self, x: str) -> str:
         """GELU, tanh approximation."""
         cube = self._op("Mul", self._op("Mul", x, x), x)
-        inner = self._op("Add", x, self._op("Mul", cube, self._constant(0.044715, "gelu_cube", np.float32)))
-        tanh = self._op("Tanh", self._op("Mul", inner, self._constant((2 / np.pi) ** 0.5, "gelu_root", np.float32)))
-        half = self._op("Mul", x, self._constant(0.5, "half", np.float32))
-        return self._op("Mul", half, self._op("Add", tanh, self._constant(1.0, "one", np.float32)))
+        inner = self._op("Add", x, self._op("Mul", cube, self._scalar(0.044715)))
+        tanh = self._op("Tanh", self._op("Mul", inner, self._scalar((2 / np.pi) ** 0.5)))
+        half = self._op("Mul", x, self._scalar(0.5))
+        return self._op("Mul", half, self._op("Add", tanh, self._scalar(1.0)))
 
     def _heads(self, x: str) -> None:
         queries = np.concatenate((self._float("pool_query.weight"), self._float("topic_query.weight")))
