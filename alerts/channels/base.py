@@ -43,6 +43,8 @@ class Declaration:
     buttons: bool = False
     can_be_asked: bool = False  # `lookup` has an answer
     extra: str | None = None  # optional dependency: `pip install feedback-monitor[EXTRA]`
+    example: Mapping[str, Any] = field(default_factory=dict)  # settings as one would write them; no real secrets
+    address: str | None = None  # the setting that holds the service's HTTP address: tests point it at a local server
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +105,22 @@ class Channel(ABC, Generic[S]):
         return self._client
 
     def call(self, method: str, url: str, *, now: datetime | None, **options: Any) -> httpx.Response:
-        """One HTTP call whose every failure is Retryable or Rejected. The address never shows: it may hold a secret."""
+        """One HTTP call whose every failure is Retryable or Rejected."""
+        response = self.request(method, url, **options)
+        judge(response, name=self.declaration.title, now=now)
+        return response
+
+    def request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        """One HTTP call; an answer of any status passes. The address never shows in an error: it may hold a secret."""
         name = self.declaration.title
         try:
-            response = self.client.request(method, url, follow_redirects=False, **options)
+            return self.client.request(method, url, follow_redirects=False, **options)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Rejected(f"{name}: the configured address is not a usable URL ({type(error).__name__})") from None
         except httpx.TimeoutException as error:
             raise Retryable(f"{name}: no answer in time ({type(error).__name__})") from None
         except httpx.HTTPError as error:
             raise Retryable(f"{name}: no connection ({type(error).__name__})") from None
-        judge(response, name=name, now=now)
-        return response
 
 
 def judge(response: httpx.Response, *, name: str, now: datetime | None) -> None:

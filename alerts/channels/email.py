@@ -80,6 +80,14 @@ class Email(Channel[EmailSettings]):
         attachments=True,
         threads=True,
         buttons=True,
+        example={
+            "host": "smtp.example.org",
+            "security": "starttls",
+            "username": "monitor@example.org",
+            "password": "secret",
+            "sender": "Feedback monitor <monitor@example.org>",
+            "recipients": ["team@example.org"],
+        },
     )
     settings_type = EmailSettings
 

@@ -37,6 +37,7 @@ class File(Channel[FileSettings]):
         threads=True,
         buttons=True,
         can_be_asked=True,
+        example={"directory": "data/outbox"},
     )
     settings_type = FileSettings
 

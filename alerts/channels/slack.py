@@ -84,6 +84,8 @@ class Slack(Channel[SlackSettings]):
         threads=True,
         buttons=True,
         can_be_asked=True,
+        example={"token": "xoxb-1-2-abc", "channel": "C0123456789"},
+        address="base_url",
     )
     settings_type = SlackSettings
 
