@@ -285,9 +285,18 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
             raise ConfigError(f"{file}: cannot be read: {error}") from error
     overlay_environment(raw, environ)
     settings = validate(raw, origin=str(file) if file else "environment")
-    if file is not None and not settings.data_dir.is_absolute():
-        settings = settings.model_copy(update={"data_dir": file.resolve().parent / settings.data_dir})
-    return settings
+    return settings if file is None else _anchored(settings, file.resolve().parent)
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Relative folders are relative to the configuration file, so that the daemon may be started from anywhere."""
+    channels = {}
+    for name, channel in settings.channels.items():
+        directory = channel.settings.get("directory")
+        if channel.kind == "file" and isinstance(directory, str):
+            channel = channel.model_copy(update={"settings": channel.settings | {"directory": str(folder / directory)}})
+        channels[name] = channel
+    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "channels": channels})
 
 
 def validate(raw: Mapping[str, Any], *, origin: str) -> Settings:
@@ -387,8 +396,14 @@ def _describe(detail: Any, origin: str) -> str:
         return f"{origin}: {message}"
     if detail["type"] == "missing":
         return f"{origin}: {key}: is missing and has no default"
-    shown = "********" if is_secret(str(location[-1])) else repr(detail.get("input"))
-    return f"{origin}: {key}: {shown}: {message}"
+    return f"{origin}: {key}: {_shown(str(location[-1]), detail.get('input'))}{message}"
+
+
+def _shown(key: str, value: Any) -> str:
+    """A wrong value for people to recognise; never a secret, never a table that may hold one."""
+    if is_secret(key):
+        return "********: "
+    return f"{value!r}: " if isinstance(value, str | int | float | bool) else ""
 
 
 def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
@@ -415,6 +430,7 @@ def _validate_plugins(settings: Settings, *, origin: str) -> None:
     import scrapers.registry
 
     import alerts.channels
+    from alerts.errors import UnknownChannel
     from scrapers.errors import BadParams, UnknownScraper
 
     mistakes: list[str] = []
@@ -429,7 +445,7 @@ def _validate_plugins(settings: Settings, *, origin: str) -> None:
     for name, channel in settings.channels.items():
         try:
             kind = alerts.channels.get(channel.kind)
-        except KeyError:
+        except UnknownChannel:
             near = dict.fromkeys(alerts.channels.names())
             mistakes.append(
                 f"{origin}: channels.{name}.kind: {channel.kind!r} is unknown; {_allowed(near, near=channel.kind)}"
@@ -452,6 +468,7 @@ def _plugin_mistakes(error: ValidationError, where: str, model: type[BaseModel])
         elif detail["type"] == "missing":
             lines.append(f"{where}.{key}: is missing and has no default; {_allowed(model.model_fields)}")
         else:
-            shown = "********" if is_secret(key) else repr(detail.get("input"))
-            lines.append(f"{where}.{key}: {shown}: {str(detail['msg']).removeprefix('Value error, ')}")
+            place = f"{where}.{key}" if key else where
+            message = str(detail["msg"]).removeprefix("Value error, ")
+            lines.append(f"{place}: {_shown(key, detail.get('input'))}{message}")
     return lines

@@ -6,7 +6,7 @@ One transaction per brand: detector memory, incident rows, their log and the out
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,19 +17,18 @@ import alerts.hierarchy
 import alerts.incident
 import alerts.settings
 from alerts.detector import Decision
-from alerts.errors import BadRule
 from alerts.incident import Evidence, Policy, Transition
 from alerts.rules import Fact, Hit
 from alerts.series import SeriesKey
 from alerts.severity import Severity, classify
 from monitor.config import Brand as BrandSettings
 from monitor.config import Settings
-from monitor.pipeline import rules, story
+from monitor.pipeline import related, rules, story
 from monitor.pipeline.context import Context
 from monitor.pipeline.watch import SIGNAL, BrandWatch, series_of, source_names
 from monitor.store import incidents
 from monitor.store.engine import reading, writing
-from monitor.store.tables import Brand, Incident, Mention, TopicTag
+from monitor.store.tables import Brand, Incident, Mention
 
 log = structlog.get_logger()
 
@@ -59,9 +58,10 @@ def detect(context: Context, *, only: Collection[int] | None = None) -> list[Cha
         if context.should_stop():
             break
         with writing(context.engine) as session:
-            made = detect_brand(session, context, brand)
+            watch = brand_watch(session, context.settings, brand)
+            made = detect_brand(session, context, brand, watch)
             for change in made:
-                story.queue(session, context, brand, change)
+                story.queue(session, context, brand, change, watch)
         for change in made:
             if change.transition.speaks:
                 log.info("incident.changed", incident=change.row.uid, kind=str(change.transition.kind))
@@ -69,14 +69,14 @@ def detect(context: Context, *, only: Collection[int] | None = None) -> list[Cha
     return changes
 
 
-def detect_brand(session: Session, context: Context, brand: Brand) -> list[Change]:
+def detect_brand(session: Session, context: Context, brand: Brand, watcher: BrandWatch) -> list[Change]:
     """Judge one brand now, in the caller's writing transaction."""
     now, settings = context.now, context.settings
     policy = Policy(repeat_interval=settings.alerts.repeat_interval)
     rows = incidents.current(session, brand.id or 0, now=now, memory=policy.reopen_within + timedelta(days=14))
     statistical = {row.series: row for row in rows if row.signal == SIGNAL}
     keys = [SeriesKey.parse(row.series) for row in statistical.values()]
-    watch = brand_watch(session, settings, brand, now).look(session, now, keep=keys)
+    watch = watcher.look(session, now, keep=keys)
     changes: list[Change] = []
     active = [SeriesKey.parse(row.series) for row in statistical.values() if row.state != "resolved"]
     for key, decision in watch.yesterday.items():  # a whole day, at last: only such a day can end an incident
@@ -103,7 +103,7 @@ def detect_brand(session: Session, context: Context, brand: Brand) -> list[Chang
     return changes
 
 
-def brand_watch(session: Session, settings: Settings, brand: Brand, now: datetime) -> BrandWatch:
+def brand_watch(session: Session, settings: Settings, brand: Brand) -> BrandWatch:
     """The detector of a brand, with the account's budget of false alarms spread over its series and brands."""
     configured = settings.brands.get(brand.slug)
     countries = countries_of(configured)
@@ -135,7 +135,7 @@ def evidence_of(session: Session, brand: Brand, key: SeriesKey, decision: Decisi
     recent_observed, recent_expected = decision.windows.get(3, (decision.observed, decision.expected))
     n_safety = 0
     if decision.alarm and settings.alerts.safety_words:
-        mentions = negatives(session, brand, key, since=decision.since, limit=200)
+        mentions = related.negatives(session, brand, key, since=decision.since, limit=200)
         n_safety = rules.n_with_words([m.text for m in mentions], settings.alerts.safety_words, now=decision.at)
     return Evidence(
         at=decision.at,
@@ -155,51 +155,13 @@ def evidence_of(session: Session, brand: Brand, key: SeriesKey, decision: Decisi
 
 def enough(session: Session, settings: Settings, brand: Brand, finding: alerts.hierarchy.Finding) -> bool:
     """The evidence that only rows can show: enough different people, where authors are known."""
-    mentions = negatives(session, brand, finding.series, since=finding.since, limit=500)
+    mentions = related.negatives(session, brand, finding.series, since=finding.since, limit=500)
     if not mentions:
         return False
     known = [mention.author for mention in mentions if mention.author]
     if len(known) < len(mentions) / 2:
         return True  # authors are not told by these sources: the count must do
     return len(set(known)) >= settings.alerts.min_authors
-
-
-def negatives(session: Session, brand: Brand, key: SeriesKey, *, since: datetime, until: datetime | None = None,
-              limit: int = 500) -> Sequence[Mention]:  # fmt: skip
-    """The negative mentions of a series in a span, newest first; copies left out."""
-    return session.exec(
-        select(Mention).where(*conditions_of(session, brand, key, since=since, until=until), negative(key))
-        .order_by(col(Mention.published_at).desc(), col(Mention.id).desc()).limit(limit)
-    ).all()  # fmt: skip
-
-
-def conditions_of(session: Session, brand: Brand, key: SeriesKey, *, since: datetime,
-                  until: datetime | None = None) -> list[object]:  # fmt: skip
-    """SQL conditions of the mentions that a series counts."""
-    conditions: list[object] = [
-        Mention.brand_id == brand.id, col(Mention.counts).is_(True), col(Mention.published_at) >= since,
-    ]  # fmt: skip
-    if until is not None:
-        conditions.append(col(Mention.published_at) < until)
-    if key.source is not None:
-        ids = [number for number, slug in source_names(session).items() if slug == key.source]
-        conditions.append(col(Mention.source_id).in_(ids))
-    if key.location is not None:
-        conditions.append(Mention.location == key.location)
-    if key.language is not None:
-        conditions.append(Mention.language == key.language)
-    if key.topic is not None:
-        conditions.append(col(Mention.id).in_(select(TopicTag.mention_id).where(TopicTag.topic == key.topic)))
-    return conditions
-
-
-def negative(key: SeriesKey) -> object:
-    """What "negative" means in a series: the topic's own sentiment where it is narrowed to a topic."""
-    if key.topic is None:
-        return Mention.sentiment == "negative"
-    return col(Mention.id).in_(
-        select(TopicTag.mention_id).where(TopicTag.topic == key.topic, TopicTag.sentiment == "negative")
-    )
 
 
 def _advance(
@@ -263,7 +225,7 @@ def facts_of(session: Session, brand: Brand, *, since: datetime) -> list[Fact]:
     """What rules need of the mentions since a time, newest first."""
     key = SeriesKey(brand.slug)
     found = session.exec(
-        select(Mention).where(*conditions_of(session, brand, key, since=since))
+        select(Mention).where(*related.conditions(session, brand, key, since=since))
         .order_by(col(Mention.published_at).desc())
     )  # fmt: skip
     return [
@@ -271,11 +233,3 @@ def facts_of(session: Session, brand: Brand, *, since: datetime) -> list[Fact]:
              negative=m.sentiment == "negative")
         for m in found
     ]  # fmt: skip
-
-
-def parse_series(text: str) -> SeriesKey | None:
-    """The key of a stored series, None where a rule's free text stands there."""
-    try:
-        return SeriesKey.parse(text)
-    except BadRule:
-        return None

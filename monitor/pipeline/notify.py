@@ -102,10 +102,7 @@ def open_channel(settings: Settings, name: str) -> Channel[Any]:
     configured = settings.channels.get(name)
     if configured is None:
         raise Rejected(f"channel {name!r} is not configured (any more)")
-    values = dict(configured.settings)
-    if configured.kind == "file" and not values.get("directory"):
-        values["directory"] = str(settings.outbox_dir)
-    return alerts.channels.open_channel(configured.kind, values)
+    return alerts.channels.open_channel(configured.kind, configured.settings)
 
 
 def _due(session: Session, now: datetime) -> list[Job]:

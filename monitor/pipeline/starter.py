@@ -40,16 +40,16 @@ name = {name}
 
 # Where alerts and reports go; the kinds and their settings: `monitor notify kinds`
 [channels.folder]
-kind = "file"                     # writes into data/outbox until a mailbox is configured
-reports = true
+kind = "file"                     # writes into a folder until a mailbox is configured
+settings = {{ directory = "data/outbox" }}
 
-# [channels.mail]
-# kind = "email"
-# settings = {{ host = "smtp.example.org", port = 587, user = "monitor", sender = "monitor@example.org", recipients = ["team@example.org"] }}
+# [channels.mail]                # with `username`, give the password by environment:
+# kind = "email"                  # MONITOR_CHANNELS__MAIL__SETTINGS__PASSWORD
+# settings = {{ host = "smtp.example.org", port = 587, sender = "monitor@example.org", recipients = ["team@example.org"] }}
 
 # [channels.slack]
 # kind = "slack"
-# settings = {{ webhook = "https://hooks.slack.com/services/..." }}
+# settings = {{ webhook_url = "https://hooks.slack.com/services/..." }}
 
 # Which alerts go where; without routes every channel gets every alert.
 # [[routes]]

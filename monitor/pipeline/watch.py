@@ -82,6 +82,19 @@ class Watch:
     n_series: int
 
 
+@dataclass(frozen=True, slots=True)
+class DayPoint:
+    """One local day of a series: negatives and all mentions (None = not collected), and what was usual."""
+
+    day: date
+    at: datetime
+    negative: int | None
+    total: int | None
+    expected: float
+    low: float
+    high: float
+
+
 class BrandWatch:
     """The detector of one brand over its store. Call `look` each tick."""
 
@@ -124,6 +137,28 @@ class BrandWatch:
         verdicts = panel.tick(**self._arrays(counts, today))
         decisions = self._decide(panel, counts, today, verdicts.score, keep)
         return Watch(decisions, ended, len(keys))
+
+    def history(self, session: Session, key: SeriesKey, now: datetime, *, days: int = 28) -> list[DayPoint]:
+        """The last days of one series as the detector saw them: what came, what was usual (95 %), what was missing."""
+        today = self.local_day(now)
+        first = self._first_day(session)
+        if first is None:
+            return []
+        first = max(first, today - timedelta(days=MAX_HISTORY))
+        keys = list(dict.fromkeys([key, *([key.opened("topic")] if key.topic else [])]))
+        counts = self._counts(session, keys, first, today, now)
+        panel = Panel(len(keys), self.settings)
+        points = []
+        for n, day in enumerate(counts.days):
+            verdicts = panel.tick(**self._arrays(counts, day))
+            mean, variance = float(verdicts.mix.expected[0, 0]), float(verdicts.mix.variance[0, 0])
+            low, high = alerts.detector.interval(mean, variance) if mean > 0 else (0.0, 0.0)
+            seen = counts.coverage[n, 0] > 0
+            points.append(
+                DayPoint(day, self.day_start(day), int(counts.negative[n, 0]) if seen else None,
+                         int(counts.total[n, 0]) if seen else None, mean, low, high)
+            )  # fmt: skip
+        return points[-days:]
 
     def local_day(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()

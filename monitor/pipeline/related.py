@@ -1,0 +1,70 @@
+"""Which mentions a series is made of: the rows behind its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from alerts.errors import BadRule
+from alerts.series import SeriesKey
+from monitor.pipeline.watch import source_names
+from monitor.store.tables import Brand, Mention, TopicTag
+
+
+def series_key(text: str, brand: Brand) -> SeriesKey:
+    """The key of a stored series; the brand as a whole where a free text stands there."""
+    try:
+        return SeriesKey.parse(text)
+    except BadRule:
+        return SeriesKey(brand.slug)
+
+
+def negatives(session: Session, brand: Brand, key: SeriesKey, *, since: datetime, until: datetime | None = None,
+              limit: int = 500) -> Sequence[Mention]:  # fmt: skip
+    """The negative mentions of a series in a span, newest first; copies left out."""
+    return session.exec(
+        select(Mention)
+        .where(*conditions(session, brand, key, since=since, until=until), negative(key))
+        .order_by(col(Mention.published_at).desc(), col(Mention.id).desc())
+        .limit(limit)
+    ).all()
+
+
+def conditions(session: Session, brand: Brand, key: SeriesKey, *, since: datetime,
+               until: datetime | None = None) -> list[Any]:  # fmt: skip
+    """SQL conditions of the mentions that a series counts."""
+    found: list[Any] = [
+        Mention.brand_id == brand.id, col(Mention.counts).is_(True), col(Mention.published_at) >= since,
+    ]  # fmt: skip
+    if until is not None:
+        found.append(col(Mention.published_at) <= until)
+    if key.source is not None:
+        ids = [number for number, slug in source_names(session).items() if slug == key.source]
+        found.append(col(Mention.source_id).in_(ids))
+    if key.location is not None:
+        found.append(Mention.location == key.location)
+    if key.language is not None:
+        found.append(Mention.language == key.language)
+    if key.topic is not None:
+        found.append(col(Mention.id).in_(select(TopicTag.mention_id).where(TopicTag.topic == key.topic)))
+    return found
+
+
+def negative(key: SeriesKey) -> Any:
+    """What "negative" means in a series: the topic's own sentiment where it is narrowed to a topic."""
+    if key.topic is None:
+        return Mention.sentiment == "negative"
+    return col(Mention.id).in_(
+        select(TopicTag.mention_id).where(TopicTag.topic == key.topic, TopicTag.sentiment == "negative")
+    )
+
+
+def words(mention: Mention) -> str:
+    """Title and text as a reader sees them."""
+    title = (mention.title or "").strip()
+    if not title or mention.text.startswith(title):
+        return mention.text
+    return f"{title}. {mention.text}" if mention.text else title

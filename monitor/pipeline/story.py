@@ -1,0 +1,273 @@
+"""The story of an incident: numbers, drivers, phrases and quotes become a message, and an outbox row per channel.
+
+Called inside the transaction that changed the incident, so that no transition is ever without its messages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlmodel import Session, col, select
+
+import alerts.charts
+import alerts.explain
+import alerts.render
+from alerts.message import (
+    Confounder,
+    ConfounderKind,
+    Driver,
+    Facts,
+    Kind,
+    Language,
+    Link,
+    LinkKind,
+    Message,
+    Phrase,
+    Quote,
+    Scope,
+    Signal,
+    TopicCount,
+)
+from alerts.series import SeriesKey
+from monitor.config import Settings
+from monitor.pipeline import dispatch, related
+from monitor.pipeline.context import Context
+from monitor.pipeline.watch import BrandWatch, DayPoint
+from monitor.store.tables import Brand, Incident, Mention, Source, TopicTag
+
+if TYPE_CHECKING:
+    from monitor.pipeline.detect import Change
+
+BEFORE = timedelta(days=28)
+N_QUOTES = 3
+N_PHRASES = 6
+N_TOPICS = 4
+N_DRIVERS = 5
+
+
+def queue(session: Session, context: Context, brand: Brand, change: Change, watch: BrandWatch) -> None:
+    """Keep the explanation with the incident and queue its message for every channel that should have it."""
+    if not change.transition.speaks:
+        return
+    settings, now = context.settings, context.now
+    message = tell(session, settings, brand, change, watch, now=now)
+    change.row.data = summary(message)
+    session.add(change.row)
+    for channel, reason in dispatch.channels_for(session, settings, change.row, brand, message, now=now):
+        language: Language = settings.channels[channel].language or settings.language
+        shown = message if language == message.language else tell(session, settings, brand, change, watch, now=now,
+                                                                  language=language)  # fmt: skip
+        dispatch.put_message(session, settings, shown, channel=channel, reason=reason, row=change.row, now=now)
+
+
+def tell(session: Session, settings: Settings, brand: Brand, change: Change, watch: BrandWatch, *, now: datetime,
+         language: Language | None = None) -> Message:  # fmt: skip
+    """The message of one transition in one language."""
+    row, incident = change.row, change.transition.incident
+    language = language or settings.language
+    key = related.series_key(row.series, brand)
+    since = incident.started_at
+    if change.finding is not None:
+        since = change.finding.since
+    mentions = related.negatives(session, brand, key, since=since, until=now, limit=400)
+    if change.hit is not None and change.hit.mention_ids:
+        ids = [int(i) for i in change.hit.mention_ids]
+        mentions = session.exec(select(Mention).where(col(Mention.id).in_(ids[:400]))).all()
+    before = related.negatives(session, brand, key, since=since - BEFORE, until=since, limit=2000)
+    points = watch.history(session, key, now) if change.hit is None else []
+    sources = {source.id: source.title or source.slug for source in session.exec(select(Source))}
+    chart = alerts.charts.band(chart_points(points), language=language, time_zone=settings.time_zone,
+                               hot_since=watch.day_start(watch.local_day(since))) if points else None  # fmt: skip
+    alt = (
+        alerts.charts.describe(chart_points(points), language=language, time_zone=settings.time_zone) if points else ""
+    )
+    kind = Kind(str(change.transition.kind))
+    return Message(
+        kind=kind,
+        dedup_key=f"incident:{row.uid}:{kind}:{now:%Y%m%dT%H%M%S}",
+        brand=brand.name,
+        at=now,
+        language=language,
+        time_zone=settings.time_zone,
+        signal=Signal.RULE if change.hit is not None else Signal.NEGATIVE,
+        severity=incident.severity,
+        incident_id=row.uid,
+        headline=rule_headline(change, settings, language) if change.hit is not None else "",
+        scope=scope_of(key, sources, language, session),
+        facts=facts_of(change, points, mentions, now=now),
+        drivers=drivers_of(change, sources, language, session),
+        topics=topics_of(session, mentions, key, language),
+        phrases=phrases_of(mentions, before),
+        quotes=quotes_of(mentions, sources),
+        confounders=confounders_of(change),
+        links=links_of(settings, row),
+        chart_png=chart,
+        chart_alt=alt,
+    )
+
+
+def facts_of(change: Change, points: Sequence[DayPoint], mentions: Sequence[Mention], *, now: datetime) -> Facts:
+    """Every number the message will say."""
+    incident, finding, hit = change.transition.incident, change.finding, change.hit
+    authors = {mention.author for mention in mentions if mention.author}
+    ratings = [mention.rating for mention in mentions if mention.rating is not None]
+    facts = Facts(
+        n_observed=incident.n_observed, n_expected=incident.n_expected, since_at=incident.started_at, until_at=now,
+        n_authors=len(authors) or None, life_observed=incident.n_observed, life_expected=incident.n_expected,
+        peak_observed=incident.peak_observed, peak_at=incident.peak_at, duration=incident.duration(now),
+        rating=sum(ratings) / len(ratings) if ratings else None, n_ratings=len(ratings) or None,
+    )  # fmt: skip
+    if finding is not None:
+        facts = replace(
+            facts, n_observed=finding.observed, n_expected=finding.expected, low=finding.low, high=finding.high,
+            since_at=finding.since, share=finding.share, share_before=finding.share_before,
+        )  # fmt: skip
+        window = [point for point in points if point.at >= finding.since and point.total is not None]
+        if window:
+            facts = replace(facts, n_total=sum(point.total or 0 for point in window))
+    if hit is not None:
+        facts = replace(facts, n_observed=hit.observed, n_expected=None, since_at=hit.since)
+    return facts
+
+
+def chart_points(points: Sequence[DayPoint]) -> list[alerts.charts.Point]:
+    return [alerts.charts.Point(p.at, p.negative, p.expected, p.low, p.high) for p in points]
+
+
+def scope_of(key: SeriesKey, sources: dict[int | None, str], language: str, session: Session) -> Scope:
+    """Where it happens, in the words users know."""
+    titles = {row.slug: row.title or row.slug for row in session.exec(select(Source))}
+    return Scope(
+        source=titles.get(key.source, key.source) if key.source else None,
+        topic=topic_name(session, key.topic, language) if key.topic else None,
+        location=key.location,
+        language=key.language,
+    )
+
+
+def drivers_of(change: Change, sources: dict[int | None, str], language: str, session: Session) -> tuple[Driver, ...]:
+    """Which parts hold the excess: one dimension more than the incident's own series."""
+    if change.finding is None:
+        return ()
+    titles = {row.slug: row.title or row.slug for row in session.exec(select(Source))}
+    own = change.finding.series
+    found = []
+    for driver in change.finding.drivers:
+        for dimension in ("topic", "location", "source", "language"):
+            value = getattr(driver.series, dimension)
+            if value is None or getattr(own, dimension) is not None:
+                continue
+            name = value
+            if dimension == "topic":
+                name = topic_name(session, value, language)
+            elif dimension == "source":
+                name = titles.get(value, value)
+            found.append(Driver(dimension, name, driver.observed, driver.expected))
+    return tuple(found[:N_DRIVERS])
+
+
+def topics_of(session: Session, mentions: Sequence[Mention], key: SeriesKey, language: str) -> tuple[TopicCount, ...]:
+    """What the complaints are about, most often first."""
+    ids = [mention.id for mention in mentions]
+    counts: Counter[str] = Counter()
+    for start in range(0, len(ids), 400):
+        for tag in session.exec(
+            select(TopicTag).where(
+                col(TopicTag.mention_id).in_(ids[start : start + 400]), TopicTag.sentiment == "negative"
+            )
+        ):
+            if tag.topic != "general":
+                counts[tag.topic] += 1
+    return tuple(
+        TopicCount(topic_name(session, topic, language), n)
+        for topic, n in counts.most_common(N_TOPICS)
+        if n > 1 or len(counts) < 3
+    )
+
+
+def phrases_of(mentions: Sequence[Mention], before: Sequence[Mention]) -> tuple[Phrase, ...]:
+    """Words that people use now and did not use before."""
+    recent_texts = [related.words(mention) for mention in mentions]
+    return tuple(alerts.explain.phrases(recent_texts, [related.words(mention) for mention in before])[:N_PHRASES])
+
+
+def quotes_of(mentions: Sequence[Mention], sources: dict[int | None, str]) -> tuple[Quote, ...]:
+    """Three texts that tell the story."""
+    candidates = [
+        Quote(text=related.words(m), url=m.url, rating=m.rating, source=sources.get(m.source_id), location=m.location or None,
+              at=m.published_at)
+        for m in mentions
+        if m.text
+    ]  # fmt: skip
+    return tuple(alerts.explain.quotes(candidates, k=N_QUOTES))
+
+
+def confounders_of(change: Change) -> tuple[Confounder, ...]:
+    if change.finding is None:
+        return ()
+    return tuple(Confounder(ConfounderKind(name)) for name in change.finding.confounders)
+
+
+def links_of(settings: Settings, row: Incident) -> tuple[Link, ...]:
+    """Ways back into the dashboard, where its address is known."""
+    base = settings.web.base_url
+    if not base:
+        return ()
+    page = f"{base.rstrip('/')}/incidents/{row.uid}"
+    return (Link(LinkKind.DASHBOARD, page),)
+
+
+def rule_headline(change: Change, settings: Settings, language: str) -> str:
+    """The sentence of a plain rule: what the user asked for, and what is there."""
+    from monitor.i18n import translator
+
+    hit = change.hit
+    if hit is None:
+        return ""
+    t = translator(language)
+    hours = round((hit.at - hit.since).total_seconds() / 3600)
+    span = t.ngettext("{n} hour", "{n} hours", hours)
+    if hit.kind == "Words":
+        found = ", ".join(hit.words[:5])
+        return t.gettext("Rule “{rule}”: {n} mentions with {words} within {span}", rule=hit.rule, n=t.number(hit.observed),
+                         words=found, span=span)  # fmt: skip
+    if hit.kind == "MeanRatingBelow":
+        return t.gettext("Rule “{rule}”: the mean rating is {observed}, below {limit}, within {span}", rule=hit.rule,
+                         observed=t.number(round(hit.observed, 1)), limit=t.number(hit.limit), span=span)  # fmt: skip
+    return t.gettext("Rule “{rule}”: {observed} mentions, more than {limit}, within {span}", rule=hit.rule,
+                     observed=t.number(hit.observed), limit=t.number(hit.limit), span=span)  # fmt: skip
+
+
+def topic_name(session: Session, key: str, language: str) -> str:
+    """A topic as users call it: their own name for it, or the built-in one."""
+    from models.taxonomy import taxonomy
+    from monitor.store.tables import Topic
+
+    own = session.get(Topic, key)
+    if own is not None and own.names.get(language):
+        return str(own.names[language])
+    topics = taxonomy().topics
+    return topics[key].name(language) if key in topics else key
+
+
+def summary(message: Message) -> dict[str, Any]:
+    """What the incident's page shows: the explanation as it stood at the last message, as JSON."""
+    facts = message.facts
+    return {
+        "headline": alerts.render.headline(message),
+        "language": message.language,
+        "observed": facts.n_observed, "expected": facts.n_expected, "low": facts.low, "high": facts.high,
+        "since": facts.since_at.isoformat() if facts.since_at else None, "share": facts.share,
+        "share_before": facts.share_before, "n_authors": facts.n_authors, "n_total": facts.n_total,
+        "drivers": [{"dimension": d.dimension, "name": d.name, "observed": d.n_observed, "expected": d.n_expected}
+                    for d in message.drivers],
+        "topics": [{"name": t.name, "n": t.n} for t in message.topics],
+        "phrases": [{"text": p.text, "n": p.n, "n_before": p.n_before} for p in message.phrases],
+        "quotes": [{"text": q.text, "url": q.url, "rating": q.rating, "source": q.source, "location": q.location,
+                    "at": q.at.isoformat() if q.at else None} for q in message.quotes],
+        "confounders": [str(c.kind) for c in message.confounders],
+    }  # fmt: skip
