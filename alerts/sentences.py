@@ -262,31 +262,42 @@ def cautions(message: Message, words: Words) -> list[str]:
 
 
 def _caution(confounder: Confounder, words: Words) -> str:
-    value = confounder.value or 0.0
-    name = confounder.name or ""
-    sentences: dict[ConfounderKind, Callable[[], str]] = {
-        ConfounderKind.HOLIDAY: lambda: words.say(
-            "A holiday falls into this time (%(name)s): people write differently.", name=name
-        ),
-        ConfounderKind.GAP: lambda: words.say(
-            "Only %(share)s of this time was collected: the true numbers may be higher.", share=words.percent(value)
-        ),
-        ConfounderKind.SHORT_HISTORY: lambda: words.say(
-            "Short history (%(days)s): what is usual here is still being learned.",
-            days=words.many("%(n)s day", "%(n)s days", value),
-        ),
-        ConfounderKind.CAMPAIGN: lambda: words.say(
-            "All mentions have grown too (%(times)s as many as usual): perhaps a campaign.", times=words.times(value)
-        ),
-        ConfounderKind.LATE: lambda: words.say(
-            "%(mentions)s of earlier days arrived only now.", mentions=mentions(value, words)
-        ),
-        ConfounderKind.BACKFILL: lambda: words.say(
-            "%(mentions)s were loaded from the past: the comparison may lean.", mentions=mentions(value, words)
-        ),
-        ConfounderKind.MODEL: lambda: words.say("The judging model was changed not long ago (%(name)s).", name=name),
+    """With its number where one is known."""
+    value, name = confounder.value, confounder.name
+    bare: dict[ConfounderKind, str] = {
+        ConfounderKind.HOLIDAY: words.say("A holiday falls into this time: people write differently."),
+        ConfounderKind.GAP: words.say("Part of this time was not collected: the true numbers may differ."),
+        ConfounderKind.SHORT_HISTORY: words.say("Short history: what is usual here is still being learned."),
+        ConfounderKind.CAMPAIGN: words.say("All mentions have grown too: perhaps a campaign."),
+        ConfounderKind.LATE: words.say("Mentions of earlier days arrived only now."),
+        ConfounderKind.BACKFILL: words.say("Old mentions were loaded not long ago: the comparison may lean."),
+        ConfounderKind.MODEL: words.say("The judging model was changed not long ago."),
     }
-    return sentences[confounder.kind]()
+    known: dict[ConfounderKind, Callable[[float], str]] = {
+        ConfounderKind.GAP: lambda share: words.say(
+            "Only %(share)s of this time was collected: the true numbers may be higher.", share=words.percent(share)
+        ),
+        ConfounderKind.SHORT_HISTORY: lambda days: words.say(
+            "Short history (%(days)s): what is usual here is still being learned.",
+            days=words.many("%(n)s day", "%(n)s days", days),
+        ),
+        ConfounderKind.CAMPAIGN: lambda ratio: words.say(
+            "All mentions have grown too (%(times)s as many as usual): perhaps a campaign.", times=words.times(ratio)
+        ),
+        ConfounderKind.LATE: lambda n: words.say(
+            "%(mentions)s of earlier days arrived only now.", mentions=mentions(n, words)
+        ),
+        ConfounderKind.BACKFILL: lambda n: words.say(
+            "%(mentions)s were loaded from the past: the comparison may lean.", mentions=mentions(n, words)
+        ),
+    }
+    if confounder.kind is ConfounderKind.HOLIDAY and name:
+        return words.say("A holiday falls into this time (%(name)s): people write differently.", name=name)
+    if confounder.kind is ConfounderKind.MODEL and name:
+        return words.say("The judging model was changed not long ago (%(name)s).", name=name)
+    if value is not None and confounder.kind in known:
+        return known[confounder.kind](value)
+    return bare[confounder.kind]
 
 
 def next_steps(message: Message, words: Words) -> list[str]:

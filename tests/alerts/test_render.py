@@ -387,6 +387,16 @@ def test_an_empty_envelope_is_an_envelope() -> None:
     assert loads(dumps(bare)) == bare
 
 
+@pytest.mark.parametrize("kind", list(ConfounderKind))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_confounders_speak_with_and_without_their_number(kind: ConfounderKind, language: str) -> None:
+    words = Words(language)
+    message = replace(samples.opened(language), confounders=(Confounder(kind), Confounder(kind, 12, "Easter")))
+    bare, full = sentences.cautions(message, words)
+    assert numbers(bare) == [] and "None" not in bare + full
+    assert "Easter" in full or numbers(full)
+
+
 def test_a_message_without_numbers_still_says_who_and_what() -> None:
     message = Message(
         kind=Kind.OPENED,
