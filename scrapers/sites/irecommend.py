@@ -1,0 +1,126 @@
+"""iRecommend: reviews of lists and of single pages that a person saved."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import ClassVar
+
+from lxml.html import HtmlElement
+
+from scrapers.base import Meta, Page, Params, Parsed, Scraper
+from scrapers.item import Item
+from scrapers.readers import dates, html, rating, schema_org, text, walls
+from scrapers.readers.identity import content_id
+from scrapers.readers.numbers import count
+from scrapers.sites._site import key, listed, nothing, settled, unread
+
+_SITE = "https://irecommend.ru/"
+_NONE_YET = re.compile(r"отзывов пока нет|ещё нет отзывов|еще нет отзывов", re.IGNORECASE)
+
+
+class Irecommend(Scraper):
+    meta = Meta(
+        name="irecommend",
+        title="iRecommend",
+        access="D",
+        terms="Pages are behind a guard against robots and the terms forbid copying: save the pages you need in the browser and parse "
+        "the files.",
+        kinds=("review", "article", "comment"),
+        rating_scale=(1, 5),
+        verified="parse only",
+    )
+    params_type: ClassVar[type[Params]] = Params
+
+    def parse(self, page: Page) -> Parsed:
+        root = html.tree(page)
+        if root is None:
+            return walls.otherwise(page, "this is not a page")
+        subject = html.first(root, "//h1[contains(@class, 'largeHeader')]") or html.first(root, "//*[contains(@class, 'mainTitle')]")
+        found = [
+            one
+            for path in (
+                "//*[contains(concat(' ', normalize-space(@class), ' '), ' smTeaser ')]",
+                "//ul[contains(@class, 'list-comments')]/li[.//*[contains(@class, 'reviewT')]]",
+                "//*[contains(concat(' ', normalize-space(@class), ' '), ' reviews-list-item ')]",
+                "//*[contains(concat(' ', normalize-space(@class), ' '), ' reviewBlock ')]",
+            )
+            for one in root.xpath(path)
+            if isinstance(one, HtmlElement)
+        ]
+        unique = list(dict.fromkeys(found))
+        inner = [one for one in unique if not any(one in other.iterancestors() for other in unique)]
+        items = [item for card in inner if (item := _item(card, page, subject)) is not None]
+        if items:
+            following = re.search(r"[?&]page=(\d{1,4})", html.first(root, "//li[contains(@class, 'pager-next')]/a/@href") or "")
+            return listed(items, found=False, next_cursor=following.group(1) if following else None)
+        marked = schema_org.read(page, root)
+        if marked.items:
+            return listed(marked.items, found=False, facts=marked.facts)
+        wall = walls.recognise(page)
+        if wall is not None:
+            return wall
+        if _NONE_YET.search(html.text_of(root)[:100_000]):
+            return nothing("the page says that there are no reviews yet")
+        return settled(unread("no reviews of iRecommend on this page"), page)
+
+
+def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:
+    whole = next((html.text_of(one) for name in ("reviewText", "hasinlineimage", "views-field-teaser") for one in html.by_class(card, name) if html.text_of(one)), "")
+    whole = whole or next((found for one in card.xpath(".//*[@itemprop='reviewBody']") if (found := html.text_of(one))), "")
+    teaser = next((html.text_of(one) for name in ("reviewTeaserText", "reviewTextSnippet") for one in html.by_class(card, name) if html.text_of(one)), "")
+    title = html.first(card, ".//*[contains(@class, 'reviewTitle')]") or html.first(card, ".//h2[@itemprop='name']")
+    author = html.first(card, ".//*[contains(@class, 'authorName')]") or html.first(card, ".//*[contains(@class, 'reviewer')]") or html.first(card, ".//*[@itemprop='author']")
+    if not whole and not teaser and not title:
+        return None
+    link = (
+        html.first(card, ".//*[contains(@class, 'reviewTitle')]//a/@href") or html.first(card, ".//a[contains(@class, 'reviewTextSnippet')]/@href")
+        or html.first(card, ".//a[contains(@class, 'more')]/@href")
+    )  # fmt: skip
+    full = html.absolute(link, page.url or _SITE) or (html.absolute(page.url) if whole and not teaser else None)
+    when = _when(card, page.fetched_at)
+    product = html.first(card, ".//*[contains(@class, 'productName')]") or subject
+    content = re.sub(r"\s*(?:\.{3}|…)?\s*Читать (?:весь отзыв|дальше|далее|полностью)\s*$", "…", whole or teaser)
+    identity = key(card.get("data-nid")) or key(card.get("data-id"))
+    if identity is None and full is not None and "/content/" in full:
+        identity = full.split("/content/", 1)[1].split("?")[0].split("#")[0].strip("/") or None
+    return Item(
+        kind="review",
+        external_id=identity or content_id(product, author, when.at, title, content),
+        title=title,
+        text=text.plain(content),
+        url=full,
+        author=author,
+        **_rating(card).fields(),
+        **when.fields(),
+        language="ru",
+        subject=product,
+        n_likes=count(html.first(card, ".//*[contains(@class, 'rateLink') or contains(@class, 'votesCount')]") or ""),
+        n_replies=count(html.first(card, ".//*[contains(@class, 'comments')]") or ""),
+        flags=frozenset({"excerpt"}) if not whole else frozenset(),
+    )
+
+
+def _when(card: HtmlElement, now: datetime | None) -> dates.When:
+    for path in (
+        ".//*[@itemprop='datePublished']/@content",
+        ".//*[contains(@class, 'dtreviewed')]//@title",
+        ".//*[contains(@class, 'date-created')]",
+        ".//*[contains(@class, 'dtreviewed')]",
+        ".//*[contains(@class, 'created')]",
+    ):
+        raw = html.first(card, path)
+        when = dates.read(raw, now, languages=("ru",), zone="Europe/Moscow") if raw else dates.NEVER
+        if when.at is not None:
+            return when
+    return dates.NEVER
+
+
+def _rating(card: HtmlElement) -> rating.Rating:
+    said = html.first(card, ".//*[@itemprop='ratingValue']/@content") or html.first(card, ".//*[@itemprop='ratingValue']")
+    if said:
+        return rating.read(said, best=5, worst=1) or rating.NONE
+    # Stars are drawn: each filled one holds an element of the class "on".
+    widget = next(iter(card.xpath(".//*[contains(@class, 'starsRating') or contains(@class, 'fivestarWidgetStatic')]")), None)
+    filled = len(html.by_class(widget, "on")) if widget is not None else 0
+    return (rating.read(filled, best=5, worst=1) or rating.NONE) if 1 <= filled <= 5 else rating.NONE
