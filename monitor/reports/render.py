@@ -61,6 +61,11 @@ def to_mail(data: WeeklyData, language: str, *, link: str | None = None) -> Mail
     return Mail(shown.subject, to_text(data, language, link=link), html, inline)
 
 
+def subject(data: WeeklyData, language: str) -> str:
+    """The subject line: brand, week, mentions, negative share."""
+    return view(data, language, with_images=False).subject
+
+
 def to_text(data: WeeklyData, language: str, *, link: str | None = None) -> str:
     """Plain text: what a mail client without HTML shows, and screen readers like best."""
     shown = view(data, language, with_images=False)
@@ -79,18 +84,15 @@ def to_pdf(data: WeeklyData, language: str, *, link: str | None = None) -> bytes
     """PDF through WeasyPrint. Raises PdfMissing with what to install. Nothing is fetched from anywhere."""
     try:
         import weasyprint
+        import weasyprint.urls
     except (ImportError, OSError) as problem:  # OSError: the wheel is there, Pango is not
         raise PdfMissing(
             f"PDF needs WeasyPrint and Pango ({problem}); install them with `pip install 'feedback-monitor[pdf]'` and "
             "your system's package of Pango (Debian: libpango-1.0-0 libpangoft2-1.0-0), or use --format html"
         ) from problem
 
-    def only_data(url: str, *args: Any, **options: Any) -> Any:
-        if not url.startswith("data:"):
-            raise ValueError(f"a report refers to nothing outside itself, but asks for {url[:80]!r}")
-        return weasyprint.default_url_fetcher(url, *args, **options)
-
-    document = weasyprint.HTML(string=to_html(data, language, link=link), url_fetcher=only_data)
+    fetcher = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
+    document = weasyprint.HTML(string=to_html(data, language, link=link), url_fetcher=fetcher)
     written: bytes = document.write_pdf()
     return written
 

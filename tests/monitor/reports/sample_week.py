@@ -72,7 +72,7 @@ def a_week() -> WeeklyData:
     rng = np.random.default_rng(46)
     at = datetime(2026, 11, 12, 9, 30, tzinfo=UTC)
     history = tuple(Tally(int(n), int(n / 2), int(n * 2)) for n in rng.poisson(70, 7))
-    total = Line("total", names("Все", "All"), Tally(92, 41, 154), Tally(64, 52, 149), history + (Tally(64, 52, 149),))
+    total = Line("total", names("Все", "All"), Tally(92, 41, 154), Tally(64, 52, 149), (*history, Tally(64, 52, 149)))
     topics = []
     for key, (russian, english, stage) in TOPICS.items():
         now, before = (Tally(*counts) for counts in COUNTS[key])
@@ -88,7 +88,7 @@ def a_week() -> WeeklyData:
         topics[0],
         places=(Part("Мира 12", 21, 3, 74), Part("Ленина 3", 6, 5, 98), Part("Садовая 40", 4, 4, 115)),
         sources=(Part("2GIS", 24, 6, 140), Part("Google Maps", 5, 4, 90), Part("Telegram", 2, 2, 57)),
-        complaints_by_day=(1, 1, 1, 7, 8, 7, 6),
+        complaints_by_day=(1, 0, 1, 8, 8, 7, 6),
         complaints_by_day_before=(2, 1, 2, 2, 1, 2, 2),
         impact=topic_impact(values, marks, rng=np.random.default_rng(1)),
     )
@@ -161,7 +161,8 @@ def a_week() -> WeeklyData:
         worst=(
             Quote(
                 "Сорок минут за капучино, и никто не извинился. Очередь до двери, работает одна касса.",
-                "negative", "2GIS", at + timedelta(days=1), "Мира 12", "https://example.org/1", 1.0, ("waiting", "staff"), "ru",
+                "negative", "2GIS", at + timedelta(days=1), "Мира 12", "https://example.org/1", 1.0,
+                ("waiting", "staff"), "ru",
             ),
             Quote("Раньше забегала перед работой, теперь не успеваю: ждать по полчаса.", "negative", "Google Maps",
                   at + timedelta(days=2), "Мира 12", None, 2.0, ("waiting",), "ru", 3),
