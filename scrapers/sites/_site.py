@@ -107,6 +107,11 @@ def key(value: Any) -> str | None:
     return found if 0 < len(found) <= 1000 else None
 
 
+def keys(value: Any) -> list[str]:
+    """The ids in a list of ids."""
+    return [found for one in value if (found := key(one))] if isinstance(value, list) else []
+
+
 def body(value: Any) -> str:
     """Plain text of a message; anything that is no text gives ""."""
     return text.plain(value) if isinstance(value, str) else ""

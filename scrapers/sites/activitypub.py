@@ -14,13 +14,53 @@ from scrapers.readers import dates, text
 from scrapers.readers.html import language_code
 from scrapers.readers.json_data import dicts, dig
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, body, edited, flags, https, joined, key, listed, nothing, rich, unread
+from scrapers.sites._site import (
+    JsonScraper,
+    Link,
+    body,
+    edited,
+    flags,
+    https,
+    joined,
+    key,
+    listed,
+    nothing,
+    rich,
+    unread,
+)
 
-_OBJECTS = {"Note", "Page", "Article", "Question", "Video", "Audio", "Event", "Document", "Image", "Review", "ChatMessage"}
+_OBJECTS = {
+    "Note",
+    "Page",
+    "Article",
+    "Question",
+    "Video",
+    "Audio",
+    "Event",
+    "Document",
+    "Image",
+    "Review",
+    "ChatMessage",
+}
 _CARRIERS = {"Create", "Update", "Announce", "Add", "Undo", "Flag"}
 _COLLECTIONS = {"Collection", "OrderedCollection", "CollectionPage", "OrderedCollectionPage"}
 _ACTORS = {"Person", "Group", "Organization", "Service", "Application", "Feed"}
-_OTHER = {"Like", "Dislike", "Follow", "Accept", "Reject", "Block", "Lock", "Remove", "EmojiReact", "Join", "Leave", "View", "Move", "Site"}
+_OTHER = {
+    "Like",
+    "Dislike",
+    "Follow",
+    "Accept",
+    "Reject",
+    "Block",
+    "Lock",
+    "Remove",
+    "EmojiReact",
+    "Join",
+    "Leave",
+    "View",
+    "Move",
+    "Site",
+}
 _HASH = re.compile(r"[0-9a-f]{24,}")
 
 
@@ -38,7 +78,9 @@ class Activitypub(JsonScraper):
         kinds=("post", "comment", "article"),
         robots=False,
         url_examples={
-            "https://enterprise.example.org/c/tenforward/outbox": {"url": "https://enterprise.example.org/c/tenforward/outbox"},
+            "https://enterprise.example.org/c/tenforward/outbox": {
+                "url": "https://enterprise.example.org/c/tenforward/outbox"
+            },
         },
         verified="against recordings",
         docs="https://www.w3.org/TR/activitypub/",
@@ -63,7 +105,10 @@ class Activitypub(JsonScraper):
         if not any(_types(one) for one in entries):
             if isinstance(data, dict) and isinstance(data.get("error"), str):
                 said = text.line(data["error"])
-                return Parsed(Status.NOT_FOUND if "not" in said.lower() and "found" in said.lower() else Status.CHANGED, note=said or "refused")
+                return Parsed(
+                    Status.NOT_FOUND if "not" in said.lower() and "found" in said.lower() else Status.CHANGED,
+                    note=said or "refused",
+                )
             return unread("no ActivityPub type in this answer")
         items: list[Item] = []
         gone: list[str] = []
@@ -85,7 +130,9 @@ class Activitypub(JsonScraper):
                 target = one.get("object")
                 gone.extend(found for found in (key(target) or key(dig(target, "id")),) if found)
             elif kinds & _CARRIERS and isinstance(one.get("object"), (dict, list)):
-                if "Undo" in kinds and _types(dicts(one["object"])[0] if dicts(one["object"]) else {}) & (_OTHER | {"Delete"}):
+                if "Undo" in kinds and _types(dicts(one["object"])[0] if dicts(one["object"]) else {}) & (
+                    _OTHER | {"Delete"}
+                ):
                     continue
                 stack.extend((below, depth + 1) for below in reversed(dicts(one["object"])))
             elif kinds & _OBJECTS and (item := _item(one)) is not None:
@@ -155,7 +202,9 @@ def _content(one: dict[str, Any]) -> tuple[str, str | None]:
     if isinstance(kind, str) and "markdown" in kind.lower() and isinstance(raw, str) and "<" not in raw:
         return text.plain(raw), language
     choices = [name for sort in ("oneOf", "anyOf") for one_ in dicts(one.get(sort)) if (name := body(one_.get("name")))]
-    return joined(rich(raw) or body(dig(one, "source", "content")), "\n".join(f"- {name}" for name in choices)), language
+    return joined(
+        rich(raw) or body(dig(one, "source", "content")), "\n".join(f"- {name}" for name in choices)
+    ), language
 
 
 def _actor(one: dict[str, Any]) -> str | None:
@@ -172,7 +221,9 @@ def _actor(one: dict[str, Any]) -> str | None:
 
 def _author(one: dict[str, Any]) -> str | None:
     named = one.get("attributedTo")
-    if isinstance(named, dict) and (name := text.optional(named.get("name")) or text.optional(named.get("preferredUsername"))):
+    if isinstance(named, dict) and (
+        name := text.optional(named.get("name")) or text.optional(named.get("preferredUsername"))
+    ):
         return name
     where = _actor(one)
     link = Link.of(where) if where else None

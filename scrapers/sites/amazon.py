@@ -27,10 +27,21 @@ _DATES = tuple(
         r"[٠-٩0-9]{1,2}\s+\w{3,15}\s+[٠-٩0-9]{4}",
     )
 )
-_PLACE = re.compile(r"(?:reviewed in (?:the )?|aus |en |in |au |aux |no |na |nos |w |i |från |uit )([^\d]{2,40}?)\s+(?:on|vom|el|le|il|em|op|den|dnia|am)\s", re.IGNORECASE)
+_PLACE = re.compile(
+    r"(?:reviewed in (?:the )?|aus |en |in |au |aux |no |na |nos |w |i |från |uit )([^\d]{2,40}?)\s+(?:on|vom|el"
+    r"|le|il|em|op|den|dnia|am)\s",
+    re.IGNORECASE,
+)
 _PLACE_JAPANESE = re.compile(r"日に(.{1,15}?)でレビュー")
-_NONE_YET = re.compile(r"no customer reviews|there are 0 customer reviews|keine kundenrezensionen|no hay (?:reseñas|opiniones)|aucun commentaire client|カスタマーレビューはありません", re.IGNORECASE)
-_LANGUAGE_OF = {"de": "de", "fr": "fr", "es": "es", "it": "it", "nl": "nl", "se": "sv", "pl": "pl", "co.jp": "ja", "com.tr": "tr", "com.br": "pt", "com.mx": "es"}  # fmt: skip
+_NONE_YET = re.compile(
+    r"no customer reviews|there are 0 customer reviews|keine kundenrezensionen|no hay (?:reseñas|opiniones)|aucun "
+    r"commentaire client|カスタマーレビューはありません",
+    re.IGNORECASE,
+)
+_LANGUAGE_OF = {
+    "de": "de", "fr": "fr", "es": "es", "it": "it", "nl": "nl", "se": "sv", "pl": "pl",
+    "co.jp": "ja", "com.tr": "tr", "com.br": "pt", "com.mx": "es",
+}  # fmt: skip
 
 
 class Amazon(Scraper):
@@ -38,7 +49,8 @@ class Amazon(Scraper):
         name="amazon",
         title="Amazon",
         access="D",
-        terms="The terms forbid automated reading, and all but the first cards are behind a login: save the page in the browser and "
+        terms="The terms forbid automated reading, and all but the first cards are behind a login: save the page "
+        "in the browser and "
         "parse the file. Sellers find reviews of their brand in Seller Central.",
         kinds=("review",),
         rating_scale=(1, 5),
@@ -101,7 +113,8 @@ def _item(card: HtmlElement, base: str, language: str | None, product: str | Non
         flags=frozenset(
             name
             for name, hook in (("verified", "avp-badge"), ("vine", "vine"), ("translated", "cr-translated"))
-            if card.xpath(f".//*[contains(@data-hook, '{hook}')]") or (name == "vine" and "Vine" in (html.first(card, ".//*[contains(@class, 'a-color-success')]") or ""))
+            if card.xpath(f".//*[contains(@data-hook, '{hook}')]")
+            or (name == "vine" and "Vine" in (html.first(card, ".//*[contains(@class, 'a-color-success')]") or ""))
         ),
     )
 
@@ -111,8 +124,12 @@ def _title(card: HtmlElement) -> str | None:
     for node in card.xpath(".//*[contains(@data-hook, 'review-title') or contains(@data-hook, 'reviewTitle')]"):
         parts = [
             text.line(html.text_of(one))
-            for one in node.xpath(".//span[not(ancestor-or-self::i) and not(contains(@class, 'a-icon-alt')) and not(contains(@class, 'a-letter-space')) and not(.//span)]")
-            if not one.xpath("ancestor-or-self::*[contains(@data-hook, 'star-rating')]") and "cr-translated" not in (one.get("class") or "")
+            for one in node.xpath(
+                ".//span[not(ancestor-or-self::i) and not(contains(@class, 'a-icon-alt')) and "
+                "not(contains(@class, 'a-letter-space')) and not(.//span)]"
+            )
+            if not one.xpath("ancestor-or-self::*[contains(@data-hook, 'star-rating')]")
+            and "cr-translated" not in (one.get("class") or "")
         ]
         original = node.xpath(".//*[contains(@class, 'cr-original-review-content')]")
         if original:
@@ -141,7 +158,9 @@ def _body(card: HtmlElement) -> str:
 
 
 def _rating(card: HtmlElement) -> rating.Rating:
-    node = next(iter(card.xpath(".//*[contains(@data-hook, 'star-rating') or contains(@class, 'review-rating')]")), None)
+    node = next(
+        iter(card.xpath(".//*[contains(@data-hook, 'star-rating') or contains(@class, 'review-rating')]")), None
+    )
     if node is None:
         return rating.NONE
     said = html.first(node, ".//*[contains(@class, 'a-icon-alt')]") or text.line(html.text_of(node))
@@ -182,7 +201,10 @@ def _by_domain(url: str) -> str | None:
 
 
 def _facts(root: HtmlElement) -> dict[str, float]:
-    mean = rating.read(html.first(root, "//*[@data-hook='average-star-rating']") or html.first(root, "//*[@data-hook='rating-out-of-text']"))
+    mean = rating.read(
+        html.first(root, "//*[@data-hook='average-star-rating']")
+        or html.first(root, "//*[@data-hook='rating-out-of-text']")
+    )
     total = number(html.first(root, "//*[@data-hook='total-review-count']") or "")
     facts = {"rating_value": mean.value} if mean and mean.value is not None else {}
     if total is not None:

@@ -19,7 +19,8 @@ class BankiRu(JsonScraper):
         name="banki_ru",
         title="Banki.ru",
         access="D",
-        terms="The list answers without a key but stands behind bot checks, and copying the rating is forbidden: save the answer "
+        terms="The list answers without a key but stands behind bot checks, and copying the rating is forbidden: "
+        "save the answer "
         "or the page in the browser and parse the file. Banks get reviews from their own account.",
         kinds=("review", "article", "comment"),
         rating_scale=(1, 5),
@@ -30,7 +31,9 @@ class BankiRu(JsonScraper):
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         entries = data.get("data") if isinstance(data, dict) else data
         if isinstance(entries, dict):
-            entries = next((entries[name] for name in ("responses", "list", "items") if isinstance(entries.get(name), list)), None)
+            entries = next(
+                (entries[name] for name in ("responses", "list", "items") if isinstance(entries.get(name), list)), None
+            )
         if not isinstance(entries, list):
             return unread("no `data` in this answer")
         link = Link.of(page.url)
@@ -46,7 +49,10 @@ class BankiRu(JsonScraper):
         if root is None:
             return super().parse_other(page)
         items: list[Item] = []
-        for raw in root.xpath("//*[@data-module-options]/@data-module-options | //script[@id='__NEXT_DATA__']/text() | //script[@type='application/json']/text()"):
+        for raw in root.xpath(
+            "//*[@data-module-options]/@data-module-options | //script[@id='__NEXT_DATA__']/text() | "
+            "//script[@type='application/json']/text()"
+        ):
             value = json_data.loads(str(raw))
             for name in ("responses", "response", "data"):
                 for some in walk(value, name):
@@ -54,7 +60,15 @@ class BankiRu(JsonScraper):
         if items:
             return settled(listed(items, found=False), page)
         marked = schema_org.read(page, root)
-        return settled(listed(marked.items, found=False, facts=marked.facts, note=None if marked.items else "no reviews of Banki.ru on this page"), page)
+        return settled(
+            listed(
+                marked.items,
+                found=False,
+                facts=marked.facts,
+                note=None if marked.items else "no reviews of Banki.ru on this page",
+            ),
+            page,
+        )
 
 
 def _item(one: dict[str, Any]) -> Item | None:
@@ -76,7 +90,9 @@ def _item(one: dict[str, Any]) -> Item | None:
         **(rating.read(grade or None, best=5, worst=1) or rating.NONE).fields(),
         **dates.read(one.get("dateCreate") or one.get("date"), languages=("ru",), zone=_ZONE).fields(),
         language="ru",
-        reply=Reply(answer, bank, dates.read(one.get("agentAnswerDate"), languages=("ru",), zone=_ZONE).at) if answer else None,
+        reply=Reply(answer, bank, dates.read(one.get("agentAnswerDate"), languages=("ru",), zone=_ZONE).at)
+        if answer
+        else None,
         subject=bank,
         n_views=count(one.get("viewsCount")),
         n_replies=count(one.get("commentCount")),

@@ -27,7 +27,9 @@ _VIEWS = ("posts", "feed", "records", "notifications")
 class BlueskyParams(Params):
     query: str | None = Field(None, description="Words to search; needs `access_token`")
     actor: str | None = Field(None, description="Handle or did of an account whose posts are read")
-    thread: str | None = Field(None, description="Handle (or did) and number of a post, as HANDLE/NUMBER: it and its answers are read")
+    thread: str | None = Field(
+        None, description="Handle (or did) and number of a post, as HANDLE/NUMBER: it and its answers are read"
+    )
     language: str | None = Field(None, description="Two-letter language to search in")
     access_token: SecretStr | None = Field(None, description="Session token (accessJwt) made with an app password")
     service: str = Field("https://bsky.social", description="The account's own server, which answers the search")
@@ -42,11 +44,15 @@ class Bluesky(JsonScraper):
         "Who wants everything should take the Jetstream.",
         hosts=("public.api.bsky.app", "bsky.social"),
         kinds=("post", "comment"),
-        credentials=(Credential("access_token", "Session of an app password", "https://bsky.app/settings/app-passwords"),),
+        credentials=(
+            Credential("access_token", "Session of an app password", "https://bsky.app/settings/app-passwords"),
+        ),
         robots=False,
         url_examples={
             "https://bsky.app/profile/example.bsky.social": {"actor": "example.bsky.social"},
-            "https://bsky.app/profile/example.bsky.social/post/3mddvy5bv6k27": {"thread": "example.bsky.social/3mddvy5bv6k27"},
+            "https://bsky.app/profile/example.bsky.social/post/3mddvy5bv6k27": {
+                "thread": "example.bsky.social/3mddvy5bv6k27"
+            },
             "https://bsky.app/search?q=acme": {"query": "acme"},
         },
         verified="against recordings",
@@ -72,9 +78,18 @@ class Bluesky(JsonScraper):
     ) -> Request | None:
         if params.thread:
             actor, _, number = params.thread.partition("/")
-            return Request(address(f"{PUBLIC}/app.bsky.feed.getPostThread", uri=f"at://{actor}/{POST}/{number}", depth=100, parentHeight=0))
+            return Request(
+                address(
+                    f"{PUBLIC}/app.bsky.feed.getPostThread",
+                    uri=f"at://{actor}/{POST}/{number}",
+                    depth=100,
+                    parentHeight=0,
+                )
+            )
         if params.actor:
-            return Request(address(f"{PUBLIC}/app.bsky.feed.getAuthorFeed", actor=params.actor, limit=100, cursor=cursor))
+            return Request(
+                address(f"{PUBLIC}/app.bsky.feed.getAuthorFeed", actor=params.actor, limit=100, cursor=cursor)
+            )
         if not params.query:
             raise BadParams("bluesky: give `query`, `actor` or `thread`")
         url = address(
@@ -86,7 +101,9 @@ class Bluesky(JsonScraper):
             since=since.strftime("%Y-%m-%dT%H:%M:%SZ") if since else None,
             cursor=cursor,
         )
-        return Request(url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'bluesky')}"})
+        return Request(
+            url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'bluesky')}"}
+        )
 
     def parse(self, page: Page) -> Parsed:
         lines = _lines(page)
@@ -104,7 +121,9 @@ class Bluesky(JsonScraper):
     def parse_other(self, page: Page) -> Parsed:
         root = html.tree(page)
         item = _saved(root) if root is not None else None
-        return settled(listed([item] if item else [], found=False, note=None if item else "not a post of Bluesky"), page)
+        return settled(
+            listed([item] if item else [], found=False, note=None if item else "not a post of Bluesky"), page
+        )
 
 
 class BlueskyJetstream(Bluesky):
@@ -114,7 +133,8 @@ class BlueskyJetstream(Bluesky):
         name="bluesky_jetstream",
         title="Bluesky Jetstream",
         access="A",
-        terms="The stream of all public posts is open to everybody, without a key. It is a WebSocket, which the polling client does "
+        terms="The stream of all public posts is open to everybody, without a key. It is a WebSocket, which the "
+        "polling client does "
         "not speak: record it with any WebSocket tool (wantedCollections=app.bsky.feed.post) and parse the lines.",
         kinds=("post", "comment"),
         robots=False,
@@ -123,16 +143,16 @@ class BlueskyJetstream(Bluesky):
     )
     params_type: ClassVar[type[Params]] = Params
 
-    def match(self, url: str) -> None:  # type: ignore[override]
+    def match(self, url: str) -> None:
         return None
 
-    def request(self, params: Any, part: Slice, cursor: str | None, *, since: datetime | None = None) -> None:  # type: ignore[override]
+    def request(self, params: Any, part: Slice, cursor: str | None, *, since: datetime | None = None) -> None:
         return None
 
 
 def _lines(page: Page) -> list[dict[str, Any]]:
     """Events, one JSON object a line. A file with one line is left to the ordinary way."""
-    if not page.body.lstrip()[:1] == b"{" or b"\n" not in page.body.strip():
+    if page.body.lstrip()[:1] != b"{" or b"\n" not in page.body.strip():
         return []
     rows = html.decode(page).split("\n")
     first = json_data.loads(rows[0])
@@ -153,7 +173,9 @@ def _events(events: list[dict[str, Any]]) -> Parsed:
             continue
         uri = f"at://{did}/{POST}/{rkey}"
         at = dates.iso(event.get("time_us"))
-        operation = commit.get("operation") or {"c": "create", "u": "update", "d": "delete"}.get(str(commit.get("type")))
+        operation = commit.get("operation") or {"c": "create", "u": "update", "d": "delete"}.get(
+            str(commit.get("type"))
+        )
         if operation == "delete":
             items.pop(uri, None)
             gone.append(uri)
@@ -161,7 +183,12 @@ def _events(events: list[dict[str, Any]]) -> Parsed:
             item = _item(uri, commit["record"], {"did": did}, indexed=at, changed=at if operation == "update" else None)
             if item is not None:
                 items[uri] = item
-    return listed(items.values(), found=bool(events) and any("did" in one for one in events), gone=gone, next_cursor=key(last) if items else None)
+    return listed(
+        items.values(),
+        found=bool(events) and any("did" in one for one in events),
+        gone=gone,
+        next_cursor=key(last) if items else None,
+    )
 
 
 def _posts(data: dict[str, Any]) -> Parsed:
@@ -180,7 +207,9 @@ def _posts(data: dict[str, Any]) -> Parsed:
             record = view.get("record") if isinstance(view.get("record"), dict) else view.get("value")
             if not isinstance(record, dict) or f"/{POST}/" not in uri or "text" not in record:
                 continue
-            item = _item(uri, record, dig(view, "author", default={}), indexed=dates.iso(view.get("indexedAt")), view=view)
+            item = _item(
+                uri, record, dig(view, "author", default={}), indexed=dates.iso(view.get("indexedAt")), view=view
+            )
             if item is not None:
                 items.append(item)
     empty = known and not entries
@@ -241,11 +270,15 @@ def _item(
         author_id=did,
         **when.fields(),
         edited_at=changed,
-        language=next((code for raw in codes if (code := language_code(raw))), None) if isinstance(codes, list) else None,
+        language=next((code for raw in codes if (code := language_code(raw))), None)
+        if isinstance(codes, list)
+        else None,
         parent_id=parent,
         n_likes=count(numbers.get("likeCount")),
         n_replies=count(numbers.get("replyCount")),
-        flags=flags(quote=any(f"/{POST}/" in str(one) for embed in (record.get("embed"),) for one in walk(embed, "uri"))),
+        flags=flags(
+            quote=any(f"/{POST}/" in str(one) for embed in (record.get("embed"),) for one in walk(embed, "uri"))
+        ),
     )
 
 
@@ -254,12 +287,23 @@ def _saved(root: Any) -> Item | None:
     uri = html.first(root, "//link[@rel='alternate'][starts-with(@href, 'at://')]/@href")
     if uri is None or f"/{POST}/" not in uri:
         return None
-    data = next((found for raw in root.xpath("//script[@type='application/ld+json']/text()") if isinstance(found := json_data.loads(str(raw)), dict)), {})
+    data = next(
+        (
+            found
+            for raw in root.xpath("//script[@type='application/ld+json']/text()")
+            if isinstance(found := json_data.loads(str(raw)), dict)
+        ),
+        {},
+    )
     content = html.first(root, "//meta[@property='og:description']/@content")
     paragraph = root.xpath("//*[@id='bsky_post_text']")
     whole = html.text_of(paragraph[0]) if paragraph else ""
-    handle = html.first(root, "//*[@id='bsky_handle']") or html.first(root, "//meta[@property='profile:username']/@content")
-    published = html.first(root, "//meta[@property='article:published_time']/@content") or key(dig(data, "datePublished"))
+    handle = html.first(root, "//*[@id='bsky_handle']") or html.first(
+        root, "//meta[@property='profile:username']/@content"
+    )
+    published = html.first(root, "//meta[@property='article:published_time']/@content") or key(
+        dig(data, "datePublished")
+    )
     labels = {str(root.xpath(f"string(//meta[@name='twitter:label{n}']/@content)")).lower(): n for n in range(1, 5)}
 
     def number(label: str) -> int | None:

@@ -31,13 +31,17 @@ class Discourse(JsonScraper):
         name="discourse",
         title="Discourse forum",
         access="A",
-        terms="Every page of a public forum exists as JSON; the rules are the forum's. Guests get about 200 requests a minute.",
+        terms="Every page of a public forum exists as JSON; the rules are the forum's. Guests get about 200 "
+        "requests a minute.",
         kinds=("post", "comment"),
         url_examples={
             "https://meta.discourse.org/t/welcome-to-meta/1": {"site": "https://meta.discourse.org", "topic": "1"},
             "https://forum.example.org/t/57": {"site": "https://forum.example.org", "topic": "57"},
             "https://forum.example.org/latest.json": {"site": "https://forum.example.org"},
-            "https://forum.example.org/search?q=refund%20order%3Alatest": {"site": "https://forum.example.org", "query": "refund"},
+            "https://forum.example.org/search?q=refund%20order%3Alatest": {
+                "site": "https://forum.example.org",
+                "query": "refund",
+            },
         },
         verified="against recordings",
         docs="https://docs.discourse.org/",
@@ -50,7 +54,11 @@ class Discourse(JsonScraper):
         if link is None:
             return None
         site = f"{url.strip().split('://', 1)[0].lower()}://{link.netloc}"
-        site = url.strip().split("/")[0] + "//" + url.strip().split("/")[2] if url.strip().lower().startswith(f"{site.split('://')[0]}://www.") else site
+        site = (
+            url.strip().split("/")[0] + "//" + url.strip().split("/")[2]
+            if url.strip().lower().startswith(f"{site.split('://')[0]}://www.")
+            else site
+        )
         parts = [one.removesuffix(".json").removesuffix(".rss") for one in link.path]
         if len(parts) >= 2 and parts[0] == "t":
             number = next((one for one in parts[1:3] if one.isdigit()), None)
@@ -75,8 +83,16 @@ class Discourse(JsonScraper):
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         base = _base(page.url)
         if isinstance(data, list):  # search of the first versions: groups of results
-            entries = [one for group in dicts(data) if group.get("type") in ("topic", "post") for one in dicts(group.get("results"))]
-            return listed((item for one in entries if (item := _topic(one, {}, base)) is not None), found=bool(data) and not entries and "type" in (dicts(data) or [{}])[0])
+            entries = [
+                one
+                for group in dicts(data)
+                if group.get("type") in ("topic", "post")
+                for one in dicts(group.get("results"))
+            ]
+            return listed(
+                (item for one in entries if (item := _topic(one, {}, base)) is not None),
+                found=bool(data) and not entries and "type" in (dicts(data) or [{}])[0],
+            )
         if isinstance(data.get("errors"), list) and "error_type" in data:
             return _problem(data)
         if isinstance(data.get("post_stream"), dict):
@@ -104,7 +120,12 @@ class Discourse(JsonScraper):
 
 def _thread(data: dict[str, Any], base: str, url: str) -> Parsed:
     posts = dicts(data["post_stream"].get("posts"))
-    known = {"title": text.optional(data.get("title")), "views": data.get("views"), "slug": data.get("slug"), "id": data.get("id")}
+    known = {
+        "title": text.optional(data.get("title")),
+        "views": data.get("views"),
+        "slug": data.get("slug"),
+        "id": data.get("id"),
+    }
     stream = data["post_stream"].get("stream")
     numbers = [found for raw in stream if (found := key(raw))] if isinstance(stream, list) else []
     items, gone = _posts(posts, known, base, first=numbers[0] if numbers else None)
@@ -113,10 +134,14 @@ def _thread(data: dict[str, Any], base: str, url: str) -> Parsed:
     here = (integer(link.query.get("page")) or 1) if link else 1
     last = numbers[-1] if numbers else None
     more = bool(link) and last is not None and last not in shown and bool(items)
-    return listed(items, found=not posts and isinstance(stream, list), gone=gone, next_cursor=str(here + 1) if more else None)
+    return listed(
+        items, found=not posts and isinstance(stream, list), gone=gone, next_cursor=str(here + 1) if more else None
+    )
 
 
-def _posts(posts: list[dict[str, Any]], topic: dict[str, Any], base: str, *, first: str | None = None) -> tuple[list[Item], list[str]]:
+def _posts(
+    posts: list[dict[str, Any]], topic: dict[str, Any], base: str, *, first: str | None = None
+) -> tuple[list[Item], list[str]]:
     """Items and tombstones. Answers name the number of a post within its topic, which only the page translates."""
     by_number = {(key(one.get("topic_id")), integer(one.get("post_number"))): key(one.get("id")) for one in posts}
     items: list[Item] = []
@@ -134,7 +159,11 @@ def _posts(posts: list[dict[str, Any]], topic: dict[str, Any], base: str, *, fir
         place, number = key(one.get("topic_id")) or key(topic.get("id")), integer(one.get("post_number"))
         start = number == 1 or (number is None and not one.get("reply_to_post_number"))
         root = by_number.get((key(one.get("topic_id")), 1)) or (first if first in by_number.values() else None)
-        parent = by_number.get((key(one.get("topic_id")), integer(one.get("reply_to_post_number")))) if one.get("reply_to_post_number") else None
+        parent = (
+            by_number.get((key(one.get("topic_id")), integer(one.get("reply_to_post_number"))))
+            if one.get("reply_to_post_number")
+            else None
+        )
         title = text.optional(one.get("topic_title")) or topic.get("title")
         slug = key(one.get("topic_slug")) or key(topic.get("slug")) or "-"
         when = dates.read(one.get("created_at"))
@@ -183,7 +212,10 @@ def _topic(one: dict[str, Any], users: dict[str | None, str | None], base: str) 
     if identity is None or (title is None and "blurb" not in one):
         return None
     posters = dicts(one.get("posters"))
-    first = next((raw for raw in posters if "original" in text.line(raw.get("description")).lower()), posters[0] if posters else {})
+    first = next(
+        (raw for raw in posters if "original" in text.line(raw.get("description")).lower()),
+        posters[0] if posters else {},
+    )
     writer = key(first.get("user_id")) or key(dig(first, "user", "id"))
     path = one.get("url")
     slug = key(one.get("slug")) or "-"
@@ -193,7 +225,11 @@ def _topic(one: dict[str, Any], users: dict[str | None, str | None], base: str) 
         external_id=f"topic-{identity}",
         title=text.optional(one.get("title")) or title,
         text=rich(one.get("excerpt")) or rich(one.get("blurb")),
-        url=f"{base}{path}" if base and isinstance(path, str) and path.startswith("/") else f"{base}/t/{slug}/{identity}" if base else None,
+        url=f"{base}{path}"
+        if base and isinstance(path, str) and path.startswith("/")
+        else f"{base}/t/{slug}/{identity}"
+        if base
+        else None,
         author=users.get(writer) or text.optional(dig(first, "user", "username")),
         author_id=writer,
         **dates.read(one.get("created_at")).fields(),
@@ -231,7 +267,9 @@ def _search(data: dict[str, Any], base: str, url: str) -> Parsed:
                 flags=frozenset({"excerpt"}),
             )
         )
-    items.extend(item for place, one in topics.items() if place not in seen and (item := _topic(one, {}, base)) is not None)
+    items.extend(
+        item for place, one in topics.items() if place not in seen and (item := _topic(one, {}, base)) is not None
+    )
     link = Link.of(url)
     here = (integer(link.query.get("page")) or 1) if link else 1
     more = dig(data, "grouped_search_result", "more_full_page_results") is True
@@ -249,26 +287,56 @@ def _saved(root: HtmlElement, page: Page) -> Parsed:
                 found = _thread(inner, base, page.url) if "post_stream" in inner else _topics(inner, base)
                 if found.items:
                     return found
-    address_of = html.first(root, "//link[@rel='canonical']/@href") or html.first(root, "//meta[@property='og:url']/@content") or page.url
+    address_of = (
+        html.first(root, "//link[@rel='canonical']/@href")
+        or html.first(root, "//meta[@property='og:url']/@content")
+        or page.url
+    )
     topic = _TOPIC_URL.search(address_of)
-    cards = html.by_class(root, "crawler-post") or root.xpath("//*[@itemprop='comment' or contains(@itemtype, 'DiscussionForumPosting')][.//*[@itemprop='text' or @itemprop='articleBody']]")
+    cards = html.by_class(root, "crawler-post") or root.xpath(
+        "//*[@itemprop='comment' or contains(@itemtype, 'DiscussionForumPosting')][.//*[@itemprop='text' or "
+        "@itemprop='articleBody']]"
+    )
     cards = [one for one in cards if isinstance(one, HtmlElement)]
     headline = html.first(root, "//*[@id='topic-title']//h1") or html.first(root, "//*[@itemprop='headline']/@content")
-    items = [item for number, one in enumerate(cards, 1) if (item := _card(one, number, topic.group(1) if topic else None, headline, _base(address_of))) is not None]
+    items = [
+        item
+        for number, one in enumerate(cards, 1)
+        if (item := _card(one, number, topic.group(1) if topic else None, headline, _base(address_of))) is not None
+    ]
     known = "discourse" in (html.first(root, "//meta[@name='generator']/@content") or "").lower()
-    return listed(items, found=False, note=None if items else "a page of Discourse without posts" if known else "this is not a page of Discourse")
+    return listed(
+        items,
+        found=False,
+        note=None if items else "a page of Discourse without posts" if known else "this is not a page of Discourse",
+    )
 
 
 def _card(card: HtmlElement, number: int, topic: str | None, headline: str | None, base: str) -> Item | None:
-    content = next((html.text_of(one) for path in (".//*[@itemprop='text']", ".//*[@itemprop='articleBody']", ".//*[contains(@class, 'post')]") for one in card.xpath(path)), "")
-    position = html.first(card, ".//*[@itemprop='position']") or html.first(card, ".//*[@itemprop='position']/@content") or ""
+    content = next(
+        (
+            html.text_of(one)
+            for path in (".//*[@itemprop='text']", ".//*[@itemprop='articleBody']", ".//*[contains(@class, 'post')]")
+            for one in card.xpath(path)
+        ),
+        "",
+    )
+    position = (
+        html.first(card, ".//*[@itemprop='position']") or html.first(card, ".//*[@itemprop='position']/@content") or ""
+    )
     digits = re.search(r"\d{1,9}", position)
     place = int(digits.group()) if digits else number
-    published = html.first(card, ".//*[@itemprop='datePublished']/@content") or html.first(card, ".//*[@itemprop='datePublished']/@datetime")
+    published = html.first(card, ".//*[@itemprop='datePublished']/@content") or html.first(
+        card, ".//*[@itemprop='datePublished']/@datetime"
+    )
     published = published or html.first(card, ".//time/@datetime")
     when = dates.read(published)
-    changed = html.first(card, ".//*[@itemprop='dateModified']/@datetime") or html.first(card, ".//*[@itemprop='dateModified']/@content")
-    author = html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']") or html.first(card, ".//*[contains(@class, 'creator')]")
+    changed = html.first(card, ".//*[@itemprop='dateModified']/@datetime") or html.first(
+        card, ".//*[@itemprop='dateModified']/@content"
+    )
+    author = html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']") or html.first(
+        card, ".//*[contains(@class, 'creator')]"
+    )
     if not content and author is None:
         return None
     likes = next(
@@ -306,7 +374,11 @@ def _problem(data: dict[str, Any]) -> Parsed:
         return Parsed(Status.NOT_FOUND, note=note)
     if sort == "rate_limit":
         wait = dig(data, "extras", "wait_seconds")
-        return Parsed(Status.BLOCKED, note=note, retry_after=float(wait) if isinstance(wait, (int, float)) and not isinstance(wait, bool) else 60.0)
+        return Parsed(
+            Status.BLOCKED,
+            note=note,
+            retry_after=float(wait) if isinstance(wait, (int, float)) and not isinstance(wait, bool) else 60.0,
+        )
     if sort in ("not_logged_in", "invalid_access"):
         return Parsed(Status.LOGIN, note=note)
     return unread(note)

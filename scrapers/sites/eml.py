@@ -19,13 +19,20 @@ from scrapers.readers.identity import content_id
 from scrapers.sites._site import listed, settled, unread
 
 _MBOX = re.compile(rb"(?:^|(?<=\n))From [^\r\n]{3,200}\d{4}[^\r\n]*\r?\n")
-_HEADER = re.compile(rb"^(?:from|date|subject|message-id|to|received|return-path|mime-version|delivered-to)\s*:", re.IGNORECASE | re.MULTILINE)
+_HEADER = re.compile(
+    rb"^(?:from|date|subject|message-id|to|received|return-path|mime-version|delivered-to)\s*:",
+    re.IGNORECASE | re.MULTILINE,
+)
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,300})>")
 _QUOTE = re.compile(r"(?:^>.*\n?)+", re.MULTILINE)
 _ATTRIBUTION = re.compile(
-    r"\n[^\n]{0,200}(?:wrote|schrieb|a écrit|escribió|ha scritto|написал\(?а?\)?|пишет|write[s]?)\s*:?\s*$", re.IGNORECASE
+    r"\n[^\n]{0,200}(?:wrote|schrieb|a écrit|escribió|ha scritto|написал\(?а?\)?|пишет|write[s]?)\s*:?\s*$",
+    re.IGNORECASE,
 )
-_FORWARD = re.compile(r"^-{2,}\s*(?:original message|исходное сообщение|ursprüngliche nachricht|пересылаемое сообщение)\s*-{2,}.*", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+_FORWARD = re.compile(
+    r"^-{2,}\s*(?:original message|исходное сообщение|ursprüngliche nachricht|пересылаемое сообщение)\s*-{2,}.*",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
 
 
 class Eml(Scraper):
@@ -50,7 +57,7 @@ class Eml(Scraper):
 
 def messages(body: bytes) -> Iterator[bytes]:
     """The messages of a mailbox file, or the one message of an .eml file."""
-    starts = [one for one in _MBOX.finditer(body)]
+    starts = list(_MBOX.finditer(body))
     if not starts or starts[0].start() > 0:
         yield body
         return
@@ -61,7 +68,7 @@ def messages(body: bytes) -> Iterator[bytes]:
 
 def _item(raw: bytes) -> Item | None:
     head = raw.lstrip()[:20_000].split(b"\n\n", 1)[0].split(b"\r\n\r\n", 1)[0]
-    if len(set(one.lower() for one in _HEADER.findall(head))) < 2:
+    if len({one.lower() for one in _HEADER.findall(head)}) < 2:
         return None
     # compat32 hands headers over as they stand: damaged ones cannot raise.
     message = BytesParser(policy=email.policy.compat32).parsebytes(raw.lstrip())
@@ -72,8 +79,12 @@ def _item(raw: bytes) -> Item | None:
         return None
     when = dates.read(re.sub(r"\s*\([^)]*\)\s*$", "", _header(message, "Date")))
     found = _MESSAGE_ID.search(_header(message, "Message-ID"))
-    above = _MESSAGE_ID.findall(_header(message, "In-Reply-To")) or _MESSAGE_ID.findall(_header(message, "References"))[-1:]
-    automatic = _header(message, "Auto-Submitted").lower() not in ("", "no") or _header(message, "Precedence").lower() in ("bulk", "list", "junk")
+    above = (
+        _MESSAGE_ID.findall(_header(message, "In-Reply-To")) or _MESSAGE_ID.findall(_header(message, "References"))[-1:]
+    )
+    automatic = _header(message, "Auto-Submitted").lower() not in ("", "no") or _header(
+        message, "Precedence"
+    ).lower() in ("bulk", "list", "junk")
     return Item(
         kind="ticket",
         external_id=found.group(1) if found else content_id(box, when.at, subject, content),

@@ -28,7 +28,9 @@ _PERMALINK = re.compile(r"/(?:posts|videos|photos)/(?:[^/?]*/)*?(\d+)|[?&]story_
 
 class FacebookParams(Params):
     page: str = Field(description="Id or short name of a page that you manage")
-    access_token: SecretStr | None = Field(None, description="Page access token with pages_read_engagement and pages_read_user_content")
+    access_token: SecretStr | None = Field(
+        None, description="Page access token with pages_read_engagement and pages_read_user_content"
+    )
 
 
 class FacebookGraph(JsonScraper):
@@ -36,11 +38,14 @@ class FacebookGraph(JsonScraper):
         name="facebook_graph",
         title="Facebook pages",
         access="C",
-        terms="Only pages you manage, over the Graph API with a page token; everything else on Facebook must not be scraped.",
+        terms="Only pages you manage, over the Graph API with a page token; everything else on Facebook must not "
+        "be scraped.",
         hosts=("graph.facebook.com",),
         kinds=("post", "comment", "review"),
         rating_scale=(1, 5),
-        credentials=(Credential("access_token", "Page access token", "https://developers.facebook.com/tools/explorer/"),),
+        credentials=(
+            Credential("access_token", "Page access token", "https://developers.facebook.com/tools/explorer/"),
+        ),
         robots=False,
         url_examples={
             "https://www.facebook.com/19292868552/posts/10158371815748553/": {"page": "19292868552"},
@@ -56,7 +61,17 @@ class FacebookGraph(JsonScraper):
         if link is None or not link.on("facebook.com", "fb.com") or not link.path or link.host.startswith("graph."):
             return None
         name = link.path[-1] if link.at(0) in ("pages", "people") else link.path[0]
-        if name in ("groups", "events", "watch", "search", "marketplace", "login", "profile.php", "permalink.php", "story.php"):
+        if name in (
+            "groups",
+            "events",
+            "watch",
+            "search",
+            "marketplace",
+            "login",
+            "profile.php",
+            "permalink.php",
+            "story.php",
+        ):
             return None
         return FacebookParams(page=name)
 
@@ -68,8 +83,16 @@ class FacebookGraph(JsonScraper):
     ) -> Request | None:
         edge = part.values.get("edge", "feed")
         moment = int(since.timestamp()) if since and edge == "feed" else None
-        url = address(f"{API}/{params.page}/{edge}", fields=_FIELDS[edge], limit=50 if edge == "feed" else 100, since=moment, after=cursor)
-        return Request(url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'facebook_graph')}"})
+        url = address(
+            f"{API}/{params.page}/{edge}",
+            fields=_FIELDS[edge],
+            limit=50 if edge == "feed" else 100,
+            since=moment,
+            after=cursor,
+        )
+        return Request(
+            url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'facebook_graph')}"}
+        )
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, dict) and isinstance(data.get("error"), dict):
@@ -86,7 +109,10 @@ class FacebookGraph(JsonScraper):
 
 
 def objects(data: Any) -> tuple[list[dict[str, Any]], bool]:
-    """Objects of an answer of the Graph API: a list under `data`, one object, or several by id. True where it was a list."""
+    """Objects of an answer of the Graph API: a list under `data`, one object, or several by id.
+
+    True where it was a list.
+    """
     if isinstance(data, list):
         return dicts(data), True
     if isinstance(data.get("data"), list):
@@ -96,7 +122,9 @@ def objects(data: Any) -> tuple[list[dict[str, Any]], bool]:
     if "id" in data:
         return [data], False
     inside = [one for one in data.values() if isinstance(one, dict)]
-    by_id = bool(inside) and len(inside) == len(data) and all(str(name) == key(one.get("id")) for name, one in data.items())
+    by_id = (
+        bool(inside) and len(inside) == len(data) and all(str(name) == key(one.get("id")) for name, one in data.items())
+    )
     return (inside, False) if by_id else ([], False)
 
 
@@ -127,12 +155,18 @@ def _item(one: dict[str, Any], above: str | None, comment: bool) -> Item | None:
         return None
     likes = dig(one, "reactions", "summary", "total_count")
     likes = likes if likes is not None else one.get("like_count")
-    likes = likes if likes is not None else dig(one, "likes", "summary", "total_count", default=dig(one, "like", "summary", "total_count"))
+    likes = (
+        likes
+        if likes is not None
+        else dig(one, "likes", "summary", "total_count", default=dig(one, "like", "summary", "total_count"))
+    )
     replies = one.get("comment_count") if comment else dig(one, "comments", "summary", "total_count")
     return Item(
         kind="comment" if comment else "post",
         external_id=identity,
-        text=body(one.get("message")) or body(one.get("story")) or body(dig(one, "attachments", "data", 0, "description")),
+        text=body(one.get("message"))
+        or body(one.get("story"))
+        or body(dig(one, "attachments", "data", 0, "description")),
         url=link,
         author=text.optional(dig(one, "from", "name")),
         author_id=key(dig(one, "from", "id")),

@@ -15,7 +15,20 @@ from scrapers.item import Item
 from scrapers.readers import dates, text
 from scrapers.readers.json_data import dicts, dig, integer, walk
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, body, edited, flags, https, key, listed, nothing, rich, unread
+from scrapers.sites._site import (
+    JsonScraper,
+    Link,
+    address,
+    body,
+    edited,
+    flags,
+    https,
+    key,
+    listed,
+    nothing,
+    rich,
+    unread,
+)
 
 API = "https://api.github.com"
 _LIKES = ("+1", "heart", "hooray", "rocket")
@@ -24,8 +37,12 @@ _NEXT = re.compile(r"<([^<>]+)>\s*;[^,<]*\brel=\"?next\"?")
 
 
 class GithubParams(Params):
-    repository: str | None = Field(None, description="owner/name of a repository: its issues, pull requests and comments are read")
-    query: str | None = Field(None, description="Search over all issues, instead of a repository; GitHub's own search words are allowed")
+    repository: str | None = Field(
+        None, description="owner/name of a repository: its issues, pull requests and comments are read"
+    )
+    query: str | None = Field(
+        None, description="Search over all issues, instead of a repository; GitHub's own search words are allowed"
+    )
     token: SecretStr | None = Field(None, description="Token that lifts the limit from 60 to 5,000 requests an hour")
 
 
@@ -34,7 +51,8 @@ class Github(JsonScraper):
         name="github",
         title="GitHub",
         access="A",
-        terms="Public API: 60 requests an hour without a token, 5,000 with a free one; answers of the API may be stored.",
+        terms="Public API: 60 requests an hour without a token, 5,000 with a free one; answers of the API may be "
+        "stored.",
         hosts=("api.github.com",),
         kinds=("post", "comment"),
         credentials=(Credential("token", "Personal access token (optional)", "https://github.com/settings/tokens"),),
@@ -97,7 +115,9 @@ class Github(JsonScraper):
         if not isinstance(entries, list):
             return unread("no issues or comments in this answer")
         items = [item for one in dicts(entries) if (item := _item(one)) is not None]
-        empty = not entries and (isinstance(data, list) and "api.github.com" in page.url or "total_count" in (data or {}))
+        empty = not entries and (
+            (isinstance(data, list) and "api.github.com" in page.url) or "total_count" in (data or {})
+        )
         return listed(items, found=empty, next_cursor=_following(page, len(entries)))
 
 
@@ -146,7 +166,12 @@ def _likes(reactions: Any) -> int | None:
 
 def _graph(data: dict[str, Any]) -> Parsed:
     """Discussions and issues of the GraphQL API: nodes with `bodyText` or `body`, comments and replies nested."""
-    lists = [one for name in ("discussions", "issues", "search", "discussion", "issue") for one in walk(data, name) if isinstance(one, dict)]
+    lists = [
+        one
+        for name in ("discussions", "issues", "search", "discussion", "issue")
+        for one in walk(data, name)
+        if isinstance(one, dict)
+    ]
     items: list[Item] = []
     for one in lists:
         nodes = dicts(one["nodes"]) if isinstance(one.get("nodes"), list) else [one]
@@ -158,7 +183,7 @@ def _graph(data: dict[str, Any]) -> Parsed:
 
 
 def _nodes(node: dict[str, Any], parent: str | None) -> Iterator[Item]:
-    link = node.get("url") if isinstance(node.get("url"), str) else ""
+    link = https(node.get("url")) or ""
     found = _ADDRESS.search(link)
     thread = f"{found.group(1)}#{found.group(2)}" if found else None
     number = key(node.get("databaseId")) or key(node.get("id"))
@@ -204,7 +229,11 @@ def _problem(said: str, page: Page) -> Parsed:
     wait = count(page.headers.get("retry-after"))
     if "abuse" in low or "rate limit" in low:
         reset, now = count(page.headers.get("x-ratelimit-reset")), page.fetched_at
-        left = max(1.0, reset - now.timestamp()) if reset and now and page.headers.get("x-ratelimit-remaining") == "0" else None
+        left = (
+            max(1.0, reset - now.timestamp())
+            if reset and now and page.headers.get("x-ratelimit-remaining") == "0"
+            else None
+        )
         return Parsed(Status.BLOCKED, note=text.line(said)[:300], retry_after=float(wait) if wait else left or 60.0)
     if "bad credentials" in low or "requires authentication" in low or "not accessible" in low:
         return Parsed(Status.LOGIN, note=text.line(said)[:300])

@@ -16,7 +16,21 @@ from scrapers.readers.html import language_code
 from scrapers.readers.identity import content_id
 from scrapers.readers.json_data import dicts, dig
 from scrapers.readers.numbers import count, number
-from scrapers.sites._site import JsonScraper, Link, address, body, edited, flags, https, key, listed, nothing, rich, secret, unread
+from scrapers.sites._site import (
+    JsonScraper,
+    Link,
+    address,
+    body,
+    edited,
+    flags,
+    https,
+    key,
+    listed,
+    nothing,
+    rich,
+    secret,
+    unread,
+)
 
 _STARS = {"ONE": 1, "TWO": 2, "THREE": 3, "FOUR": 4, "FIVE": 5}
 _CONTRIBUTOR = re.compile(r"/contrib/(\d+)")
@@ -27,7 +41,9 @@ _ORIGINAL_FIRST = re.compile(r"^(.+?)\s*\n+\(Translated by Google\)\s*(.+)$", re
 
 class GooglePlacesParams(Params):
     place: str | None = Field(None, description="Id of the place in the Places API (ChIJ...)")
-    location: str | None = Field(None, description="accounts/N/locations/N of your own Business Profile, instead of a place: all reviews")
+    location: str | None = Field(
+        None, description="accounts/N/locations/N of your own Business Profile, instead of a place: all reviews"
+    )
     key: SecretStr | None = Field(None, description="Key of the Places API")
     access_token: SecretStr | None = Field(None, description="OAuth token for the Business Profile API")
     language: str = Field("ru", description="Language to prefer; texts in others come translated")
@@ -38,7 +54,8 @@ class GooglePlaces(JsonScraper):
         name="google_places",
         title="Google Maps places",
         access="B",
-        terms="The Places API gives at most five reviews and forbids keeping them longer than needed to show them; owners get all "
+        terms="The Places API gives at most five reviews and forbids keeping them longer than needed to show "
+        "them; owners get all "
         "reviews with their answers from the Business Profile API. Scraping Maps is forbidden.",
         hosts=("places.googleapis.com", "mybusiness.googleapis.com"),
         kinds=("review",),
@@ -46,13 +63,23 @@ class GooglePlaces(JsonScraper):
         interval_seconds=6 * 3600,
         min_interval_seconds=3600,
         credentials=(
-            Credential("key", "Places API key (billing account)", "https://console.cloud.google.com/google/maps-apis/credentials"),
-            Credential("access_token", "OAuth token of the owner", "https://developers.google.com/my-business/content/prereqs"),
+            Credential(
+                "key",
+                "Places API key (billing account)",
+                "https://console.cloud.google.com/google/maps-apis/credentials",
+            ),
+            Credential(
+                "access_token", "OAuth token of the owner", "https://developers.google.com/my-business/content/prereqs"
+            ),
         ),
         robots=False,
         url_examples={
-            "https://www.google.com/maps/search/?api=1&query=Acme&query_place_id=ChIJ442GNENu5kcRGYUrvgqHw88": {"place": "ChIJ442GNENu5kcRGYUrvgqHw88"},
-            "https://search.google.com/local/reviews?placeid=ChIJ442GNENu5kcRGYUrvgqHw88": {"place": "ChIJ442GNENu5kcRGYUrvgqHw88"},
+            "https://www.google.com/maps/search/?api=1&query=Acme&query_place_id=ChIJ442GNENu5kcRGYUrvgqHw88": {
+                "place": "ChIJ442GNENu5kcRGYUrvgqHw88"
+            },
+            "https://search.google.com/local/reviews?placeid=ChIJ442GNENu5kcRGYUrvgqHw88": {
+                "place": "ChIJ442GNENu5kcRGYUrvgqHw88"
+            },
         },
         verified="against recordings",
         docs="https://developers.google.com/maps/documentation/places/web-service/place-details",
@@ -63,7 +90,14 @@ class GooglePlaces(JsonScraper):
         link = Link.of(url)
         if link is None or not re.search(r"(?:^|\.)google\.[a-z.]+$", link.host):
             return None
-        place = next((value for name in ("query_place_id", "placeid", "place_id", "destination_place_id") if (value := link.query.get(name))), None)
+        place = next(
+            (
+                value
+                for name in ("query_place_id", "placeid", "place_id", "destination_place_id")
+                if (value := link.query.get(name))
+            ),
+            None,
+        )
         return GooglePlacesParams(place=place) if place else None
 
     def request(
@@ -71,9 +105,14 @@ class GooglePlaces(JsonScraper):
     ) -> Request | None:
         if params.location:
             url = address(
-                f"https://mybusiness.googleapis.com/v4/{params.location.strip('/')}/reviews", pageSize=50, orderBy="updateTime desc", pageToken=cursor
+                f"https://mybusiness.googleapis.com/v4/{params.location.strip('/')}/reviews",
+                pageSize=50,
+                orderBy="updateTime desc",
+                pageToken=cursor,
             )
-            return Request(url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'google_places')}"})
+            return Request(
+                url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'google_places')}"}
+            )
         if not params.place:
             raise BadParams("google_places: give `place` or `location`")
         mask = "id,displayName,rating,userRatingCount,reviews"
@@ -93,13 +132,25 @@ class GooglePlaces(JsonScraper):
         holder = data["result"] if isinstance(data.get("result"), dict) else data
         entries = holder.get("reviews")
         place = key(holder.get("place_id")) or key(holder.get("id")) or ""
-        name = text.optional(holder.get("name")) if "result" in data else text.optional(dig(holder, "displayName", "text"))
+        name = (
+            text.optional(holder.get("name")) if "result" in data else text.optional(dig(holder, "displayName", "text"))
+        )
         total = holder.get("user_ratings_total", holder.get("userRatingCount", holder.get("totalReviewCount")))
         mean = holder.get("rating", holder.get("averageRating"))
-        facts = {label: value for label, raw in (("rating_value", mean), ("rating_count", total)) if (value := number(raw)) is not None}
+        facts = {
+            label: value
+            for label, raw in (("rating_value", mean), ("rating_count", total))
+            if (value := number(raw)) is not None
+        }
         if not isinstance(entries, list):
-            known = "result" in data or any(field in holder for field in ("userRatingCount", "totalReviewCount", "displayName", "formattedAddress"))
-            return nothing("a place without reviews in the answer", facts=facts) if known else unread("no `reviews` in this answer")
+            known = "result" in data or any(
+                field in holder for field in ("userRatingCount", "totalReviewCount", "displayName", "formattedAddress")
+            )
+            return (
+                nothing("a place without reviews in the answer", facts=facts)
+                if known
+                else unread("no `reviews` in this answer")
+            )
         return listed(
             (item for one in dicts(entries) if (item := _item(one, place, name, page.fetched_at)) is not None),
             found=not entries,
@@ -117,12 +168,18 @@ def _item(one: dict[str, Any], place: str, name: str | None, now: datetime | Non
     language = language_code(one.get("original_language")) or language_code(one.get("language"))
     when = dates.read(one.get("time"))
     if when.at is None:
-        when = dates.read(one.get("relative_time_description"), now, languages=tuple(filter(None, (language_code(one.get("language")),))))
+        when = dates.read(
+            one.get("relative_time_description"),
+            now,
+            languages=tuple(filter(None, (language_code(one.get("language")),))),
+        )
     if author is None and link is None and when.at is None:
         return None
     writer = _CONTRIBUTOR.search(link or "")
     moment = int(when.at.timestamp()) if when.at and when.precision == "second" else None
-    identity = f"{writer.group(1)}-{moment}" if writer and moment else content_id(place, author, when.at, one.get("text"))
+    identity = (
+        f"{writer.group(1)}-{moment}" if writer and moment else content_id(place, author, when.at, one.get("text"))
+    )
     return Item(
         kind="review",
         external_id=identity,
@@ -132,7 +189,9 @@ def _item(one: dict[str, Any], place: str, name: str | None, now: datetime | Non
         author_id=writer.group(1) if writer else None,
         **(rating.read(one.get("rating"), best=5, worst=1) or rating.NONE).fields(),
         **when.fields(),
-        language=language_code(one.get("language")) if not one.get("translated") else language_code(one.get("language")) or language,
+        language=language_code(one.get("language"))
+        if not one.get("translated")
+        else language_code(one.get("language")) or language,
         subject=name,
         flags=flags(translated=one.get("translated")),
     )
@@ -142,7 +201,10 @@ def _new(one: dict[str, Any], name: str | None, now: datetime | None) -> Item | 
     original, shown = dig(one, "originalText", default={}), dig(one, "text", default={})
     content = body(dig(original, "text")) or body(dig(shown, "text"))
     language = language_code(dig(original, "languageCode")) or language_code(dig(shown, "languageCode"))
-    author, link = text.optional(dig(one, "authorAttribution", "displayName")), https(dig(one, "authorAttribution", "uri"))
+    author, link = (
+        text.optional(dig(one, "authorAttribution", "displayName")),
+        https(dig(one, "authorAttribution", "uri")),
+    )
     when = dates.read(one.get("publishTime"))
     if when.at is None:
         when = dates.read(one.get("relativePublishTimeDescription"), now)

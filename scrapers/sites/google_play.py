@@ -27,7 +27,9 @@ _ID = re.compile(r"gp:[\w-]{20,}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[\w
 
 class GooglePlayParams(Params):
     app: str = Field(description="Package name of the app, as in id=... of its address")
-    languages: tuple[str, ...] = Field(("ru", "en"), min_length=1, description="Languages of reviews to read, two letters each")
+    languages: tuple[str, ...] = Field(
+        ("ru", "en"), min_length=1, description="Languages of reviews to read, two letters each"
+    )
     country: str = Field("ru", description="Country of the store, two letters")
 
 
@@ -36,7 +38,8 @@ class GooglePlay(Scraper):
         name="google_play",
         title="Google Play",
         access="A",
-        terms="The page data are open but undocumented, and the store's terms do not allow automated access; owners should use the "
+        terms="The page data are open but undocumented, and the store's terms do not allow automated access; "
+        "owners should use the "
         "Play Developer API, whose answers are read too.",
         hosts=("play.google.com",),
         kinds=("review",),
@@ -77,7 +80,9 @@ class GooglePlay(Scraper):
         language = part.values.get("language", params.languages[0])
         where = [None, None, [2, 2, [PAGE, None, cursor], None, []], [params.app, 7]]
         call = json.dumps([[[RPC, json.dumps(where, separators=(",", ":")), None, "generic"]]], separators=(",", ":"))
-        url = address("https://play.google.com/_/PlayStoreUi/data/batchexecute", rpcids=RPC, hl=language, gl=params.country)
+        url = address(
+            "https://play.google.com/_/PlayStoreUi/data/batchexecute", rpcids=RPC, hl=language, gl=params.country
+        )
         return Request(url, method="POST", form={"f.req": call})
 
     def parse(self, page: Page) -> Parsed:
@@ -133,7 +138,9 @@ def _batch(chunks: list[Any], language: str | None) -> Parsed:
         return nothing("the store gives no reviews for this app, language and sort order")
     if not items and named and all(value is None for value in mine):
         return Parsed(Status.NOT_FOUND, note="the store knows no such app, or refused the call")
-    return listed(items, found=False, next_cursor=token if items else None, note=None if items else "no reviews in this answer")
+    return listed(
+        items, found=False, next_cursor=token if items else None, note=None if items else "no reviews in this answer"
+    )
 
 
 def _saved(source: str, language: str | None) -> Parsed:
@@ -242,7 +249,9 @@ def _owners(data: dict[str, Any]) -> Parsed:
     """Answers of the Play Developer API (reviews.list, reviews.get)."""
     if isinstance(data.get("error"), dict):
         code, said = data["error"].get("code"), text.line(data["error"].get("message"))
-        status = {401: Status.LOGIN, 403: Status.LOGIN, 404: Status.NOT_FOUND, 429: Status.BLOCKED}.get(code if isinstance(code, int) else 0)
+        status = {401: Status.LOGIN, 403: Status.LOGIN, 404: Status.NOT_FOUND, 429: Status.BLOCKED}.get(
+            code if isinstance(code, int) else 0
+        )
         return Parsed(status, note=said or "refused") if status else unread(said or "refused")
     entries = data.get("reviews") if isinstance(data.get("reviews"), list) else [data] if "reviewId" in data else None
     if entries is None:
@@ -250,12 +259,25 @@ def _owners(data: dict[str, Any]) -> Parsed:
     items: list[Item] = []
     for one in dicts(entries):
         identity = key(one.get("reviewId"))
-        user = next((raw["userComment"] for raw in dicts(one.get("comments")) if isinstance(raw.get("userComment"), dict)), None)
-        maker = next((raw["developerComment"] for raw in dicts(one.get("comments")) if isinstance(raw.get("developerComment"), dict)), None)
+        user = next(
+            (raw["userComment"] for raw in dicts(one.get("comments")) if isinstance(raw.get("userComment"), dict)), None
+        )
+        maker = next(
+            (
+                raw["developerComment"]
+                for raw in dicts(one.get("comments"))
+                if isinstance(raw.get("developerComment"), dict)
+            ),
+            None,
+        )
         if identity is None or user is None:
             continue
         # Title and text come as one, with a tab between.
-        title, _, rest = body(user.get("originalText") or user.get("text")).rpartition("\t") if "\t" in str(user.get("text")) else ("", "", None)
+        title, _, rest = (
+            body(user.get("originalText") or user.get("text")).rpartition("\t")
+            if "\t" in str(user.get("text"))
+            else ("", "", None)
+        )
         answer = body(dig(maker, "text"))
         items.append(
             Item(

@@ -15,7 +15,7 @@ from scrapers.base import Meta, Page, Params, Parsed, Request, Slice, Status
 from scrapers.errors import BadParams
 from scrapers.item import Item
 from scrapers.readers import dates, text, walls
-from scrapers.readers.json_data import dicts, dig, integer
+from scrapers.readers.json_data import dicts, integer
 from scrapers.readers.numbers import count
 from scrapers.readers.xml import parse as parse_xml
 from scrapers.sites._site import JsonScraper, Link, address, https, key, listed, rich, settled, unread
@@ -143,7 +143,10 @@ def _tree(entry: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str | None]]:
         one, parent = stack.pop()
         yield one, parent
         identity = key(one.get("id"))
-        stack.extend((below, identity) for below in reversed(dicts(one.get("children") if isinstance(one.get("children"), list) else [])))
+        stack.extend(
+            (below, identity)
+            for below in reversed(dicts(one.get("children") if isinstance(one.get("children"), list) else []))
+        )
 
 
 def _blank(one: dict[str, Any]) -> bool:
@@ -157,7 +160,12 @@ def _item(one: dict[str, Any], parent: str | None) -> Item | None:
         return None
     tags = one.get("_tags") if isinstance(one.get("_tags"), list) else []
     comment = one.get("type") == "comment" or "comment" in (tags or []) or isinstance(one.get("comment_text"), str)
-    known = one.get("type") in ("story", "comment", "job", "poll", "pollopt") or tags or "created_at_i" in one or "by" in one
+    known = (
+        one.get("type") in ("story", "comment", "job", "poll", "pollopt")
+        or tags
+        or "created_at_i" in one
+        or "by" in one
+    )
     title, story = one.get("title"), one.get("story_title")
     if not known or not (comment or isinstance(title, str)):
         return None
@@ -184,7 +192,11 @@ def _item(one: dict[str, Any], parent: str | None) -> Item | None:
 
 def _entry(one: etree._Element) -> Item | None:
     """An entry of the site's own feed, or of hnrss.org."""
-    found = _ID.search(one.findtext("comments") or "") or _ID.search(one.findtext("guid") or "") or _ID.search(one.findtext("link") or "")
+    found = (
+        _ID.search(one.findtext("comments") or "")
+        or _ID.search(one.findtext("guid") or "")
+        or _ID.search(one.findtext("link") or "")
+    )
     if found is None:
         return None
     about = rich(one.findtext("description"))

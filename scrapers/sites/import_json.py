@@ -18,24 +18,99 @@ from scrapers.sites._site import edited, flags, https, key, listed, rich, settle
 # Names that tools give to fields, the most exact first. Compared without case, "_", "-" and spaces.
 _NAMES: dict[str, tuple[str, ...]] = {
     "id": ("reviewid", "externalid", "commentid", "id", "uid", "guid", "_id"),
-    "text": ("text", "reviewtext", "body", "content", "comment", "review", "message", "reviewbody", "description", "текст", "отзыв", "комментарий", "сообщение"),
+    "text": (
+        "text",
+        "reviewtext",
+        "body",
+        "content",
+        "comment",
+        "review",
+        "message",
+        "reviewbody",
+        "description",
+        "текст",
+        "отзыв",
+        "комментарий",
+        "сообщение",
+    ),
     "title": ("title", "reviewtitle", "subject", "headline", "заголовок", "тема"),
-    "author": ("author", "authorname", "username", "user", "name", "reviewer", "reviewername", "nickname", "автор", "имя", "пользователь"),
+    "author": (
+        "author",
+        "authorname",
+        "username",
+        "user",
+        "name",
+        "reviewer",
+        "reviewername",
+        "nickname",
+        "автор",
+        "имя",
+        "пользователь",
+    ),
     "author_id": ("authorid", "userid", "reviewerid", "profileurl", "authorurl"),
-    "at": ("dateiso", "publishedat", "createdat", "datepublished", "publisheddate", "createddate", "timestamp", "isodate", "datetime", "date", "time", "created", "reviewdate", "дата", "времясоздания"),
+    "at": (
+        "dateiso",
+        "publishedat",
+        "createdat",
+        "datepublished",
+        "publisheddate",
+        "createddate",
+        "timestamp",
+        "isodate",
+        "datetime",
+        "date",
+        "time",
+        "created",
+        "reviewdate",
+        "дата",
+        "времясоздания",
+    ),
     "words": ("date", "relativedate", "datetext", "publishedraw", "time", "дата"),
     "edited": ("editedat", "updatedat", "dateedited", "updated", "modified", "датаизменения"),
-    "rating": ("rating", "stars", "score", "grade", "mark", "ratingvalue", "starrating", "оценка", "рейтинг", "звезды", "балл"),
-    "reply": ("reply", "ownerreply", "response", "answer", "officialanswer", "ownerresponse", "businessreply", "businesscomment", "ответ", "ответвладельца"),
+    "rating": (
+        "rating",
+        "stars",
+        "score",
+        "grade",
+        "mark",
+        "ratingvalue",
+        "starrating",
+        "оценка",
+        "рейтинг",
+        "звезды",
+        "балл",
+    ),
+    "reply": (
+        "reply",
+        "ownerreply",
+        "response",
+        "answer",
+        "officialanswer",
+        "ownerresponse",
+        "businessreply",
+        "businesscomment",
+        "ответ",
+        "ответвладельца",
+    ),
     "reply_at": ("replydate", "replyat", "responsedate", "answerdate", "датаответа"),
     "url": ("url", "link", "reviewurl", "permalink", "ссылка"),
     "language": ("language", "lang", "locale", "язык"),
     "parent": ("parentid", "replyto", "inreplyto"),
-    "subject": ("product", "productname", "place", "placename", "company", "organization", "товар", "организация", "компания"),
+    "subject": (
+        "product",
+        "productname",
+        "place",
+        "placename",
+        "company",
+        "organization",
+        "товар",
+        "организация",
+        "компания",
+    ),
     "location": ("location", "branch", "branchname", "address", "city", "филиал", "адрес", "город"),
     "likes": ("likes", "likescount", "nlikes", "helpful", "thumbsup", "лайки"),
     "views": ("views", "viewscount", "просмотры"),
-}  # fmt: skip
+}
 _LISTS = ("reviews", "items", "data", "results", "comments", "posts", "feedbacks", "records", "rows", "отзывы")
 # Tools glue the caption and the time of an owner's answer to its text.
 _CAPTION = re.compile(
@@ -51,7 +126,8 @@ class ImportJson(Scraper):
         name="import_json",
         title="JSON exports of other tools",
         access="D",
-        terms="Reads files you exported yourself; nothing is fetched. `monitor import` does the same with a mapping you can see "
+        terms="Reads files you exported yourself; nothing is fetched. `monitor import` does the same with a "
+        "mapping you can see "
         "and change.",
         kinds=("review",),
         aliases=("import_json_ru",),
@@ -62,7 +138,11 @@ class ImportJson(Scraper):
     def parse(self, page: Page) -> Parsed:
         data = json_data.loads(page)
         if data is None:
-            rows = [one for line in html.decode(page).splitlines()[:100_000] if isinstance(one := json_data.loads(line), dict)]
+            rows = [
+                one
+                for line in html.decode(page).splitlines()[:100_000]
+                if isinstance(one := json_data.loads(line), dict)
+            ]
             if not rows or html.looks_like_html(page.body):
                 return walls.otherwise(page, "this is neither JSON nor JSON lines")
             data = rows
@@ -75,7 +155,9 @@ class ImportJson(Scraper):
             item = _item(one, page.fetched_at, seen)
             if item is not None:
                 items.append(item)
-        return settled(listed(items, found=False, note=None if items else "records without text, rating or author"), page)
+        return settled(
+            listed(items, found=False, note=None if items else "records without text, rating or author"), page
+        )
 
 
 def _entries(data: Any) -> list[dict[str, Any]] | None:
@@ -141,7 +223,14 @@ def _item(one: dict[str, Any], now: datetime | None, seen: dict[str, int]) -> It
 
 def _name(value: Any) -> str | None:
     if isinstance(value, dict):
-        value = next((value[name] for name in ("name", "displayName", "display_name", "username", "title") if isinstance(value.get(name), str)), None)
+        value = next(
+            (
+                value[name]
+                for name in ("name", "displayName", "display_name", "username", "title")
+                if isinstance(value.get(name), str)
+            ),
+            None,
+        )
     return text.optional(value)
 
 
@@ -152,9 +241,22 @@ def _guess(words: Any) -> tuple[str, ...]:
 
 def _reply(value: Any, at: Any, now: datetime | None) -> Reply | None:
     if isinstance(value, dict):
-        at = at or next((value[name] for name in ("date_created", "date", "published_at", "createdAt", "updatedTime", "time") if value.get(name)), None)
-        author = next((value[name] for name in ("author", "org_name", "name") if isinstance(value.get(name), str)), None)
-        said = rich(next((value[name] for name in ("text", "message", "comment", "body") if isinstance(value.get(name), str)), ""))
+        at = at or next(
+            (
+                value[name]
+                for name in ("date_created", "date", "published_at", "createdAt", "updatedTime", "time")
+                if value.get(name)
+            ),
+            None,
+        )
+        author = next(
+            (value[name] for name in ("author", "org_name", "name") if isinstance(value.get(name), str)), None
+        )
+        said = rich(
+            next(
+                (value[name] for name in ("text", "message", "comment", "body") if isinstance(value.get(name), str)), ""
+            )
+        )
         return Reply(said, text.optional(author), dates.read(at, now, languages=_guess(at)).at) if said else None
     said = rich(value)
     if not said:

@@ -22,7 +22,9 @@ _MEDIA = "id,caption,comments_count,like_count,media_type,permalink,timestamp,us
 
 class InstagramParams(Params):
     user: str = Field(description="Id of your professional account in the Graph API")
-    hashtag: str | None = Field(None, description="Id of a hashtag (from ig_hashtag_search): its recent media are read instead of own media")
+    hashtag: str | None = Field(
+        None, description="Id of a hashtag (from ig_hashtag_search): its recent media are read instead of own media"
+    )
     access_token: SecretStr | None = Field(None, description="Token with instagram_basic and instagram_manage_comments")
 
 
@@ -58,27 +60,38 @@ class InstagramGraph(JsonScraper):
         else:
             moment = int(since.timestamp()) if since else None
             url = address(
-                f"{API}/{params.user}/media", fields=f"{_MEDIA},comments.limit(50){{{_COMMENTS}}}", limit=25, since=moment, after=cursor
+                f"{API}/{params.user}/media",
+                fields=f"{_MEDIA},comments.limit(50){{{_COMMENTS}}}",
+                limit=25,
+                since=moment,
+                after=cursor,
             )
-        return Request(url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'instagram_graph')}"})
+        return Request(
+            url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'instagram_graph')}"}
+        )
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, dict) and isinstance(data.get("error"), dict):
             return problem(data["error"])
+        found: Any = data
         for name in ("business_discovery", "mentioned_media", "mentioned_comment"):
             inner = dig(data, name)
             if isinstance(inner, dict):
-                data = inner.get("media") if isinstance(inner.get("media"), dict) and name == "business_discovery" else inner
-        if isinstance(data, dict) and isinstance(dig(data, "media", "data"), list):
-            data = data["media"]
-        if not isinstance(data, (dict, list)):
+                found = (
+                    inner.get("media")
+                    if isinstance(inner.get("media"), dict) and name == "business_discovery"
+                    else inner
+                )
+        if isinstance(dig(found, "media", "data"), list):
+            found = found["media"]
+        if not isinstance(found, (dict, list)):
             return unread("no media or comments in this answer")
-        entries, listing = objects(data)
+        entries, listing = objects(found)
         items: list[Item] = []
         for one in entries:
             items.extend(_items(one))
-        next_link = dig(data, "paging", "next")
-        after = key(dig(data, "paging", "cursors", "after")) or parameter(next_link, "after")
+        next_link = dig(found, "paging", "next")
+        after = key(dig(found, "paging", "cursors", "after")) or parameter(next_link, "after")
         return listed(items, found=listing and not entries, next_cursor=after if next_link else None)
 
 

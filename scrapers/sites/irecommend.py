@@ -24,7 +24,8 @@ class Irecommend(Scraper):
         name="irecommend",
         title="iRecommend",
         access="D",
-        terms="Pages are behind a guard against robots and the terms forbid copying: save the pages you need in the browser and parse "
+        terms="Pages are behind a guard against robots and the terms forbid copying: save the pages you need in "
+        "the browser and parse "
         "the files.",
         kinds=("review", "article", "comment"),
         rating_scale=(1, 5),
@@ -36,7 +37,9 @@ class Irecommend(Scraper):
         root = html.tree(page)
         if root is None:
             return walls.otherwise(page, "this is not a page")
-        subject = html.first(root, "//h1[contains(@class, 'largeHeader')]") or html.first(root, "//*[contains(@class, 'mainTitle')]")
+        subject = html.first(root, "//h1[contains(@class, 'largeHeader')]") or html.first(
+            root, "//*[contains(@class, 'mainTitle')]"
+        )
         found = [
             one
             for path in (
@@ -52,7 +55,9 @@ class Irecommend(Scraper):
         inner = [one for one in unique if not any(one in other.iterancestors() for other in unique)]
         items = [item for card in inner if (item := _item(card, page, subject)) is not None]
         if items:
-            following = re.search(r"[?&]page=(\d{1,4})", html.first(root, "//li[contains(@class, 'pager-next')]/a/@href") or "")
+            following = re.search(
+                r"[?&]page=(\d{1,4})", html.first(root, "//li[contains(@class, 'pager-next')]/a/@href") or ""
+            )
             return listed(items, found=False, next_cursor=following.group(1) if following else None)
         marked = schema_org.read(page, root)
         if marked.items:
@@ -66,17 +71,40 @@ class Irecommend(Scraper):
 
 
 def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:
-    whole = next((html.text_of(one) for name in ("reviewText", "hasinlineimage", "views-field-teaser") for one in html.by_class(card, name) if html.text_of(one)), "")
-    whole = whole or next((found for one in card.xpath(".//*[@itemprop='reviewBody']") if (found := html.text_of(one))), "")
-    teaser = next((html.text_of(one) for name in ("reviewTeaserText", "reviewTextSnippet") for one in html.by_class(card, name) if html.text_of(one)), "")
+    whole = next(
+        (
+            html.text_of(one)
+            for name in ("reviewText", "hasinlineimage", "views-field-teaser")
+            for one in html.by_class(card, name)
+            if html.text_of(one)
+        ),
+        "",
+    )
+    whole = whole or next(
+        (found for one in card.xpath(".//*[@itemprop='reviewBody']") if (found := html.text_of(one))), ""
+    )
+    teaser = next(
+        (
+            html.text_of(one)
+            for name in ("reviewTeaserText", "reviewTextSnippet")
+            for one in html.by_class(card, name)
+            if html.text_of(one)
+        ),
+        "",
+    )
     title = html.first(card, ".//*[contains(@class, 'reviewTitle')]") or html.first(card, ".//h2[@itemprop='name']")
-    author = html.first(card, ".//*[contains(@class, 'authorName')]") or html.first(card, ".//*[contains(@class, 'reviewer')]") or html.first(card, ".//*[@itemprop='author']")
+    author = (
+        html.first(card, ".//*[contains(@class, 'authorName')]")
+        or html.first(card, ".//*[contains(@class, 'reviewer')]")
+        or html.first(card, ".//*[@itemprop='author']")
+    )
     if not whole and not teaser and not title:
         return None
     link = (
-        html.first(card, ".//*[contains(@class, 'reviewTitle')]//a/@href") or html.first(card, ".//a[contains(@class, 'reviewTextSnippet')]/@href")
+        html.first(card, ".//*[contains(@class, 'reviewTitle')]//a/@href")
+        or html.first(card, ".//a[contains(@class, 'reviewTextSnippet')]/@href")
         or html.first(card, ".//a[contains(@class, 'more')]/@href")
-    )  # fmt: skip
+    )
     full = html.absolute(link, page.url or _SITE) or (html.absolute(page.url) if whole and not teaser else None)
     when = _when(card, page.fetched_at)
     product = html.first(card, ".//*[contains(@class, 'productName')]") or subject
@@ -117,10 +145,14 @@ def _when(card: HtmlElement, now: datetime | None) -> dates.When:
 
 
 def _rating(card: HtmlElement) -> rating.Rating:
-    said = html.first(card, ".//*[@itemprop='ratingValue']/@content") or html.first(card, ".//*[@itemprop='ratingValue']")
+    said = html.first(card, ".//*[@itemprop='ratingValue']/@content") or html.first(
+        card, ".//*[@itemprop='ratingValue']"
+    )
     if said:
         return rating.read(said, best=5, worst=1) or rating.NONE
     # Stars are drawn: each filled one holds an element of the class "on".
-    widget = next(iter(card.xpath(".//*[contains(@class, 'starsRating') or contains(@class, 'fivestarWidgetStatic')]")), None)
+    widget = next(
+        iter(card.xpath(".//*[contains(@class, 'starsRating') or contains(@class, 'fivestarWidgetStatic')]")), None
+    )
     filled = len(html.by_class(widget, "on")) if widget is not None else 0
     return (rating.read(filled, best=5, worst=1) or rating.NONE) if 1 <= filled <= 5 else rating.NONE

@@ -46,7 +46,10 @@ class Kinopoisk(JsonScraper):
             return unread("no list of reviews in this answer")
         entries = dicts(reviews)
         film = key(dig(data, "filmID")) or key(dig(data, "kinopoiskId"))
-        here, pages = count(dig(data, "page")), count(dig(data, "pagesCount") or dig(data, "totalPages") or dig(data, "pages"))
+        here, pages = (
+            count(dig(data, "page")),
+            count(dig(data, "pagesCount") or dig(data, "totalPages") or dig(data, "pages")),
+        )
         return listed(
             (item for one in entries if (item := _item(one, film)) is not None),
             found=not reviews,
@@ -55,9 +58,13 @@ class Kinopoisk(JsonScraper):
 
     def parse_other(self, page: Page) -> Parsed:
         root = html.tree(page)
-        cards = [] if root is None else root.xpath(
-            "//*[contains(concat(' ', normalize-space(@class), ' '), ' userReview ')]"
-            " | //*[contains(concat(' ', normalize-space(@class), ' '), ' reviewItem ')]"
+        cards = (
+            []
+            if root is None
+            else root.xpath(
+                "//*[contains(concat(' ', normalize-space(@class), ' '), ' userReview ')]"
+                " | //*[contains(concat(' ', normalize-space(@class), ' '), ' reviewItem ')]"
+            )
         )
         outer = [one for one in cards if not any(up in cards for up in one.iterancestors())]
         items = [item for one in outer if (item := _card(one)) is not None]
@@ -67,7 +74,11 @@ class Kinopoisk(JsonScraper):
 def _item(one: dict[str, Any], film: str | None) -> Item | None:
     content = rich(one.get("reviewDescription") or one.get("description") or one.get("review") or one.get("text"))
     title = text.optional(one.get("reviewTitle")) or text.optional(one.get("title"))
-    author = text.optional(one.get("reviewAutor")) or text.optional(one.get("reviewAuthor")) or text.optional(one.get("author"))
+    author = (
+        text.optional(one.get("reviewAutor"))
+        or text.optional(one.get("reviewAuthor"))
+        or text.optional(one.get("author"))
+    )
     raw = one.get("reviewData") or one.get("reviewDate") or one.get("date")
     when = _when(raw)
     identity = key(one.get("reviewID")) or key(one.get("kinopoiskId")) or key(one.get("id"))
@@ -88,7 +99,9 @@ def _item(one: dict[str, Any], film: str | None) -> Item | None:
         rating_scale=SCALE if name else None,
         **when.fields(),
         subject=film,
-        n_likes=count(one.get("positiveRating")) if one.get("positiveRating") is not None else count(one.get("reviewLikes")),
+        n_likes=count(one.get("positiveRating"))
+        if one.get("positiveRating") is not None
+        else count(one.get("reviewLikes")),
     )
 
 
@@ -97,9 +110,16 @@ def _card(card: HtmlElement) -> Item | None:
     content = next((html.text_of(one) for path in _BODIES for one in card.xpath(path)), "")
     if not content:
         return None
-    author = html.first(card, ".//*[contains(@class, 'profile_name')]") or html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']")
-    when = _when(html.first(card, ".//*[@itemprop='datePublished']/@content") or html.first(card, ".//*[contains(@class, 'date')]"))
-    kinds = " ".join(str(one) for one in card.xpath(".//@class | ./@class") if re.search(r"\b(?:good|bad|neutral)\b", str(one)))
+    author = html.first(card, ".//*[contains(@class, 'profile_name')]") or html.first(
+        card, ".//*[@itemprop='author']//*[@itemprop='name']"
+    )
+    when = _when(
+        html.first(card, ".//*[@itemprop='datePublished']/@content")
+        or html.first(card, ".//*[contains(@class, 'date')]")
+    )
+    kinds = " ".join(
+        str(one) for one in card.xpath(".//@class | ./@class") if re.search(r"\b(?:good|bad|neutral)\b", str(one))
+    )
     stars, name = _mark(kinds)
     digits = re.search(r"\d{3,}", own)
     return Item(
@@ -115,7 +135,11 @@ def _card(card: HtmlElement) -> Item | None:
     )
 
 
-_BODIES = (".//*[@itemprop='reviewBody']", ".//*[contains(@class, 'brand_words')]", ".//*[contains(@class, 'review-text')]")
+_BODIES = (
+    ".//*[@itemprop='reviewBody']",
+    ".//*[contains(@class, 'brand_words')]",
+    ".//*[contains(@class, 'review-text')]",
+)
 
 
 def _mark(raw: Any) -> tuple[float | None, str | None]:

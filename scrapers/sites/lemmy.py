@@ -16,13 +16,25 @@ from scrapers.readers.numbers import count
 from scrapers.sites._site import JsonScraper, Link, address, body, edited, flags, https, key, listed, unread
 
 LIMIT = 50
-_HOSTS = ("lemmy.world", "lemmy.ml", "beehaw.org", "sh.itjust.works", "feddit.org", "feddit.de", "programming.dev", "lemm.ee", "lemmy.ca")
+_HOSTS = (
+    "lemmy.world",
+    "lemmy.ml",
+    "beehaw.org",
+    "sh.itjust.works",
+    "feddit.org",
+    "feddit.de",
+    "programming.dev",
+    "lemm.ee",
+    "lemmy.ca",
+)
 
 
 class LemmyParams(Params):
     host: str = Field(description="Host of the instance, for example lemmy.world")
     query: str | None = Field(None, description="Words to search in posts and comments")
-    community: str | None = Field(None, description="Name of a community (news or news@other.example): its posts are read")
+    community: str | None = Field(
+        None, description="Name of a community (news or news@other.example): its posts are read"
+    )
     post: str | None = Field(None, description="Number of a post on this instance: its comments are read")
 
 
@@ -31,7 +43,8 @@ class Lemmy(JsonScraper):
         name="lemmy",
         title="Lemmy",
         access="A",
-        terms="The client API of every instance is open; each sets its own limits. Deleted and removed posts must go here too.",
+        terms="The client API of every instance is open; each sets its own limits. Deleted and removed posts must "
+        "go here too.",
         kinds=("post", "comment"),
         robots=False,
         url_examples={
@@ -78,7 +91,11 @@ class Lemmy(JsonScraper):
         for name in ("post_view", "comment_view"):
             if isinstance(data.get(name), dict):
                 views.append(data[name])
-        local = {key(one["comment"].get("id")): key(one["comment"].get("ap_id")) for one in views if isinstance(one.get("comment"), dict)}
+        local = {
+            key(one["comment"].get("id")): key(one["comment"].get("ap_id"))
+            for one in views
+            if isinstance(one.get("comment"), dict)
+        }
         items: list[Item] = []
         gone: list[str] = []
         for view in views:
@@ -90,17 +107,27 @@ class Lemmy(JsonScraper):
                 gone.append(identity)
             elif identity:
                 items.append(_item(view, own, identity, local))
-        return listed(items, found=bool(lists) and not views, gone=gone, next_cursor=_following(data, page.url, max((len(one) for one in lists), default=0)))
+        return listed(
+            items,
+            found=bool(lists) and not views,
+            gone=gone,
+            next_cursor=_following(data, page.url, max((len(one) for one in lists), default=0)),
+        )
 
 
 def _item(view: dict[str, Any], own: dict[str, Any], identity: str, local: dict[str | None, str | None]) -> Item:
     comment = isinstance(view.get("comment"), dict)
     when = dates.read(own.get("published") or own.get("published_at"))
-    name, home = text.optional(dig(view, "creator", "name")), key(dig(view, "creator", "actor_id")) or key(dig(view, "creator", "ap_id"))
+    name, home = (
+        text.optional(dig(view, "creator", "name")),
+        key(dig(view, "creator", "actor_id")) or key(dig(view, "creator", "ap_id")),
+    )
     post = key(dig(view, "post", "ap_id"))
     parent = None
     if comment:
-        steps = str(own.get("path") or "").split(".")  # "0.1.2": this comment is 2, it answers 1; "0.1" answers the post
+        steps = str(own.get("path") or "").split(
+            "."
+        )  # "0.1.2": this comment is 2, it answers 1; "0.1" answers the post
         above = steps[-2] if len(steps) > 2 else None
         parent = (local.get(above) or _sibling(identity, above)) if above else post
     numbers = dig(view, "counts", default={}) or own
@@ -119,7 +146,9 @@ def _item(view: dict[str, Any], own: dict[str, Any], identity: str, local: dict[
         n_likes=count(dig(numbers, "upvotes")),
         n_replies=count(dig(numbers, "child_count") if comment else dig(numbers, "comments")),
         flags=flags(
-            owner=comment and dig(view, "creator", "id") is not None and dig(view, "creator", "id") == dig(view, "post", "creator_id"),
+            owner=comment
+            and dig(view, "creator", "id") is not None
+            and dig(view, "creator", "id") == dig(view, "post", "creator_id"),
             bot=dig(view, "creator", "bot_account"),
             nsfw=own.get("nsfw"),
         ),

@@ -41,12 +41,23 @@ class _News(Scraper):
             if isinstance(data, dict) and isinstance(data.get("articles"), list):
                 return _gdelt(dicts(data["articles"]))
             return walls.otherwise(page, "expected a news feed and got something else")
-        entries = [one for one in root.iter() if isinstance(one.tag, str) and etree.QName(one).localname in ("item", "entry")]
-        channel = next((one for one in root.iter() if isinstance(one.tag, str) and etree.QName(one).localname in ("channel", "feed")), None)
+        entries = [
+            one for one in root.iter() if isinstance(one.tag, str) and etree.QName(one).localname in ("item", "entry")
+        ]
+        channel = next(
+            (
+                one
+                for one in root.iter()
+                if isinstance(one.tag, str) and etree.QName(one).localname in ("channel", "feed")
+            ),
+            None,
+        )
         language = language_code(_child(channel, "language"))
         items = [item for one in entries if (item := _item(one, language)) is not None]
         known = channel is not None and _child(channel, "title") is not None
-        return settled(listed(items, found=known and not entries, note=None if items or known else "XML without news in it"), page)
+        return settled(
+            listed(items, found=known and not entries, note=None if items or known else "XML without news in it"), page
+        )
 
 
 class GoogleNews(_News):
@@ -62,8 +73,16 @@ class GoogleNews(_News):
         min_interval_seconds=1800,
         host_interval_seconds=10.0,
         url_examples={
-            "https://news.google.com/search?q=acme&hl=ru&gl=RU&ceid=RU%3Aru": {"query": "acme", "language": "ru", "country": "RU"},
-            "https://news.google.com/rss/search?q=acme+when:7d&hl=en-US&gl=US&ceid=US:en": {"query": "acme when:7d", "language": "en", "country": "US"},
+            "https://news.google.com/search?q=acme&hl=ru&gl=RU&ceid=RU%3Aru": {
+                "query": "acme",
+                "language": "ru",
+                "country": "RU",
+            },
+            "https://news.google.com/rss/search?q=acme+when:7d&hl=en-US&gl=US&ceid=US:en": {
+                "query": "acme when:7d",
+                "language": "en",
+                "country": "US",
+            },
         },
         verified="against recordings",
     )
@@ -78,13 +97,19 @@ class GoogleNews(_News):
             country=link.query.get("gl", "US")[:2].upper(),
         )
 
-    def request(self, params: NewsParams, part: Slice, cursor: str | None, *, since: datetime | None = None) -> Request | None:
+    def request(
+        self, params: NewsParams, part: Slice, cursor: str | None, *, since: datetime | None = None
+    ) -> Request | None:
         words = params.query
         if "when:" not in words and "after:" not in words:
             # Up to 100 newest hits and no pages: only a window of time leads further back.
             words += f" after:{(since - timedelta(days=1)).date().isoformat()}" if since else f" when:{params.days}d"
         country, language = params.country.upper(), params.language
-        return Request(address("https://news.google.com/rss/search", q=words, hl=language, gl=country, ceid=f"{country}:{language}"))
+        return Request(
+            address(
+                "https://news.google.com/rss/search", q=words, hl=language, gl=country, ceid=f"{country}:{language}"
+            )
+        )
 
 
 class NewsSearch(_News):
@@ -101,7 +126,11 @@ class NewsSearch(_News):
         min_interval_seconds=1800,
         host_interval_seconds=10.0,
         url_examples={
-            "https://www.bing.com/news/search?q=acme&setlang=ru&cc=RU": {"query": "acme", "language": "ru", "country": "RU"},
+            "https://www.bing.com/news/search?q=acme&setlang=ru&cc=RU": {
+                "query": "acme",
+                "language": "ru",
+                "country": "RU",
+            },
         },
         verified="against recordings",
     )
@@ -116,16 +145,30 @@ class NewsSearch(_News):
             country=link.query.get("cc", "RU")[:2].upper(),
         )
 
-    def request(self, params: NewsParams, part: Slice, cursor: str | None, *, since: datetime | None = None) -> Request | None:
+    def request(
+        self, params: NewsParams, part: Slice, cursor: str | None, *, since: datetime | None = None
+    ) -> Request | None:
         return Request(
-            address("https://www.bing.com/news/search", q=params.query, format="rss", qft='sortbydate="1"', setlang=params.language, cc=params.country)
+            address(
+                "https://www.bing.com/news/search",
+                q=params.query,
+                format="rss",
+                qft='sortbydate="1"',
+                setlang=params.language,
+                cc=params.country,
+            )
         )
 
 
 def _child(node: etree._Element | None, name: str) -> str | None:
     """Text of the first child of that name in any namespace of feeds."""
     for one in node if node is not None else ():
-        if isinstance(one.tag, str) and etree.QName(one).localname == name and etree.QName(one).namespace in (None, "http://www.w3.org/2005/Atom", "http://purl.org/rss/1.0/", "http://purl.org/dc/elements/1.1/"):
+        if (
+            isinstance(one.tag, str)
+            and etree.QName(one).localname == name
+            and etree.QName(one).namespace
+            in (None, "http://www.w3.org/2005/Atom", "http://purl.org/rss/1.0/", "http://purl.org/dc/elements/1.1/")
+        ):
             return "".join(one.itertext()).strip() or None
     return None
 
@@ -133,15 +176,25 @@ def _child(node: etree._Element | None, name: str) -> str | None:
 def _item(one: etree._Element, language: str | None) -> Item | None:
     title = text.line(rich(_child(one, "title")))
     link = https(_child(one, "link")) or next(
-        (found for raw in one.iter(f"{_ATOM}link") if raw.get("rel") in (None, "alternate") and (found := https(raw.get("href")))), None
+        (
+            found
+            for raw in one.iter(f"{_ATOM}link")
+            if raw.get("rel") in (None, "alternate") and (found := https(raw.get("href")))
+        ),
+        None,
     )
     identity = key(_child(one, "guid")) or key(_child(one, "id"))
     if not title and link is None:
         return None
-    when = dates.read(_child(one, "pubDate") or _child(one, "published") or _child(one, "updated") or _child(one, "date"))
+    when = dates.read(
+        _child(one, "pubDate") or _child(one, "published") or _child(one, "updated") or _child(one, "date")
+    )
     source = one.find("source")
     publisher = text.optional(source.text) if source is not None else None
-    bing = next((text.optional(raw.text) for raw in one if isinstance(raw.tag, str) and etree.QName(raw).localname == "Source"), None)
+    bing = next(
+        (text.optional(raw.text) for raw in one if isinstance(raw.tag, str) and etree.QName(raw).localname == "Source"),
+        None,
+    )
     publisher = publisher or bing
     about = rich(_child(one, "description") or _child(one, "summary"))
     body = rich(one.findtext(_CONTENT)) or rich(_child(one, "content"))
@@ -167,7 +220,7 @@ def _item(one: etree._Element, language: str | None) -> Item | None:
 
 def _person(one: etree._Element) -> str | None:
     named = one.find(f"{_ATOM}author/{_ATOM}name")
-    raw = named.text if named is not None else one.findtext("author")
+    raw: str | None = named.text if named is not None else one.findtext("author")
     return raw.split("(", 1)[1].rstrip(") ") if raw and "@" in raw and "(" in raw else raw
 
 

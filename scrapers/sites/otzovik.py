@@ -27,7 +27,8 @@ class Otzovik(Scraper):
         name="otzovik",
         title="Otzovik",
         access="D",
-        terms="The site guards its pages with a captcha after a few dozen and its terms forbid copying: save the pages you need in the "
+        terms="The site guards its pages with a captcha after a few dozen and its terms forbid copying: save the "
+        "pages you need in the "
         "browser and parse the files, or subscribe to the mails about new reviews.",
         kinds=("review", "article", "comment"),
         rating_scale=(1, 5),
@@ -39,7 +40,9 @@ class Otzovik(Scraper):
         root = html.tree(page)
         if root is None:
             return walls.otherwise(page, "this is not a page")
-        subject = html.first(root, "//*[contains(@class, 'product-name')]") or html.first(root, "//h1[contains(@class, 'product')]")
+        subject = html.first(root, "//*[contains(@class, 'product-name')]") or html.first(
+            root, "//h1[contains(@class, 'product')]"
+        )
         cards = _outer(root)
         items = [item for card in cards if (item := _item(card, page, subject)) is not None]
         if items:
@@ -59,12 +62,23 @@ class Otzovik(Scraper):
 def _outer(root: HtmlElement) -> list[HtmlElement]:
     found = [
         one
-        for path in ("//*[@itemprop='review'][.//*[contains(@class, 'review')]]", "//*[contains(concat(' ', normalize-space(@class), ' '), ' item ')][.//*[contains(@class, 'review-postdate')]]")
+        for path in (
+            "//*[@itemprop='review'][.//*[contains(@class, 'review')]]",
+            "//*[contains(concat(' ', normalize-space(@class), ' '), ' item ')][.//*[contains(@class, "
+            "'review-postdate')]]",
+        )
         for one in root.xpath(path)
         if isinstance(one, HtmlElement)
     ]
     if not found:  # the page of one review
-        found = [one for one in root.xpath("//*[contains(@class, 'item-right')][.//*[contains(@class, 'review-body')]] | //*[contains(@itemtype, 'schema.org/Review')][.//*[contains(@class, 'review-body')]]") if isinstance(one, HtmlElement)]
+        found = [
+            one
+            for one in root.xpath(
+                "//*[contains(@class, 'item-right')][.//*[contains(@class, 'review-body')]] | "
+                "//*[contains(@itemtype, 'schema.org/Review')][.//*[contains(@class, 'review-body')]]"
+            )
+            if isinstance(one, HtmlElement)
+        ]
         if not found and root.xpath("//*[contains(@class, 'review-body')]"):
             found = [root]
     unique = list(dict.fromkeys(found))
@@ -72,14 +86,24 @@ def _outer(root: HtmlElement) -> list[HtmlElement]:
 
 
 def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:
-    link = html.first(card, ".//a[contains(@href, 'review_')]/@href") or (page.url if _NUMBER.search(page.url) else None)
+    link = html.first(card, ".//a[contains(@href, 'review_')]/@href") or (
+        page.url if _NUMBER.search(page.url) else None
+    )
     number = _NUMBER.search(link or "") or _NUMBER.search(html.first(card, "//link[@rel='canonical']/@href") or "")
     identity = key(card.get("data-rid")) or (number.group(1) if number else None)
     pros = _LABELS.sub("", _at(card, "review-plus"))
     cons = _LABELS.sub("", _at(card, "review-minus"))
-    content = _at(card, "review-body") or _at(card, "review-teaser") or next((html.text_of(one) for one in card.xpath(".//*[@itemprop='description']")), "")
+    content = (
+        _at(card, "review-body")
+        or _at(card, "review-teaser")
+        or next((html.text_of(one) for one in card.xpath(".//*[@itemprop='description']")), "")
+    )
     title = html.first(card, ".//*[contains(@class, 'review-title')]") or html.first(card, ".//h1")
-    author = html.first(card, ".//*[contains(@class, 'user-login')]") or html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']") or html.first(card, ".//*[@itemprop='author']")
+    author = (
+        html.first(card, ".//*[contains(@class, 'user-login')]")
+        or html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']")
+        or html.first(card, ".//*[@itemprop='author']")
+    )
     if not content and not pros and not cons and not title:
         return None
     when = _when(card, page.fetched_at)
@@ -98,7 +122,9 @@ def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:
         language="ru",
         reply=Reply(answer) if answer else None,
         subject=subject,
-        n_likes=count(html.first(card, ".//*[contains(@class, 'review-yes') or contains(@class, 'likes-count')]") or ""),
+        n_likes=count(
+            html.first(card, ".//*[contains(@class, 'review-yes') or contains(@class, 'likes-count')]") or ""
+        ),
         n_replies=count(html.first(card, ".//*[contains(@class, 'review-comments')]") or ""),
         flags=frozenset(name for name, here in (("excerpt", teaser), ("recommends", recommend.endswith("да"))) if here),
     )

@@ -34,7 +34,10 @@ class Peertube(JsonScraper):
         kinds=("comment", "post"),
         robots=False,
         url_examples={
-            "https://framatube.org/w/kkGMgK9ZtnKfYAgnEtQxbv": {"host": "framatube.org", "video": "kkGMgK9ZtnKfYAgnEtQxbv"},
+            "https://framatube.org/w/kkGMgK9ZtnKfYAgnEtQxbv": {
+                "host": "framatube.org",
+                "video": "kkGMgK9ZtnKfYAgnEtQxbv",
+            },
             "https://video.example.org/videos/watch/9c9de5e8-0a1e-484a-b099-e80766180a6d": {
                 "host": "video.example.org",
                 "video": "9c9de5e8-0a1e-484a-b099-e80766180a6d",
@@ -60,11 +63,18 @@ class Peertube(JsonScraper):
     ) -> Request | None:
         base = f"https://{params.host}/api/v1"
         if params.video:
-            url = address(f"{base}/videos/{params.video}/comment-threads", start=cursor or 0, count=PAGE, sort="-createdAt")
+            url = address(
+                f"{base}/videos/{params.video}/comment-threads", start=cursor or 0, count=PAGE, sort="-createdAt"
+            )
         elif params.query:
             started = since.isoformat().replace("+00:00", "Z") if since else None
             url = address(
-                f"{base}/search/videos", search=params.query, start=cursor or 0, count=PAGE, sort="-publishedAt", startDate=started
+                f"{base}/search/videos",
+                search=params.query,
+                start=cursor or 0,
+                count=PAGE,
+                sort="-publishedAt",
+                startDate=started,
             )
         else:
             raise BadParams("peertube: give `video` or `query`")
@@ -86,9 +96,16 @@ class Peertube(JsonScraper):
             identity = key(one.get("id"))
             if identity and (one.get("isDeleted") is True or one.get("deletedAt")):
                 gone.append(identity)
-            elif (item := _comment(one) if "inReplyToCommentId" in one or "threadId" in one else _video(one)) is not None:
+            elif (
+                item := _comment(one) if "inReplyToCommentId" in one or "threadId" in one else _video(one)
+            ) is not None:
                 items.append(item)
-        return listed(items, found=not entries and "total" in data, gone=gone, next_cursor=_following(data, len(entries), page.url))
+        return listed(
+            items,
+            found=not entries and "total" in data,
+            gone=gone,
+            next_cursor=_following(data, len(entries), page.url),
+        )
 
 
 def _flat(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -156,5 +173,7 @@ def _following(data: Any, n_here: int, url: str) -> str | None:
 
 def _problem(data: dict[str, Any]) -> Parsed:
     said, code = text.line(data.get("detail")) or "refused", data.get("status")
-    status = {401: Status.LOGIN, 403: Status.LOGIN, 404: Status.NOT_FOUND, 429: Status.BLOCKED}.get(int(code or 0), Status.CHANGED)
+    status = {401: Status.LOGIN, 403: Status.LOGIN, 404: Status.NOT_FOUND, 429: Status.BLOCKED}.get(
+        int(code or 0), Status.CHANGED
+    )
     return Parsed(status, note=said)

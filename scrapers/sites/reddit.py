@@ -32,7 +32,9 @@ class RedditParams(Params):
     query: str | None = Field(None, description="Words to search; within the subreddit when both are given")
     thread: str | None = Field(None, description="Id of a post: its comments are read (needs `subreddit` for the feed)")
     access_token: SecretStr | None = Field(
-        None, description="OAuth token of your application: 100 requests a minute and numbers of votes; without it the feeds are read"
+        None,
+        description="OAuth token of your application: 100 requests a minute and numbers of votes; without it the "
+        "feeds are read",
     )
 
 
@@ -48,11 +50,18 @@ class Reddit(JsonScraper):
         interval_seconds=3600,
         min_interval_seconds=900,
         host_interval_seconds=61.0,
-        credentials=(Credential("access_token", "OAuth token of a script application (optional)", "https://www.reddit.com/prefs/apps"),),
+        credentials=(
+            Credential(
+                "access_token", "OAuth token of a script application (optional)", "https://www.reddit.com/prefs/apps"
+            ),
+        ),
         robots=False,
         url_examples={
             "https://www.reddit.com/r/gravelcycling/": {"subreddit": "gravelcycling"},
-            "https://old.reddit.com/r/gravelcycling/comments/1qcwxml/new_bike_day/": {"subreddit": "gravelcycling", "thread": "1qcwxml"},
+            "https://old.reddit.com/r/gravelcycling/comments/1qcwxml/new_bike_day/": {
+                "subreddit": "gravelcycling",
+                "thread": "1qcwxml",
+            },
             "https://www.reddit.com/r/vpn/search/?q=slow&restrict_sr=1": {"subreddit": "vpn", "query": "slow"},
             "https://www.reddit.com/search/?q=acme": {"query": "acme"},
         },
@@ -77,23 +86,41 @@ class Reddit(JsonScraper):
         if not base and not params.query:
             raise BadParams("reddit: give `subreddit`, `query`, or both")
         token = params.access_token.get_secret_value() if params.access_token else ""
-        host, ending, common = ("https://oauth.reddit.com", "", {"raw_json": 1}) if token else ("https://www.reddit.com", ".rss", {})
+        host, ending, common = (
+            ("https://oauth.reddit.com", "", {"raw_json": 1}) if token else ("https://www.reddit.com", ".rss", {})
+        )
         headers = {"authorization": f"Bearer {token}"} if token else {}
         within = {"restrict_sr": 1} if base else {}
         if params.thread:
             path = f"{base}/comments/{params.thread}{ending and '/' + ending}"
-            return Request(address(f"{host}{path}", sort="new", limit=500 if token else None, **common), headers=headers)
+            return Request(
+                address(f"{host}{path}", sort="new", limit=500 if token else None, **common), headers=headers
+            )
         if params.query:
             return Request(
-                address(f"{host}{base}/search{ending}", q=params.query, sort="new", limit=100, after=cursor, **within, **common), headers=headers
+                address(
+                    f"{host}{base}/search{ending}",
+                    q=params.query,
+                    sort="new",
+                    limit=100,
+                    after=cursor,
+                    **within,
+                    **common,
+                ),
+                headers=headers,
             )
-        return Request(address(f"{host}{base}/new{'/' + ending if ending else ''}", limit=100, after=cursor, **common), headers=headers)
+        return Request(
+            address(f"{host}{base}/new{'/' + ending if ending else ''}", limit=100, after=cursor, **common),
+            headers=headers,
+        )
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, dict) and "kind" not in data and ("error" in data or "reason" in data):
             return _problem(data)
         things = [one for one in (data if isinstance(data, list) else [data]) if isinstance(one, dict)]
-        listings = [one for one in things if one.get("kind") == "Listing" or isinstance(dig(one, "data", "children"), list)]
+        listings = [
+            one for one in things if one.get("kind") == "Listing" or isinstance(dig(one, "data", "children"), list)
+        ]
         single = [one for one in things if one.get("kind") in ("t1", "t3") and isinstance(one.get("data"), dict)]
         if not listings and not single:
             more = dig(data, "json", "data", "things")
@@ -102,7 +129,9 @@ class Reddit(JsonScraper):
             single = dicts(more)
         items: list[Item] = []
         gone: list[str] = []
-        stack = [child for one in reversed(listings) for child in reversed(dicts(dig(one, "data", "children")))] + single[::-1]
+        stack = [
+            child for one in reversed(listings) for child in reversed(dicts(dig(one, "data", "children")))
+        ] + single[::-1]
         n_children = len(stack)
         while stack:
             thing = stack.pop()
@@ -125,10 +154,19 @@ def _read(one: dict[str, Any], kind: str, items: list[Item], gone: list[str]) ->
     identity = key(one.get("name")) or (f"{kind}_{key(one.get('id'))}" if key(one.get("id")) else None)
     if identity is None:
         return
-    content = _text(one.get("body") if kind == "t1" else one.get("selftext"), one.get("body_html") if kind == "t1" else one.get("selftext_html"))
+    content = _text(
+        one.get("body") if kind == "t1" else one.get("selftext"),
+        one.get("body_html") if kind == "t1" else one.get("selftext_html"),
+    )
     author = text.optional(one.get("author"))
     nobody = author in (None, "[deleted]", "[removed]")
-    removed = content.lower() in _REMOVED or one.get("removed_by_category") in ("deleted", "author", "moderator", "content_takedown", "copyright_takedown")
+    removed = content.lower() in _REMOVED or one.get("removed_by_category") in (
+        "deleted",
+        "author",
+        "moderator",
+        "content_takedown",
+        "copyright_takedown",
+    )
     if removed or (nobody and not content and kind == "t1"):
         gone.append(identity)
         return

@@ -17,12 +17,15 @@ from scrapers.readers.numbers import number
 from scrapers.sites._site import body, joined, key, labelled, listed, settled, unread
 
 _TERMS = (
-    "The terms forbid reading the pages by program: save them in the browser and parse the files, or use the vendor portal, "
+    "The terms forbid reading the pages by program: save them in the browser and parse the files, or use the "
+    "vendor portal, "
     "which exports reviews of your own product."
 )
 _DATE = re.compile(
-    r"\b(?:[A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d{2}-\d{2}|[A-Z][a-z]{2,8} \d{4}|\d{1,2} [A-Z][a-z]{2,8} \d{4})\b"
+    r"\b(?:[A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d{2}-\d{2}|[A-Z][a-z]{2,8} \d{4}"
+    r"|\d{1,2} [A-Z][a-z]{2,8} \d{4})\b"
 )
+_KINDS = ("review", "article", "comment")  # the last two by what the page marks up for search engines
 Reader = Callable[[HtmlElement, Page], list[Item]]
 
 
@@ -49,7 +52,7 @@ class _Saved(Scraper):
 
 class Capterra(_Saved):
     meta = Meta(
-        name="capterra", title="Capterra", access="D", terms=_TERMS, kinds=("review", "article", "comment"), rating_scale=(1, 5),
+        name="capterra", title="Capterra", access="D", terms=_TERMS, kinds=_KINDS, rating_scale=(1, 5),
         verified="against recordings",
     )  # fmt: skip
 
@@ -59,7 +62,7 @@ class Capterra(_Saved):
 
 class Getapp(_Saved):
     meta = Meta(
-        name="getapp", title="GetApp", access="D", terms=_TERMS, kinds=("review", "article", "comment"), rating_scale=(0, 5),
+        name="getapp", title="GetApp", access="D", terms=_TERMS, kinds=_KINDS, rating_scale=(0, 5),
         verified="against recordings",
     )  # fmt: skip
 
@@ -69,7 +72,7 @@ class Getapp(_Saved):
 
 class SoftwareAdvice(_Saved):
     meta = Meta(
-        name="software_advice", title="Software Advice", access="D", terms=_TERMS, kinds=("review", "article", "comment"),
+        name="software_advice", title="Software Advice", access="D", terms=_TERMS, kinds=_KINDS,
         rating_scale=(0.5, 5), verified="against recordings",
     )  # fmt: skip
 
@@ -79,7 +82,7 @@ class SoftwareAdvice(_Saved):
 
 class Trustradius(_Saved):
     meta = Meta(
-        name="trustradius", title="TrustRadius", access="D", terms=_TERMS, kinds=("review", "article", "comment"), rating_scale=(1, 10),
+        name="trustradius", title="TrustRadius", access="D", terms=_TERMS, kinds=_KINDS, rating_scale=(1, 10),
         verified="against recordings",
     )  # fmt: skip
 
@@ -91,7 +94,7 @@ class ReviewSites(_Saved):
     """Any page of the four: finds out which one it is."""
 
     meta = Meta(
-        name="review_sites", title="Review sites for software", access="D", terms=_TERMS, kinds=("review", "article", "comment"),
+        name="review_sites", title="Review sites for software", access="D", terms=_TERMS, kinds=_KINDS,
         aliases=("review_sites_snippets",), verified="against recordings",
     )  # fmt: skip
 
@@ -157,43 +160,71 @@ def _item(
 
 
 def _capterra(root: HtmlElement, page: Page) -> list[Item]:
-    cards = _outer(root, f"//*[{_class('cell-review')}] | //*[@data-test-id='review-card' or @data-testid='review-card' or @data-modal-role='review-card']")
+    cards = _outer(
+        root,
+        f"//*[{_class('cell-review')}] | //*[@data-test-id='review-card' or @data-testid='review-card' or "
+        f"@data-modal-role='review-card']",
+    )
     return [item for card in cards if (item := _capterra_card(card, page)) is not None]
 
 
 def _capterra_card(card: HtmlElement, page: Page) -> Item | None:
-    title = html.first(card, ".//h3//q") or html.first(card, ".//*[contains(@class, 'review-title')]") or html.first(card, ".//h3")
-    author = html.first(card, f".//*[{_class('reviewer-details')}]/*[1]") or html.first(card, ".//*[contains(@data-testid, 'reviewer')]")
+    title = (
+        html.first(card, ".//h3//q")
+        or html.first(card, ".//*[contains(@class, 'review-title')]")
+        or html.first(card, ".//h3")
+    )
+    author = html.first(card, f".//*[{_class('reviewer-details')}]/*[1]") or html.first(
+        card, ".//*[contains(@data-testid, 'reviewer')]"
+    )
     content = _text_at(card, f".//*[{_class('review-comments')}]")
     content = re.sub(r"^Comments:\s*", "", content)
     if not content:
         content = _sections(card, (("Overall", None), ("Pros", "Pros"), ("Cons", "Cons")))
     stars = _stars(
-        html.first(card, ".//*[@itemprop='ratingValue']") or html.first(card, ".//*[@itemprop='ratingValue']/@content")
-        or html.first(card, ".//*[contains(@class, 'overall-rating')]") or html.first(card, ".//*[contains(@data-testid, 'rating')]"),
-        5, 1,
-    )  # fmt: skip
+        html.first(card, ".//*[@itemprop='ratingValue']")
+        or html.first(card, ".//*[@itemprop='ratingValue']/@content")
+        or html.first(card, ".//*[contains(@class, 'overall-rating')]")
+        or html.first(card, ".//*[contains(@data-testid, 'rating')]"),
+        5,
+        1,
+    )
     identity = key(card.get("data-review-id")) or key(card.get("data-id"))
     return _item(
-        identity=identity, title=title, content=content, author=author, stars=stars, when=_date(html.text_of(card), page.fetched_at)
-    )  # fmt: skip
+        identity=identity,
+        title=title,
+        content=content,
+        author=author,
+        stars=stars,
+        when=_date(html.text_of(card), page.fetched_at),
+    )
 
 
 # --- GetApp ----------------------------------------------------------------------------------------------------------
 
 
 def _getapp(root: HtmlElement, page: Page) -> list[Item]:
-    cards = _outer(root, f"//*[{_class('review-card')}][.//*[@itemprop='reviewBody' or @itemprop='reviewRating']] | //*[contains(@data-testid, 'user-review')]")
+    cards = _outer(
+        root,
+        f"//*[{_class('review-card')}][.//*[@itemprop='reviewBody' or @itemprop='reviewRating']] | "
+        f"//*[contains(@data-testid, 'user-review')]",
+    )
     return [item for card in cards if (item := _getapp_card(card, page)) is not None]
 
 
 def _getapp_card(card: HtmlElement, page: Page) -> Item | None:
-    numbered = re.search(r"GetApp___(\d+)", html.first(card, ".//@data-rid") or html.first(card, ".//*[contains(@id, 'GetApp___')]/@id") or "")
+    numbered = re.search(
+        r"GetApp___(\d+)",
+        html.first(card, ".//@data-rid") or html.first(card, ".//*[contains(@id, 'GetApp___')]/@id") or "",
+    )
     identity = numbered.group(1) if numbered else None
     anchor = card.xpath("following-sibling::*[1][contains(@class, 'detail-anchor')]/@id")
     identity = identity or (key(str(anchor[0]).lstrip("r")) if anchor else None)
     profile = re.search(r"/profile/(\w+)", html.first(card, ".//a[contains(@href, '/profile/')]/@href") or "")
-    content = joined(_text_at(card, ".//*[@itemprop='reviewBody']"), _sections(card, (("Pros", "Pros"), ("Cons", "Cons"), ("Recommendations to others", "Recommendations"))))
+    content = joined(
+        _text_at(card, ".//*[@itemprop='reviewBody']"),
+        _sections(card, (("Pros", "Pros"), ("Cons", "Cons"), ("Recommendations to others", "Recommendations"))),
+    )
     when = dates.read(html.first(card, ".//*[@itemprop='datePublished']/@content"))
     if when.at is None:
         when = _date(html.text_of(card), page.fetched_at)
@@ -201,13 +232,15 @@ def _getapp_card(card: HtmlElement, page: Page) -> Item | None:
         html.first(card, ".//*[@itemprop='ratingValue']/@content") or html.first(card, ".//*[@itemprop='ratingValue']"),
         html.first(card, ".//*[@itemprop='bestRating']/@content") or 5,
         html.first(card, ".//*[@itemprop='worstRating']/@content") or 0,
-    )  # fmt: skip
+    )
     verified = "Verified Reviewer" in html.text_of(card)
     return _item(
         identity=identity,
-        title=html.first(card, ".//h4") or html.first(card, ".//*[@itemprop='name'][not(ancestor::*[@itemprop='author'])]"),
+        title=html.first(card, ".//h4")
+        or html.first(card, ".//*[@itemprop='name'][not(ancestor::*[@itemprop='author'])]"),
         content=content,
-        author=html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']") or html.first(card, ".//*[@itemprop='author']"),
+        author=html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']")
+        or html.first(card, ".//*[@itemprop='author']"),
         author_id=profile.group(1) if profile else None,
         stars=stars,
         when=when,
@@ -231,8 +264,11 @@ def _software_advice_card(card: HtmlElement, page: Page) -> Item | None:
         html.first(card, ".//meta[@name='ratingValue' or @itemprop='ratingValue']/@content"),
         html.first(card, ".//meta[@name='bestRating' or @itemprop='bestRating']/@content") or 5,
         html.first(card, ".//meta[@name='worstRating' or @itemprop='worstRating']/@content") or 1,
-    )  # fmt: skip
-    content = joined(_text_at(card, f".//*[{_class('reviewBody')}]"), _sections(card, (("Pros", "Pros"), ("Cons", "Cons"), ("Advice to Others", "Advice"))))
+    )
+    content = joined(
+        _text_at(card, f".//*[{_class('reviewBody')}]"),
+        _sections(card, (("Pros", "Pros"), ("Cons", "Cons"), ("Advice to Others", "Advice"))),
+    )
     return _item(
         identity=key(card.get("id")) or key(card.get("data-review-id")),
         title=html.first(card, f".//*[{_class('reviewName')}]"),
@@ -247,7 +283,10 @@ def _software_advice_card(card: HtmlElement, page: Page) -> Item | None:
 
 
 def _trustradius(root: HtmlElement, page: Page) -> list[Item]:
-    cards = _outer(root, f"//*[{_class('serp-result')}][.//*[contains(@class, 'review-title') or contains(@class, 'rating-stars')]]")
+    cards = _outer(
+        root,
+        f"//*[{_class('serp-result')}][.//*[contains(@class, 'review-title') or contains(@class, 'rating-stars')]]",
+    )
     if cards:
         return [item for card in cards if (item := _trustradius_card(card, page)) is not None]
     for raw in root.xpath("//script[@id='__NEXT_DATA__']/text()"):
@@ -260,7 +299,9 @@ def _trustradius(root: HtmlElement, page: Page) -> list[Item]:
 
 
 def _trustradius_card(card: HtmlElement, page: Page) -> Item | None:
-    link = html.first(card, ".//*[contains(@class, 'review-title')]//a/@href") or html.first(card, ".//a[starts-with(@href, '/reviews/')]/@href")
+    link = html.first(card, ".//*[contains(@class, 'review-title')]//a/@href") or html.first(
+        card, ".//a[starts-with(@href, '/reviews/')]/@href"
+    )
     slug = re.search(r"/reviews/([\w-]+)", link or "")
     person = re.search(r"/users/(\w+)", html.first(card, ".//a[contains(@href, '/users/')]/@href") or "")
     answers: list[str] = []
@@ -268,19 +309,27 @@ def _trustradius_card(card: HtmlElement, page: Page) -> Item | None:
         asked = html.first(question, ".//h4//a") or html.first(question, ".//h4") or ""
         said = html.first(question, ".//*[contains(@class, 'ugc') and contains(@class, 'followup')]")
         said = said or "\n".join(
-            one_ for node in question.xpath(".//*[contains(@class, 'question-text') or contains(@class, 'question-bullets') or contains(@class, 'question-slider')]") if (one_ := html.text_of(node))
+            one_
+            for node in question.xpath(
+                ".//*[contains(@class, 'question-text') or contains(@class, 'question-bullets') or "
+                "contains(@class, 'question-slider')]"
+            )
+            if (one_ := html.text_of(node))
         )
         if said:
             answers.append(labelled(asked, said) if re.search(r"(?:Pros|Cons)$", asked) else said)
-    title = html.first(card, ".//*[contains(@class, 'summary')]") or html.first(card, ".//*[contains(@class, 'review-title')]")
+    title = html.first(card, ".//*[contains(@class, 'summary')]") or html.first(
+        card, ".//*[contains(@class, 'review-title')]"
+    )
     box = _text_at(card, ".//*[contains(@class, 'rating-stars-text')]", ".//*[contains(@class, 'rating-box')]")
     spoken = html.first(card, ".//*[contains(@class, 'rating-stars')]/@title") or box.split("|")[0]
     invited = "Invited By: Vendor" in html.text_of(card)
     return _item(
         identity=slug.group(1) if slug else None,
-        title=text.optional((title or "").strip("\"“” ")),
+        title=text.optional((title or "").strip('"“” ')),
         content=joined(*answers) or _text_at(card, ".//*[contains(@class, 'ugc')]"),
-        author=html.first(card, ".//*[contains(@class, 'serp-username')]//*[contains(@class, 'fn')]") or html.first(card, ".//*[contains(@class, 'name')]//a"),
+        author=html.first(card, ".//*[contains(@class, 'serp-username')]//*[contains(@class, 'fn')]")
+        or html.first(card, ".//*[contains(@class, 'name')]//a"),
         author_id=person.group(1) if person else None,
         stars=_stars(spoken, 10, 1),
         when=_date(box, page.fetched_at),
@@ -331,11 +380,18 @@ def _sections(card: HtmlElement, wanted: tuple[tuple[str, str | None], ...]) -> 
     """Paragraphs that follow headings such as "Pros", with the heading before them."""
     parts: list[str] = []
     for start, label in wanted:
-        for node in card.xpath(f".//*[self::h5 or self::h4 or self::h3 or self::strong or self::b or self::p][starts-with(normalize-space(), '{start}')]"):
+        for node in card.xpath(
+            f".//*[self::h5 or self::h4 or self::h3 or self::strong or self::b or "
+            f"self::p][starts-with(normalize-space(), '{start}')]"
+        ):
             if len(text.line(html.text_of(node))) > 60:
                 continue
             holder = node.getparent() if node.tag in ("strong", "b") else node
-            after = next(iter(holder.xpath("following-sibling::*[normalize-space()][1]")), None) if holder is not None else None
+            after = (
+                next(iter(holder.xpath("following-sibling::*[normalize-space()][1]")), None)
+                if holder is not None
+                else None
+            )
             said = html.text_of(after)
             if said:
                 parts.append(labelled(label, said) if label else said)

@@ -25,7 +25,8 @@ class Soundcloud(JsonScraper):
         name="soundcloud",
         title="SoundCloud",
         access="C",
-        terms="The API is for registered applications only, and registration is by request; the web player's own client id "
+        terms="The API is for registered applications only, and registration is by request; the web player's own "
+        "client id "
         "is not ours to use. Saved answers of either API are read.",
         hosts=("api.soundcloud.com",),
         kinds=("comment", "post"),
@@ -49,9 +50,14 @@ class Soundcloud(JsonScraper):
         self, params: SoundcloudParams, part: Slice, cursor: str | None, *, since: datetime | None = None
     ) -> Request | None:
         url = address(
-            f"https://api.soundcloud.com/tracks/{params.track}/comments", limit=200, linked_partitioning="true", offset=cursor
+            f"https://api.soundcloud.com/tracks/{params.track}/comments",
+            limit=200,
+            linked_partitioning="true",
+            offset=cursor,
         )
-        return Request(url, headers={"authorization": f"OAuth {secret(params.access_token, 'access_token', 'soundcloud')}"})
+        return Request(
+            url, headers={"authorization": f"OAuth {secret(params.access_token, 'access_token', 'soundcloud')}"}
+        )
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, dict) and ("errors" in data or "code" in data) and "collection" not in data:

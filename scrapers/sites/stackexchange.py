@@ -18,11 +18,20 @@ from scrapers.readers.numbers import count
 from scrapers.sites._site import JsonScraper, Link, address, body, flags, https, key, listed, rich, unread
 
 API = "https://api.stackexchange.com/2.3"
-_OWN_DOMAINS = {"stackoverflow.com", "serverfault.com", "superuser.com", "askubuntu.com", "mathoverflow.net", "stackapps.com"}
+_OWN_DOMAINS = {
+    "stackoverflow.com",
+    "serverfault.com",
+    "superuser.com",
+    "askubuntu.com",
+    "mathoverflow.net",
+    "stackapps.com",
+}
 
 
 class StackexchangeParams(Params):
-    site: str = Field("stackoverflow", description="Name of the site as in its address: stackoverflow, ru.stackoverflow, superuser")
+    site: str = Field(
+        "stackoverflow", description="Name of the site as in its address: stackoverflow, ru.stackoverflow, superuser"
+    )
     query: str | None = Field(None, description="Words to search in questions and answers")
     tagged: str | None = Field(None, description="Tags, separated by semicolons")
     question: str | None = Field(None, description="Number of one question: its answers are read")
@@ -40,7 +49,10 @@ class Stackexchange(JsonScraper):
         credentials=(Credential("key", "Application key (optional)", "https://stackapps.com/apps/oauth/register"),),
         robots=False,
         url_examples={
-            "https://stackoverflow.com/questions/11227809/why-is-it-faster": {"site": "stackoverflow", "question": "11227809"},
+            "https://stackoverflow.com/questions/11227809/why-is-it-faster": {
+                "site": "stackoverflow",
+                "question": "11227809",
+            },
             "https://superuser.com/questions/tagged/vpn": {"site": "superuser", "tagged": "vpn"},
             "https://unix.stackexchange.com/search?q=systemd": {"site": "unix", "query": "systemd"},
         },
@@ -129,7 +141,9 @@ def _item(one: dict[str, Any], parent: str | None) -> Item | None:
         post, sort = key(one.get("post_id")), one.get("post_type")
         parent = f"{sort}-{post}" if post and sort in ("question", "answer") else None
     title = text.optional(html.unescape(one["title"])) if isinstance(one.get("title"), str) else None
-    content = rich(one.get("body")) or body(html.unescape(one["body_markdown"]) if isinstance(one.get("body_markdown"), str) else "")
+    content = rich(one.get("body")) or body(
+        html.unescape(one["body_markdown"]) if isinstance(one.get("body_markdown"), str) else ""
+    )
     return Item(
         kind="post" if kind == "question" else "answer" if kind == "answer" else "comment",
         external_id=f"{kind}-{identity}",

@@ -13,18 +13,22 @@ from scrapers.item import Item, Reply
 from scrapers.readers import dates, text
 from scrapers.readers.json_data import dicts, dig
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, body, edited, flags, key, listed, nothing, unread
+from scrapers.sites._site import JsonScraper, Link, address, edited, flags, key, listed, nothing, unread
 
 SCALE = "not recommended..recommended"
 # The store's names of languages (its API knows no ISO codes).
 LANGUAGES = {
     "english": "en", "russian": "ru", "german": "de", "french": "fr", "spanish": "es", "latam": "es", "italian": "it",
-    "portuguese": "pt", "brazilian": "pt", "polish": "pl", "czech": "cs", "danish": "da", "dutch": "nl", "finnish": "fi",
+    "portuguese": "pt", "brazilian": "pt", "polish": "pl", "czech": "cs", "danish": "da", "dutch": "nl",
+    "finnish": "fi",
     "norwegian": "no", "swedish": "sv", "hungarian": "hu", "romanian": "ro", "bulgarian": "bg", "greek": "el",
     "turkish": "tr", "ukrainian": "uk", "arabic": "ar", "thai": "th", "vietnamese": "vi", "indonesian": "id",
     "japanese": "ja", "koreana": "ko", "schinese": "zh", "tchinese": "zh",
 }  # fmt: skip
-_TAG = re.compile(r"\[/?(?:h[1-6]|b|u|i|strike|spoiler|noparse|hr|url|quote|code|list|olist|table|tr|td|th|img|p)(?:=[^\]\n]{0,300})?\]", re.I)
+_TAG = re.compile(
+    r"\[/?(?:h[1-6]|b|u|i|strike|spoiler|noparse|hr|url|quote|code|list|olist|table|tr|td|th|img|p)(?:=[^\]\n]{0,300})?\]",
+    re.I,
+)
 _BULLET = re.compile(r"\[\*\]\s*")
 
 

@@ -37,7 +37,10 @@ _BODIES = (
     ".//*[contains(@class, 'entry')]",
     ".//*[contains(@class, 'JguWG')]",
 )
-_LIST_PAGE = re.compile(r"/(?:Attractions|Hotels|Restaurants|VacationRentals|Tourism|Search)-g\d+|/(?:Hotels|Attractions|Restaurants)\?", re.IGNORECASE)
+_LIST_PAGE = re.compile(
+    r"/(?:Attractions|Hotels|Restaurants|VacationRentals|Tourism|Search)-g\d+|/(?:Hotels|Attractions|Restaurants)\?",
+    re.IGNORECASE,
+)
 
 
 class TripadvisorParams(Params):
@@ -51,7 +54,8 @@ class Tripadvisor(Scraper):
         name="tripadvisor",
         title="TripAdvisor",
         access="C",
-        terms="The Content API gives five reviews of a place for a key with a card on file; pages are protected and the terms forbid "
+        terms="The Content API gives five reviews of a place for a key with a card on file; pages are protected "
+        "and the terms forbid "
         "reading them by program, so save them in the browser and parse the files.",
         hosts=("api.content.tripadvisor.com",),
         kinds=("review",),
@@ -60,7 +64,9 @@ class Tripadvisor(Scraper):
         credentials=(Credential("key", "Content API key", "https://www.tripadvisor.com/developers"),),
         robots=False,
         url_examples={
-            "https://www.tripadvisor.com/Attraction_Review-g155019-d155483-Reviews-CN_Tower-Toronto_Ontario.html": {"location": "155483"},
+            "https://www.tripadvisor.com/Attraction_Review-g155019-d155483-Reviews-CN_Tower-Toronto_Ontario.html": {
+                "location": "155483"
+            },
         },
         verified="against recordings",
         docs="https://tripadvisor-content-api.readme.io/reference/getlocationreviews",
@@ -80,7 +86,9 @@ class Tripadvisor(Scraper):
         if params.key is None:
             return None  # pages are only parsed when a person saved them
         url = f"https://api.content.tripadvisor.com/api/v1/location/{params.location}/reviews"
-        return Request(address(url, language=params.language, offset=cursor, key=secret(params.key, "key", "tripadvisor")))
+        return Request(
+            address(url, language=params.language, offset=cursor, key=secret(params.key, "key", "tripadvisor"))
+        )
 
     def parse(self, page: Page) -> Parsed:
         data = json_data.loads(page)
@@ -104,12 +112,22 @@ def _page(root: HtmlElement, page: Page) -> Parsed:
     marked = schema_org.read(page, root)
     if marked.items:
         return listed(marked.items, found=False, facts=marked.facts)
-    own = html.first(root, "//link[@rel='canonical']/@href") or html.first(root, "//meta[@property='og:url']/@content") or page.url
+    own = (
+        html.first(root, "//link[@rel='canonical']/@href")
+        or html.first(root, "//meta[@property='og:url']/@content")
+        or page.url
+    )
     site = html.first(root, "//meta[@property='og:site_name']/@content") or html.first(root, "//title/text()") or ""
     if "tripadvisor" in site.lower() or "tripadvisor" in own.lower():
-        if _LIST_PAGE.search(own) or root.xpath("//*[contains(@class, 'attraction_list') or contains(@class, 'listing')]"):
+        if _LIST_PAGE.search(own) or root.xpath(
+            "//*[contains(@class, 'attraction_list') or contains(@class, 'listing')]"
+        ):
             return nothing("a list of places with their ratings: no reviews on it")
-        return nothing("a page of TripAdvisor without reviews", facts=marked.facts) if marked.facts else unread("a page of TripAdvisor without review cards")
+        return (
+            nothing("a page of TripAdvisor without reviews", facts=marked.facts)
+            if marked.facts
+            else unread("a page of TripAdvisor without review cards")
+        )
     return unread("no review cards of TripAdvisor on this page")
 
 
@@ -128,8 +146,23 @@ def _card(card: HtmlElement, page: Page, language: str | None) -> Item | None:
         or html.first(card, ".//a[contains(@href, '/Profile/')][normalize-space()]")
     )
     when = _when(card, page.fetched_at, language)
-    title = html.first(card, ".//*[contains(@class, 'noQuotes')]") or html.first(card, ".//*[@data-test-target='review-title']") or html.first(card, ".//*[@data-automation='reviewTitle']")
-    answer = next((found for path in (".//*[contains(@class, 'mgrRspnInline')]//*[contains(@class, 'partial_entry')]", ".//*[contains(@class, 'ownerResponse')]//*[contains(@class, 'text')]") for one in card.xpath(path) if (found := html.text_of(one))), "")
+    title = (
+        html.first(card, ".//*[contains(@class, 'noQuotes')]")
+        or html.first(card, ".//*[@data-test-target='review-title']")
+        or html.first(card, ".//*[@data-automation='reviewTitle']")
+    )
+    answer = next(
+        (
+            found
+            for path in (
+                ".//*[contains(@class, 'mgrRspnInline')]//*[contains(@class, 'partial_entry')]",
+                ".//*[contains(@class, 'ownerResponse')]//*[contains(@class, 'text')]",
+            )
+            for one in card.xpath(path)
+            if (found := html.text_of(one))
+        ),
+        "",
+    )
     if answer and content == answer:
         content = ""
     return Item(
@@ -142,7 +175,9 @@ def _card(card: HtmlElement, page: Page, language: str | None) -> Item | None:
         **stars.fields(),
         **when.fields(),
         language=language,
-        reply=Reply(answer, html.first(card, ".//*[contains(@class, 'mgrRspnInline')]//*[contains(@class, 'header')]")) if answer else None,
+        reply=Reply(answer, html.first(card, ".//*[contains(@class, 'mgrRspnInline')]//*[contains(@class, 'header')]"))
+        if answer
+        else None,
         location=html.first(card, ".//*[contains(@class, 'userLoc')]"),
         n_likes=count(html.first(card, ".//*[contains(@class, 'numHelp')]") or ""),
     )
@@ -153,7 +188,11 @@ def _rating(card: HtmlElement) -> rating.Rating:
         found = _BUBBLES.search(str(raw))
         if found:
             return rating.read(f"{found.group(1)}.{found.group(2)}", best=5, worst=1) or rating.NONE
-    for raw in [*card.xpath(".//*[local-name()='svg']//*[local-name()='title']/text()"), *card.xpath(".//*[local-name()='svg']/@aria-label"), *card.xpath(".//@alt")]:
+    for raw in [
+        *card.xpath(".//*[local-name()='svg']//*[local-name()='title']/text()"),
+        *card.xpath(".//*[local-name()='svg']/@aria-label"),
+        *card.xpath(".//@alt"),
+    ]:
         found = _SPOKEN.search(str(raw))
         if found:
             return rating.read(found.group(), worst=1) or rating.NONE
@@ -165,11 +204,23 @@ def _when(card: HtmlElement, now: datetime | None, language: str | None) -> date
         html.first(card, ".//*[contains(@class, 'ratingDate')]/@title"),
         html.first(card, ".//*[contains(@class, 'ratingDate')]/@content"),
         html.first(card, ".//*[contains(@class, 'ratingDate')]"),
-        next((str(one) for one in card.xpath(".//text()[starts-with(normalize-space(), 'Written ') or contains(., 'wrote a review')]")), None),
+        next(
+            (
+                str(one)
+                for one in card.xpath(
+                    ".//text()[starts-with(normalize-space(), 'Written ') or contains(., 'wrote a review')]"
+                )
+            ),
+            None,
+        ),
     ]
     for raw in spoken:
         if raw:
-            words = re.sub(r"^.*(?:wrote a review|Written|Reviewed|Bewertet am|Avis publié\s*:?)\s*(?:on|le)?\s*", "", text.line(raw))
+            words = re.sub(
+                r"^.*(?:wrote a review|Written|Reviewed|Bewertet am|Avis publié\s*:?)\s*(?:on|le)?\s*",
+                "",
+                text.line(raw),
+            )
             when = dates.read(words, now, languages=(language,) if language else ())
             if when.at is not None:
                 return dates.When(when.at, when.precision, text.line(raw)[:100])
@@ -209,9 +260,17 @@ def _review(one: dict[str, Any]) -> Item | None:
         **(rating.read(one.get("rating"), best=5, worst=1) or rating.NONE).fields(),
         **dates.read(one.get("published_date") or one.get("publishedDate") or one.get("createdDate")).fields(),
         language=language_code(one.get("lang") or one.get("language")),
-        reply=Reply(said, text.optional(dig(answer, "author")), dates.iso(dig(answer, "published_date") or dig(answer, "publishedDate"))) if said else None,
+        reply=Reply(
+            said,
+            text.optional(dig(answer, "author")),
+            dates.iso(dig(answer, "published_date") or dig(answer, "publishedDate")),
+        )
+        if said
+        else None,
         subject=key(one.get("location_id")) or key(one.get("locationId")),
         location=text.optional(dig(user, "user_location", "name")),
-        n_likes=count(one.get("helpful_votes")) if one.get("helpful_votes") is not None else count(one.get("helpfulVotes")),
+        n_likes=count(one.get("helpful_votes"))
+        if one.get("helpful_votes") is not None
+        else count(one.get("helpfulVotes")),
         flags=flags(translated=one.get("is_machine_translated")),
     )

@@ -32,7 +32,8 @@ class Trustpilot(Scraper):
         name="trustpilot",
         title="Trustpilot",
         access="C",
-        terms="Pages are protected and the terms forbid reading them by program: use the API of a business plan, the e-mail "
+        terms="Pages are protected and the terms forbid reading them by program: use the API of a business plan, "
+        "the e-mail "
         "notifications, or save pages in the browser and parse the files.",
         hosts=("api.trustpilot.com",),
         kinds=("review",),
@@ -40,7 +41,9 @@ class Trustpilot(Scraper):
         interval_seconds=6 * 3600,
         credentials=(Credential("key", "API key", "https://businessapp.b2b.trustpilot.com/applications"),),
         robots=False,
-        url_examples={"https://www.trustpilot.com/review/shop.example.org?languages=all": {"domain": "shop.example.org"}},
+        url_examples={
+            "https://www.trustpilot.com/review/shop.example.org?languages=all": {"domain": "shop.example.org"}
+        },
         verified="against recordings",
         docs="https://documentation-apidocumentation.trustpilot.com/business-units-api",
     )
@@ -82,11 +85,20 @@ def _page(root: HtmlElement, page: Page) -> Parsed:
         one = dig(props, "review")
         if isinstance(one, dict) and (item := _item(one, dig(props, "businessUnit", default={}))):
             return listed([item], found=False)
-    items = [item for card in root.xpath("//article[contains(@class, 'review')] | //div[contains(@class, 'review-card')]") if (item := _card(card)) is not None]
+    items = [
+        item
+        for card in root.xpath("//article[contains(@class, 'review')] | //div[contains(@class, 'review-card')]")
+        if (item := _card(card)) is not None
+    ]
     if items:
         return listed(items, found=False)
     marked = schema_org.read(page, root)
-    return listed(marked.items, found=False, facts=marked.facts, note=None if marked.items else "no reviews of Trustpilot on this page")
+    return listed(
+        marked.items,
+        found=False,
+        facts=marked.facts,
+        note=None if marked.items else "no reviews of Trustpilot on this page",
+    )
 
 
 def _next(props: dict[str, Any]) -> Parsed:
@@ -168,7 +180,9 @@ def _card(card: HtmlElement) -> Item | None:
 
 
 def _api(data: dict[str, Any] | list[Any], url: str) -> Parsed:
-    reviews = next((one for one in walk(data, "reviews") if isinstance(one, list)), None) if isinstance(data, dict) else data
+    reviews = (
+        next((one for one in walk(data, "reviews") if isinstance(one, list)), None) if isinstance(data, dict) else data
+    )
     if reviews is None and isinstance(data, dict):
         said = text.line(data.get("message") or dig(data, "fault", "faultstring"))
         low = said.lower()

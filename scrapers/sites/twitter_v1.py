@@ -41,7 +41,9 @@ class TwitterV1(JsonScraper):
                 entries = _web(data)
         if not isinstance(entries, list):
             return unread("no `statuses` in this answer")
-        tweets = [one["tweet"] if isinstance(one.get("tweet"), dict) else one for one in dicts(entries)]  # archives wrap each
+        tweets = [
+            one["tweet"] if isinstance(one.get("tweet"), dict) else one for one in dicts(entries)
+        ]  # archives wrap each
         older = parameter(f"https://x.com/{text.line(dig(data, 'search_metadata', 'next_results'))}", "max_id")
         return listed(
             (item for one in tweets if (item := _item(one)) is not None),
@@ -84,7 +86,7 @@ def _item(one: dict[str, Any]) -> Item | None:
 
 
 def _time(raw: Any) -> Any:
-    """"Sat Jun 09 02:38:00 +0000 2018" in an order that dates know."""
+    """ "Sat Jun 09 02:38:00 +0000 2018" in an order that dates know."""
     if not isinstance(raw, str):
         return raw
     parts = raw.split()

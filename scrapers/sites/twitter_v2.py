@@ -17,7 +17,9 @@ from scrapers.readers.numbers import count
 from scrapers.sites._site import JsonScraper, Link, address, flags, key, listed, secret, unread
 from scrapers.sites.twitter_v1 import snowflake
 
-_FIELDS = "created_at,lang,author_id,conversation_id,referenced_tweets,public_metrics,edit_history_tweet_ids,note_tweet,geo"
+_FIELDS = (
+    "created_at,lang,author_id,conversation_id,referenced_tweets,public_metrics,edit_history_tweet_ids,note_tweet,geo"
+)
 _UNKNOWN = ("qme", "qht", "qam", "qst", "art", "und", "zxx")
 
 
@@ -32,7 +34,8 @@ class TwitterV2(JsonScraper):
         name="twitter_v2",
         title="X (Twitter) API v2",
         access="C",
-        terms="Pay per use: every post read is billed, so set a daily budget on the source. Scraping the site is forbidden. "
+        terms="Pay per use: every post read is billed, so set a daily budget on the source. Scraping the site is "
+        "forbidden. "
         "Posts deleted there must be deleted here.",
         hosts=("api.x.com", "api.twitter.com"),
         kinds=("post",),
@@ -56,7 +59,12 @@ class TwitterV2(JsonScraper):
         if link.at(0) == "hashtag" and link.at(1):
             return TwitterV2Params(query=f"#{link.path[1]}")
         name = link.at(0)
-        if len(link.path) == 1 and name and name.replace("_", "").isalnum() and name not in ("home", "explore", "search", "login", "i"):
+        if (
+            len(link.path) == 1
+            and name
+            and name.replace("_", "").isalnum()
+            and name not in ("home", "explore", "search", "login", "i")
+        ):
             return TwitterV2Params(query=f"from:{name}")
         return None
 
@@ -72,7 +80,9 @@ class TwitterV2(JsonScraper):
             expansions="author_id,geo.place_id",
             **{"tweet.fields": _FIELDS, "user.fields": "username,name,verified", "place.fields": "full_name"},
         )
-        return Request(url, headers={"authorization": f"Bearer {secret(params.bearer_token, 'bearer_token', 'twitter_v2')}"})
+        return Request(
+            url, headers={"authorization": f"Bearer {secret(params.bearer_token, 'bearer_token', 'twitter_v2')}"}
+        )
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, list):
@@ -85,7 +95,11 @@ class TwitterV2(JsonScraper):
             and (found := key(one.get("resource_id")) or key(one.get("value")))
         ]  # fmt: skip
         if "data" not in data and "meta" not in data:
-            return Parsed(Status.NOT_FOUND, gone=tuple(gone), note="the posts do not exist (any more)") if gone else _problem(data, errors, page)
+            return (
+                Parsed(Status.NOT_FOUND, gone=tuple(gone), note="the posts do not exist (any more)")
+                if gone
+                else _problem(data, errors, page)
+            )
         entries = dicts(data.get("data"))
         users = {key(one.get("id")): one for one in dicts(dig(data, "includes", "users"))}
         places = {key(one.get("id")): one for one in dicts(dig(data, "includes", "places"))}
@@ -97,13 +111,21 @@ class TwitterV2(JsonScraper):
         )
 
 
-def _item(one: dict[str, Any], users: dict[str | None, dict[str, Any]], places: dict[str | None, dict[str, Any]]) -> Item | None:
+def _item(
+    one: dict[str, Any], users: dict[str | None, dict[str, Any]], places: dict[str | None, dict[str, Any]]
+) -> Item | None:
     latest = key(one.get("id"))
     content = dig(one, "note_tweet", "text") or one.get("text")
     if latest is None or not isinstance(content, str):
         return None
-    versions = [found for raw in one.get("edit_history_tweet_ids") or [] if (found := key(raw))] if isinstance(one.get("edit_history_tweet_ids"), list) else []
-    identity = versions[0] if versions and latest in versions else latest  # an edit makes a new number; the first one stays
+    versions = (
+        [found for raw in one.get("edit_history_tweet_ids") or [] if (found := key(raw))]
+        if isinstance(one.get("edit_history_tweet_ids"), list)
+        else []
+    )
+    identity = (
+        versions[0] if versions and latest in versions else latest
+    )  # an edit makes a new number; the first one stays
     changed = identity != latest
     when = dates.read(one.get("created_at")) if not changed else snowflake(identity)
     if when.at is None:
@@ -130,7 +152,9 @@ def _item(one: dict[str, Any], users: dict[str | None, dict[str, Any]], places: 
         n_views=count(dig(numbers, "impression_count")),
         n_replies=count(dig(numbers, "reply_count")),
         flags=flags(
-            verified=user.get("verified"), repost="retweeted" in links or content.startswith("RT @"), quote="quoted" in links
+            verified=user.get("verified"),
+            repost="retweeted" in links or content.startswith("RT @"),
+            quote="quoted" in links,
         ),
     )
 

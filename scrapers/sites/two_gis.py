@@ -116,7 +116,9 @@ def _item(one: dict[str, Any]) -> Item | None:
     branch = key(dig(one, "object", "id"))
     provider = text.optional(one.get("provider"))
     own = https(one.get("url"))
-    url = own or (f"https://2gis.ru/reviews/{branch}/review/{identity}" if branch and provider in (None, "2gis") else None)
+    url = own or (
+        f"https://2gis.ru/reviews/{branch}/review/{identity}" if branch and provider in (None, "2gis") else None
+    )
     marks = flags(
         hidden=one.get("is_hidden"), verified=one.get("is_verified"), syndicated=bool(provider and provider != "2gis")
     )

@@ -16,7 +16,7 @@ from scrapers.item import Item
 from scrapers.readers import dates, text
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, flags, key, listed, parameter, secret, unread
+from scrapers.sites._site import JsonScraper, Link, address, flags, key, keys, listed, parameter, secret, unread
 
 VERSION = "5.199"
 _MENTION = re.compile(r"\[(?:id|club|public|event)\d+(?::[\w-]+)?\|([^\[\]|]{1,200})\]")
@@ -25,12 +25,14 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _WALL = re.compile(r"^(?:wall)?(-?\d+)_(\d+)")
 _TOPIC = re.compile(r"^topic-(\d+)_(\d+)")
 _ERRORS: dict[int, tuple[Status, float | None]] = {
-    1: (Status.BLOCKED, 60.0), 5: (Status.LOGIN, None), 6: (Status.BLOCKED, 1.0), 7: (Status.LOGIN, None), 9: (Status.BLOCKED, 3600.0),
-    10: (Status.BLOCKED, 60.0), 14: (Status.CAPTCHA, None), 15: (Status.LOGIN, None), 17: (Status.LOGIN, None), 18: (Status.NOT_FOUND, None),
-    19: (Status.NOT_FOUND, None), 27: (Status.LOGIN, None), 28: (Status.LOGIN, None), 29: (Status.BLOCKED, 86400.0), 30: (Status.LOGIN, None),
-    100: (Status.NOT_FOUND, None), 113: (Status.NOT_FOUND, None), 125: (Status.NOT_FOUND, None), 203: (Status.LOGIN, None),
-    212: (Status.LOGIN, None), 1116: (Status.LOGIN, None), 1117: (Status.LOGIN, None),
+    1: (Status.BLOCKED, 60.0), 6: (Status.BLOCKED, 1.0), 9: (Status.BLOCKED, 3600.0), 10: (Status.BLOCKED, 60.0),
+    29: (Status.BLOCKED, 86400.0),
+    14: (Status.CAPTCHA, None),
+    18: (Status.NOT_FOUND, None), 19: (Status.NOT_FOUND, None), 100: (Status.NOT_FOUND, None),
+    113: (Status.NOT_FOUND, None), 125: (Status.NOT_FOUND, None),
 }  # fmt: skip
+_LOGIN = (5, 7, 15, 17, 27, 28, 30, 203, 212, 1116, 1117)
+_ERRORS |= dict.fromkeys(_LOGIN, (Status.LOGIN, None))
 
 
 class VkParams(Params):
@@ -38,8 +40,12 @@ class VkParams(Params):
     owner: str | None = Field(None, description="Number of a wall: positive for a person, negative for a community")
     domain: str | None = Field(None, description="Short name of a wall, as in vk.com/NAME, instead of its number")
     post: str | None = Field(None, description="Number of a post of `owner`: its comments are read")
-    topic: str | None = Field(None, description="Number of a discussion of the community `owner`: its comments are read")
-    access_token: SecretStr | None = Field(None, description="Service token of your application; search may ask for a user's token")
+    topic: str | None = Field(
+        None, description="Number of a discussion of the community `owner`: its comments are read"
+    )
+    access_token: SecretStr | None = Field(
+        None, description="Service token of your application; search may ask for a user's token"
+    )
 
 
 class Vk(JsonScraper):
@@ -52,7 +58,9 @@ class Vk(JsonScraper):
         hosts=("api.vk.com",),
         kinds=("post", "comment"),
         host_interval_seconds=0.5,
-        credentials=(Credential("access_token", "Service token", "https://dev.vk.com/ru/api/access-token/getting-started"),),
+        credentials=(
+            Credential("access_token", "Service token", "https://dev.vk.com/ru/api/access-token/getting-started"),
+        ),
         robots=False,
         url_examples={
             "https://vk.com/wall-69459624_482121": {"owner": "-69459624", "post": "482121"},
@@ -91,7 +99,10 @@ class Vk(JsonScraper):
         method, query = _call(params, cursor, since)
         token = secret(params.access_token, "access_token", "vk")
         # The token goes in the header, which VK accepts, so that no log of addresses holds it.
-        return Request(address(f"https://api.vk.com/method/{method}", extended=1, v=VERSION, **query), headers={"authorization": f"Bearer {token}"})
+        return Request(
+            address(f"https://api.vk.com/method/{method}", extended=1, v=VERSION, **query),
+            headers={"authorization": f"Bearer {token}"},
+        )
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, dict) and isinstance(data.get("error"), dict):
@@ -105,7 +116,9 @@ class Vk(JsonScraper):
         if not isinstance(entries, list):
             return unread("no `response.items` in this answer")
         names = _names(answer)
-        owner = next((found for one in dicts(entries) if (found := key(one.get("owner_id")))), None) or parameter(page.url, "owner_id")
+        owner = next((found for one in dicts(entries) if (found := key(one.get("owner_id")))), None) or parameter(
+            page.url, "owner_id"
+        )
         topic = parameter(page.url, "topic_id")
         items, gone = _read(dicts(entries), names, owner, topic)
         return listed(items, found=True, gone=gone, next_cursor=_following(answer, len(entries), page.url))
@@ -114,7 +127,8 @@ class Vk(JsonScraper):
 def _call(params: VkParams, cursor: str | None, since: datetime | None) -> tuple[str, dict[str, Any]]:
     if params.query:
         return "newsfeed.search", {
-            "q": params.query, "count": 200, "start_from": cursor, "start_time": int(since.timestamp()) if since else None,
+            "q": params.query, "count": 200, "start_from": cursor,
+            "start_time": int(since.timestamp()) if since else None,
         }  # fmt: skip
     if params.topic and params.owner:
         return "board.getComments", {
@@ -131,7 +145,9 @@ def _call(params: VkParams, cursor: str | None, since: datetime | None) -> tuple
     raise BadParams("vk: give `query`, `owner` or `domain` (with `post` or `topic` for comments)")
 
 
-def _read(entries: list[dict[str, Any]], names: dict[int, str], owner: str | None, topic: str | None) -> tuple[list[Item], list[str]]:
+def _read(
+    entries: list[dict[str, Any]], names: dict[int, str], owner: str | None, topic: str | None
+) -> tuple[list[Item], list[str]]:
     items: list[Item] = []
     gone: list[str] = []
     stack = [(one, None) for one in reversed(entries)]  # type: list[tuple[dict[str, Any], str | None]]
@@ -159,26 +175,40 @@ def _identity(one: dict[str, Any], owner: str | None, topic: str | None) -> str 
     return f"{place}_{number}" if place else number
 
 
-def _item(one: dict[str, Any], identity: str, names: dict[int, str], parent: str | None, owner: str | None, topic: str | None) -> Item | None:
+def _item(
+    one: dict[str, Any], identity: str, names: dict[int, str], parent: str | None, owner: str | None, topic: str | None
+) -> Item | None:
     when = dates.read(one.get("date"))
     kind_of = one.get("type") if "source_id" in one else one.get("post_type")
-    if ("text" not in one and "copy_history" not in one) or kind_of in ("friend", "photo", "photo_tag", "wall_photo", "audio", "video"):
+    if ("text" not in one and "copy_history" not in one) or kind_of in (
+        "friend",
+        "photo",
+        "photo_tag",
+        "wall_photo",
+        "audio",
+        "video",
+    ):
         return None
     place = identity.rsplit("_", 1)[0]
     above = key(one.get("post_id")) if "id" in one else None
-    comment = topic is not None or above is not None or "parents_stack" in one or "reply_to_comment" in one or kind_of == "reply"
+    comment = (
+        topic is not None
+        or above is not None
+        or "parents_stack" in one
+        or "reply_to_comment" in one
+        or kind_of == "reply"
+    )
     content, repost = plain_vk(one.get("text")), dicts(one.get("copy_history"))
     if not content and repost:
         content = next((found for old in repost if (found := plain_vk(old.get("text")))), "")
     writer = integer(one.get("from_id")) or integer(one.get("source_id")) or integer(one.get("owner_id"))
-    stack = [found for raw in (one.get("parents_stack") or []) if (found := key(raw))] if isinstance(one.get("parents_stack"), list) else []
-    answered = key(one.get("reply_to_comment"))
-    if comment:
-        parent = (
-            f"{place}_{answered}" if answered else f"{place}_{stack[-1]}" if stack else parent or (f"{place}_{above}" if above else None)
-        )
-        if topic is not None:
-            parent = parent or f"{owner}_{topic}"
+    answered = key(one.get("reply_to_comment")) or next(iter(keys(one.get("parents_stack"))[::-1]), None)
+    if answered:
+        parent = f"{place}_{answered}"
+    elif above:
+        parent = parent or f"{place}_{above}"
+    elif topic is not None:
+        parent = parent or f"{owner}_{topic}"
     return Item(
         kind="comment" if comment else "post",
         external_id=identity,
@@ -213,7 +243,10 @@ def _names(answer: Any) -> dict[int, str]:
     """Names by number; communities are negative."""
     found: dict[int, str] = {}
     for one in dicts(dig(answer, "profiles")):
-        number, name = integer(one.get("id") or one.get("uid")), text.line(f"{one.get('first_name') or ''} {one.get('last_name') or ''}")
+        number, name = (
+            integer(one.get("id") or one.get("uid")),
+            text.line(f"{one.get('first_name') or ''} {one.get('last_name') or ''}"),
+        )
         if number is not None and name:
             found[number] = name
     for one in dicts(dig(answer, "groups")):

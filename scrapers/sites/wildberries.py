@@ -13,7 +13,20 @@ from scrapers.item import Item, Reply
 from scrapers.readers import dates, rating, text
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, body, edited, flags, joined, key, labelled, listed, nothing, unread
+from scrapers.sites._site import (
+    JsonScraper,
+    Link,
+    address,
+    body,
+    edited,
+    flags,
+    joined,
+    key,
+    labelled,
+    listed,
+    nothing,
+    unread,
+)
 
 SELLER = "https://feedbacks-api.wildberries.ru/api/v1/feedbacks"
 CARD = "https://card.wb.ru/cards/v4/detail"
@@ -22,8 +35,12 @@ TAKE = 5000
 
 class WildberriesParams(Params):
     nm: str | None = Field(None, description="Article of the product: the digits after /catalog/ in its address")
-    root: str | None = Field(None, description="Number that joins the variants of a product (imtId), when it is known already")
-    seller_token: SecretStr | None = Field(None, description="Seller's token for feedback: reads all own products instead")
+    root: str | None = Field(
+        None, description="Number that joins the variants of a product (imtId), when it is known already"
+    )
+    seller_token: SecretStr | None = Field(
+        None, description="Seller's token for feedback: reads all own products instead"
+    )
 
 
 class Wildberries(JsonScraper):
@@ -31,7 +48,8 @@ class Wildberries(JsonScraper):
         name="wildberries",
         title="Wildberries",
         access="A",
-        terms="The storefront's feedback file is open but undocumented: the newest thousand, about an hour old; read it rarely. "
+        terms="The storefront's feedback file is open but undocumented: the newest thousand, about an hour old; "
+        "read it rarely. "
         "Sellers should prefer the documented API with their token.",
         hosts=("feedbacks1.wb.ru", "feedbacks2.wb.ru", "card.wb.ru", "feedbacks-api.wildberries.ru"),
         kinds=("review",),
@@ -39,7 +57,13 @@ class Wildberries(JsonScraper):
         interval_seconds=4 * 3600,
         min_interval_seconds=3600,
         host_interval_seconds=5.0,
-        credentials=(Credential("seller_token", "Seller's token (optional)", "https://seller.wildberries.ru/supplier-settings/access-to-api"),),
+        credentials=(
+            Credential(
+                "seller_token",
+                "Seller's token (optional)",
+                "https://seller.wildberries.ru/supplier-settings/access-to-api",
+            ),
+        ),
         url_examples={"https://www.wildberries.ru/catalog/141519312/detail.aspx": {"nm": "141519312"}},
         verified="live: not verified",
         docs="https://dev.wildberries.ru/openapi/user-communication",

@@ -37,7 +37,10 @@ class Wordpress(JsonScraper):
         robots=False,
         url_examples={
             "https://blog.example.org/wp-json/wp/v2/comments": {"site": "https://blog.example.org"},
-            "https://blog.example.org/wp-json/wp/v2/comments?post=49": {"site": "https://blog.example.org", "post": "49"},
+            "https://blog.example.org/wp-json/wp/v2/comments?post=49": {
+                "site": "https://blog.example.org",
+                "post": "49",
+            },
         },
         verified="against recordings",
         docs="https://developer.wordpress.org/rest-api/reference/comments/",
@@ -112,7 +115,9 @@ def _rest(one: dict[str, Any]) -> Item | None:
         return None
     return _comment(
         identity,
-        one.get("content") if isinstance(one.get("content"), str) else dig(one, "content", "rendered") or dig(one, "content", "raw"),
+        one.get("content")
+        if isinstance(one.get("content"), str)
+        else dig(one, "content", "rendered") or dig(one, "content", "raw"),
         when,
         parent=one.get("parent"),
         post=one.get("post"),
@@ -187,7 +192,10 @@ def _comment(
         subject=text.optional(rich(subject)) or (number if number != "0" else None),
         n_likes=count(likes),
         flags=flags(
-            held=status in ("hold", "unapproved"), spam=status == "spam", hidden=status == "trash", pingback=sort in ("pingback", "trackback")
+            held=status in ("hold", "unapproved"),
+            spam=status == "spam",
+            hidden=status == "trash",
+            pingback=sort in ("pingback", "trackback"),
         ),
     )
 
@@ -244,11 +252,19 @@ def _rpc(root: etree._Element) -> Parsed:
         if identity is not None:
             items.append(
                 _comment(
-                    identity, value.get("content"), dates.read(value.get("date_created_gmt")), parent=value.get("parent"),
-                    post=value.get("post_id"), link=value.get("link"), author=value.get("author"), author_id=value.get("user_id"),
-                    status={"hold": "hold", "spam": "spam"}.get(str(value.get("status"))), sort=value.get("type"), subject=value.get("post_title"),
+                    identity,
+                    value.get("content"),
+                    dates.read(value.get("date_created_gmt")),
+                    parent=value.get("parent"),
+                    post=value.get("post_id"),
+                    link=value.get("link"),
+                    author=value.get("author"),
+                    author_id=value.get("user_id"),
+                    status={"hold": "hold", "spam": "spam"}.get(str(value.get("status"))),
+                    sort=value.get("type"),
+                    subject=value.get("post_title"),
                 )
-            )  # fmt: skip
+            )
         elif key(value.get("post_id")) and "post_content" in value:
             items.append(
                 Item(

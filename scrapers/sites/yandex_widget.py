@@ -35,7 +35,8 @@ class YandexWidget(Scraper):
         name="yandex_widget",
         title="Yandex Maps (widget)",
         access="A",
-        terms="The widget that owners put on their sites shows about five newest reviews and needs no key; everything else is behind "
+        terms="The widget that owners put on their sites shows about five newest reviews and needs no key; "
+        "everything else is behind "
         "robots.txt and a captcha. Owners find all reviews in Yandex Business; saved pages can be parsed.",
         hosts=("yandex.ru",),
         kinds=("review",),
@@ -76,8 +77,15 @@ class YandexWidget(Scraper):
 
 
 def _page(root: HtmlElement, page: Page) -> Parsed:
-    name = html.first(root, "//*[contains(@class, 'badge__') and contains(@class, 'name')]") or html.first(root, "//*[contains(@class, 'org-name') or contains(@class, 'orgpage-header-view__header')]") or html.first(root, "//h1")
-    mean = rating.read(html.first(root, "//*[contains(@class, 'stars-count')]") or html.first(root, "//*[contains(@class, 'business-summary-rating-badge-view__rating-count')]"))
+    name = (
+        html.first(root, "//*[contains(@class, 'badge__') and contains(@class, 'name')]")
+        or html.first(root, "//*[contains(@class, 'org-name') or contains(@class, 'orgpage-header-view__header')]")
+        or html.first(root, "//h1")
+    )
+    mean = rating.read(
+        html.first(root, "//*[contains(@class, 'stars-count')]")
+        or html.first(root, "//*[contains(@class, 'business-summary-rating-badge-view__rating-count')]")
+    )
     facts = {"rating_value": mean.value} if mean is not None and mean.value is not None else {}
     widget = html.by_class(root, "comment")
     items = [item for one in widget if (item := _comment(one, page.fetched_at, name)) is not None]
@@ -90,14 +98,19 @@ def _page(root: HtmlElement, page: Page) -> Parsed:
         found = _answers(json_data.loads(str(raw)))
         if found.items:
             return found
-    if root.xpath("//*[contains(@class, 'mini-badge') or contains(@class, 'badge__') or contains(@class, 'comments-list')]"):
+    if root.xpath(
+        "//*[contains(@class, 'mini-badge') or contains(@class, 'badge__') or contains(@class, 'comments-list')]"
+    ):
         return nothing("the widget shows no reviews", facts=facts)
     return unread("no reviews of Yandex Maps on this page")
 
 
 def _comment(card: HtmlElement, now: datetime | None, name: str | None) -> Item | None:
     """A review of the widget. It has no number and no exact time."""
-    author, said = html.first(card, ".//*[contains(@class, 'comment__name')]"), html.first(card, ".//*[contains(@class, 'comment__date')]")
+    author, said = (
+        html.first(card, ".//*[contains(@class, 'comment__name')]"),
+        html.first(card, ".//*[contains(@class, 'comment__date')]"),
+    )
     if author and said and author.endswith(said):
         author = author.removesuffix(said).strip() or None
     content = _CUT.sub("…", next((html.text_of(one) for one in html.by_class(card, "comment__text")), ""))
@@ -118,11 +131,19 @@ def _comment(card: HtmlElement, now: datetime | None, name: str | None) -> Item 
 
 def _view(card: HtmlElement, now: datetime | None, name: str | None) -> Item | None:
     """A review of the organisation's page."""
-    author = html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']") or html.first(card, ".//*[contains(@class, 'author-name')]") or html.first(card, ".//*[@itemprop='name']")
+    author = (
+        html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']")
+        or html.first(card, ".//*[contains(@class, 'author-name')]")
+        or html.first(card, ".//*[@itemprop='name']")
+    )
     content = next(
         (
             found
-            for path in (".//*[@itemprop='reviewBody']", ".//*[contains(@class, 'spoiler-view__text-container')]", ".//*[contains(@class, 'business-review-view__body')]")
+            for path in (
+                ".//*[@itemprop='reviewBody']",
+                ".//*[contains(@class, 'spoiler-view__text-container')]",
+                ".//*[contains(@class, 'business-review-view__body')]",
+            )
             for one in card.xpath(path)
             if (found := html.text_of(one))
         ),
@@ -133,15 +154,34 @@ def _view(card: HtmlElement, now: datetime | None, name: str | None) -> Item | N
         return None
     when = dates.read(html.first(card, ".//*[@itemprop='datePublished']/@content"))
     if when.at is None:
-        when = dates.read(html.first(card, ".//*[contains(@class, 'business-review-view__date')]"), now, languages=("ru",), zone=_ZONE)
-    said = html.first(card, ".//*[@itemprop='reviewRating']//*[@itemprop='ratingValue']/@content") or html.first(card, ".//*[@itemprop='ratingValue']/@content")
+        when = dates.read(
+            html.first(card, ".//*[contains(@class, 'business-review-view__date')]"), now, languages=("ru",), zone=_ZONE
+        )
+    said = html.first(card, ".//*[@itemprop='reviewRating']//*[@itemprop='ratingValue']/@content") or html.first(
+        card, ".//*[@itemprop='ratingValue']/@content"
+    )
     spoken = _SPOKEN.search(" ".join(str(one) for one in card.xpath(".//@aria-label")))
-    stars = rating.read(said or (spoken.group(1) if spoken else None), best=5, worst=1) or _stars(card.xpath(".//*[contains(@class, 'business-rating-badge-view__star')]"))
-    answer = next((found for path in (".//*[contains(@class, 'business-review-comment-content__bubble')]", ".//*[contains(@class, 'business-review-view__comment-text')]") for one in card.xpath(path) if (found := html.text_of(one))), "")
+    stars = rating.read(said or (spoken.group(1) if spoken else None), best=5, worst=1) or _stars(
+        card.xpath(".//*[contains(@class, 'business-rating-badge-view__star')]")
+    )
+    answer = next(
+        (
+            found
+            for path in (
+                ".//*[contains(@class, 'business-review-comment-content__bubble')]",
+                ".//*[contains(@class, 'business-review-view__comment-text')]",
+            )
+            for one in card.xpath(path)
+            if (found := html.text_of(one))
+        ),
+        "",
+    )
     profile = re.search(r"/user/(\w+)", html.first(card, ".//a[contains(@href, '/user/')]/@href") or "")
     return Item(
         kind="review",
-        external_id=key(card.get("data-review-id")) or key(card.get("data-id")) or content_id(name, author, when.at, content),
+        external_id=key(card.get("data-review-id"))
+        or key(card.get("data-id"))
+        or content_id(name, author, when.at, content),
         text=content,
         author=author,
         author_id=profile.group(1) if profile else None,
@@ -172,7 +212,11 @@ def _answers(data: Any) -> Parsed:
     items = [item for one in entries if (item := _answer(one)) is not None]
     params = next((one for one in walk(data, "params") if isinstance(one, dict) and "totalPages" in one), {})
     here, last = count(dig(params, "page")), count(dig(params, "totalPages"))
-    return listed(items, found=bool(lists) and not entries and bool(params), next_cursor=str(here + 1) if here and last and here < last else None)
+    return listed(
+        items,
+        found=bool(lists) and not entries and bool(params),
+        next_cursor=str(here + 1) if here and last and here < last else None,
+    )
 
 
 def _answer(one: dict[str, Any]) -> Item | None:

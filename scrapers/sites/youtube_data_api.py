@@ -15,14 +15,29 @@ from scrapers.readers import dates, text
 from scrapers.readers.html import language_code
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, body, edited, flags, key, listed, nothing, rich, secret, unread
+from scrapers.sites._site import (
+    JsonScraper,
+    Link,
+    address,
+    body,
+    edited,
+    flags,
+    key,
+    listed,
+    nothing,
+    rich,
+    secret,
+    unread,
+)
 
 API = "https://www.googleapis.com/youtube/v3"
 
 
 class YoutubeParams(Params):
     video: str | None = Field(None, description="Id of a video (11 characters): its comments are read")
-    channel: str | None = Field(None, description="Id of a channel (UC...): comments under all its videos, instead of one video")
+    channel: str | None = Field(
+        None, description="Id of a channel (UC...): comments under all its videos, instead of one video"
+    )
     key: SecretStr | None = Field(None, description="Key of the YouTube Data API")
 
 

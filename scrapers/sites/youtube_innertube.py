@@ -23,7 +23,8 @@ class YoutubeInnertube(JsonScraper):
         name="youtube_innertube",
         title="YouTube (web player's answers)",
         access="D",
-        terms="The player's inner endpoint is not public, changes often and gives relative times only: use the Data API. "
+        terms="The player's inner endpoint is not public, changes often and gives relative times only: use the "
+        "Data API. "
         "This reads answers that a person saved.",
         kinds=("comment",),
         verified="against recordings",
@@ -68,7 +69,11 @@ class YoutubeInnertube(JsonScraper):
 
 
 def _entity(
-    one: dict[str, Any], marks: dict[str, set[str]], parents: dict[str, str], now: datetime | None, languages: tuple[str, ...]
+    one: dict[str, Any],
+    marks: dict[str, set[str]],
+    parents: dict[str, str],
+    now: datetime | None,
+    languages: tuple[str, ...],
 ) -> Item | None:
     identity = key(dig(one, "properties", "commentId"))
     if identity is None:
@@ -82,7 +87,8 @@ def _entity(
         kind="comment",
         external_id=identity,
         text=body(dig(one, "properties", "content", "content")),
-        author=text.optional(dig(one, "author", "displayName")) or text.optional(dig(one, "properties", "authorButtonA11y")),
+        author=text.optional(dig(one, "author", "displayName"))
+        or text.optional(dig(one, "properties", "authorButtonA11y")),
         author_id=key(dig(one, "author", "channelId")),
         **when.fields(),
         parent_id=above,
@@ -133,7 +139,7 @@ def _when(raw: Any, now: datetime | None, languages: tuple[str, ...]) -> tuple[d
 
 
 def _count(short: Any, spoken: Any) -> int | None:
-    """"1.2K", or the words for the blind, which hold the exact number; empty means none."""
+    """ "1.2K", or the words for the blind, which hold the exact number; empty means none."""
     exact = re.search(r"\d[\d\s.,\u00a0\u202f]*\d{3}|\d+", spoken) if isinstance(spoken, str) else None
     rough = count(short) if isinstance(short, (str, int)) else None
     digits = re.sub(r"\D", "", exact.group()) if exact else ""
@@ -169,10 +175,16 @@ def _parents(holders: list[dict[str, Any]]) -> dict[str, str]:
     """Answers that are shown inside the thread of their parent."""
     found: dict[str, str] = {}
     for thread in walk(holders, "commentThreadRenderer"):
-        top = next((key(one.get("commentId")) for one in _views([thread.get("commentViewModel")] if isinstance(thread, dict) else [])), None)
+        top = next(
+            (
+                key(one.get("commentId"))
+                for one in _views(dicts(thread.get("commentViewModel")) if isinstance(thread, dict) else [])
+            ),
+            None,
+        )
         if top is None:
             continue
-        for one in _views([dig(thread, "replies")]):
+        for one in _views(dicts(dig(thread, "replies"))):
             identity = key(one.get("commentId"))
             if identity and identity != top:
                 found[identity] = top
@@ -188,7 +200,11 @@ def _continuation(holders: list[dict[str, Any]]) -> str | None:
     """The token of the next page: the last entry of the list itself, not of a thread's answers."""
     lists = [one for name in ("continuationItems", "contents") for one in walk(holders, name) if isinstance(one, list)]
     for entries in lists:
-        if not any(isinstance(one, dict) and ("commentThreadRenderer" in one or "commentRenderer" in one or "commentViewModel" in one) for one in entries):
+        if not any(
+            isinstance(one, dict)
+            and ("commentThreadRenderer" in one or "commentRenderer" in one or "commentViewModel" in one)
+            for one in entries
+        ):
             continue
         last = entries[-1] if entries else None
         token = next((key(one) for one in walk(dig(last, "continuationItemRenderer"), "token")), None)
