@@ -1,9 +1,9 @@
 """Near-duplicates: whether two texts are the same text, reposted, cut or retouched.
 
     normalised_hash(text) -> str      equal for texts that differ in case, punctuation, links and emoji only
-    signature(text) -> Signature      MinHash (Broder 1997) over word triples, or character runs where words are not spaced
+    signature(text) -> Signature      MinHash (Broder 1997) over word triples, or characters in unspaced scripts
     similarity(a, b) -> float         estimated Jaccard similarity, 0..1; 0.8 and more is a copy
-    bands(signature) -> list[str]     keys for a table or an index: copies share at least one (locality-sensitive hashing)
+    bands(signature) -> list[str]     keys for an index: copies share at least one (locality-sensitive hashing)
     to_bytes, from_bytes              a signature in 256 bytes
 
 The application keeps signatures and bands where it keeps its rows; nothing here grows with history.
@@ -44,7 +44,7 @@ def normalised_hash(text: str) -> str:
 
 def signature(text: str) -> Signature:
     """The MinHash of a text; `N_PERMUTATIONS` numbers."""
-    made = MinHash(num_perm=N_PERMUTATIONS, permutations=_permutations(), hashfunc=_hash)
+    made = _empty().copy()
     made.update_batch(_shingles(normalised(text)))
     return np.asarray(made.hashvalues, dtype=np.uint32)
 
@@ -85,9 +85,6 @@ def _hash(data: bytes) -> int:
 
 
 @lru_cache(maxsize=1)
-def _permutations() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """The permutations of `_SEED`, drawn once: making them costs more than using them."""
-    drawn: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]] = MinHash(
-        num_perm=N_PERMUTATIONS, seed=_SEED
-    ).permutations
-    return drawn
+def _empty() -> MinHash:
+    """A MinHash of nothing, to be copied: drawing its permutations costs more than using them."""
+    return MinHash(num_perm=N_PERMUTATIONS, seed=_SEED, hashfunc=_hash)

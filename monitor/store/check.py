@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from monitor.store.buckets import counts_from_rows, recompute, recompute_touched
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import hour_of, touch
-from monitor.store.search import fold
+from monitor.store.search import searchable
 from monitor.store.tables import Brand, Bucket, Incident, IncidentEvent, Judgement, Mention, Outbox, TouchedHour
 
 _SPAN = timedelta(days=31)
@@ -150,5 +150,5 @@ def _index(engine: Engine) -> None:
                 return
             session.execute(
                 text("INSERT INTO mention_search (rowid, body) VALUES (:id, :body)"),
-                [{"id": row[0], "body": fold(f"{row[1] or ''} {row[2]}")} for row in rows],
+                [{"id": row[0], "body": searchable(row[1], row[2])} for row in rows],
             )

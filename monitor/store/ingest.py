@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, text, update
 from sqlmodel import Session, col, select
 
 from monitor.store import meta
-from monitor.store.search import fold
+from monitor.store.search import searchable
 from monitor.store.tables import Mention, Revision, Signature, SignatureBand, TouchedHour
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _ingest_chunk(
             row["id"] = mention_id
         session.execute(
             text("INSERT INTO mention_search (rowid, body) VALUES (:id, :body)"),
-            [{"id": row["id"], "body": fold(f"{row['title'] or ''} {row['text']}")} for row in fresh],
+            [{"id": row["id"], "body": searchable(row["title"], row["text"])} for row in fresh],
         )
         if near_duplicates:
             counts.n_copies += _cluster(session, fresh, brand_id)
@@ -241,7 +241,7 @@ def _edit(session: Session, old: Mention, item: Item, digest: str, now: datetime
         old.score_state = "new" if (words.strip() or (item.title or "").strip()) else "none"
         session.execute(
             text("UPDATE mention_search SET body = :body WHERE rowid = :id"),
-            {"id": old.id, "body": fold(f"{item.title or ''} {words}")},
+            {"id": old.id, "body": searchable(item.title, words)},
         )
     if old.score_state == "none":
         old.sentiment = rating_sentiment(item.rating) if item.rating is not None else None
@@ -264,7 +264,7 @@ def _refresh(session: Session, old: Mention, item: Item) -> None:
 
 def _cluster(session: Session, rows: list[dict[str, Any]], brand_id: int) -> int:
     """Link near-duplicates to the first of their cluster; copies do not count. Returns how many copies were found."""
-    from scrapers import duplicates
+    from scrapers import duplicates  # datasketch and numpy: not for commands that store nothing
 
     n_copies = 0
     for row in sorted(rows, key=lambda row: (row["published_at"], row["id"])):

@@ -23,6 +23,11 @@ def fold(text: str | None) -> str:
     return _CJK.sub(lambda run: " " + " ".join(_bigrams(run.group())) + " ", unicodedata.normalize("NFC", kept))
 
 
+def searchable(title: str | None, text: str) -> str:
+    """What the index holds of a mention."""
+    return fold(f"{title} {text}" if title else text)
+
+
 def match_expression(query: str) -> str:
     """An FTS5 expression: all words must occur, the last as a prefix; "quoted words" as a phrase; -word must not.
 

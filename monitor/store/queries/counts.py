@@ -6,6 +6,7 @@ Unjudged texts wait: they are counted once judged.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,8 +81,6 @@ def total(session: Session, selection: Selection) -> Pair:
 
 def by_brand(session: Session, selection: Selection) -> dict[int, Pair]:
     """The same question asked of every active brand."""
-    import dataclasses
-
     brands = session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()
     return {
         brand: total(session, dataclasses.replace(selection, brand_id=brand)) for brand in brands if brand is not None
@@ -130,6 +129,17 @@ def ratings_by_location(
     return found
 
 
+def stars(session: Session, selection: Selection) -> list[tuple[float, int]]:
+    """(stars, how many) of the selection."""
+    about = sentiment_about(selection.topics) if selection.topics else None
+    statement = select(Mention.rating, func.count()).select_from(Mention)
+    if about is not None:
+        statement = statement.join(about, about.c.mention_id == Mention.id)
+    conditions = mention_conditions(session, selection, about=about)
+    rows = session.execute(statement.where(*conditions, col(Mention.rating).is_not(None)).group_by(col(Mention.rating)))
+    return [(float(value), int(n)) for value, n in rows]
+
+
 def coverage_by_hour(
     session: Session, brand_id: int, source_ids: tuple[int, ...], *, start: datetime, end: datetime
 ) -> list[tuple[datetime, int, int]]:
@@ -153,8 +163,6 @@ def coverage_by_hour(
 def _pairs(session: Session, selection: Selection, dimension: str | None) -> dict[Any, Pair]:
     before = selection.before()
     found: dict[Any, dict[bool, Count]] = defaultdict(dict)
-    import dataclasses
-
     both = dataclasses.replace(selection, start=before.start)
     if selection.countable:
         current = case((col(Bucket.hour_at) >= selection.start, 1), else_=0)

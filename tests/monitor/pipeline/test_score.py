@@ -1,0 +1,128 @@
+"""Scoring: everything gets a judgement or a mark, once, whatever the model does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sqlmodel import select
+
+from monitor.pipeline.context import Context
+from monitor.pipeline.score import score
+from monitor.store import meta
+from monitor.store.catalogue import ensure_import
+from monitor.store.engine import reading, writing
+from monitor.store.ingest import ingest
+from monitor.store.judgements import correct
+from monitor.store.tables import Brand, Judgement, Mention, TopicTag
+from tests.monitor import support
+from tests.monitor.support import NOW, WordScorer, item
+
+
+def fill(context: Context, *texts: str) -> None:
+    with writing(context.engine) as session:
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        source_id = ensure_import(session, "a", now=NOW).id or 0
+        ingest(session, [item(n, text) for n, text in enumerate(texts)], brand_id=brand_id, source_id=source_id, origin="a",
+               now=NOW, near_duplicates=False)  # fmt: skip
+
+
+def states(context: Context) -> dict[str, str]:
+    with reading(context.engine) as session:
+        return {mention.text: mention.score_state for mention in session.exec(select(Mention))}
+
+
+def test_judges_everything_once(tmp_path: Path) -> None:
+    scorer = WordScorer()
+    context = support.context(tmp_path, scorer=scorer)
+    fill(context, *(f"late {n}" for n in range(1300)))
+    assert score(context).n_new == 1300
+    assert score(context).n_seen == 0
+    assert len(scorer.seen) == 1300
+    with reading(context.engine) as session:
+        mention = session.exec(select(Mention).limit(1)).one()
+        assert (mention.sentiment, mention.language, mention.model, mention.p_negative) == (
+            "negative",
+            "en",
+            "words@1",
+            0.9,
+        )
+        assert session.exec(select(TopicTag.topic).where(TopicTag.mention_id == mention.id)).all() == ["waiting"]
+        judgement = session.exec(select(Judgement).where(Judgement.mention_id == mention.id)).one()
+        assert judgement.topics == [{"topic": "waiting", "p": 0.9, "sentiment": "negative"}]
+
+
+def test_a_poisonous_text_blocks_nobody(tmp_path: Path) -> None:
+    context = support.context(tmp_path, scorer=WordScorer(poison=["arsenic"]))
+    fill(context, *(f"good {n}" for n in range(100)), "arsenic", *(f"late {n}" for n in range(100)))
+    tally = score(context)
+    assert (tally.n_new, tally.n_failed) == (200, 1)
+    assert [text for text, state in states(context).items() if state == "failed"] == ["arsenic"]
+    with reading(context.engine) as session:
+        failed = session.exec(select(Mention).where(Mention.score_state == "failed")).one()
+        assert "RuntimeError: poisoned" in (failed.score_error or "")
+
+
+def test_a_text_that_kills_the_process_is_found_and_marked(tmp_path: Path) -> None:
+    class Killer(WordScorer):
+        def score(self, texts, **options):  # type: ignore[no-untyped-def]
+            if any("boom" in text for text in texts):
+                raise KeyboardInterrupt  # as a death: nothing of this batch is written, nothing is cleaned up
+            return super().score(texts, **options)
+
+    context = support.context(tmp_path, scorer=Killer())
+    fill(context, "good 1", "boom", "late 2")
+    for _ in range(4):
+        try:
+            score(context)
+        except KeyboardInterrupt:
+            continue
+    assert states(context) == {"good 1": "done", "boom": "failed", "late 2": "done"}
+    with reading(context.engine) as session:
+        assert "died" in (session.exec(select(Mention.score_error).where(Mention.text == "boom")).one() or "")
+        assert meta.get(session, "score.in_flight") == ""
+
+
+def test_a_note_of_a_finished_batch_is_harmless(tmp_path: Path) -> None:
+    context = support.context(tmp_path)
+    fill(context, "good")
+    score(context)
+    with writing(context.engine) as session:
+        meta.put(session, "score.in_flight", json.dumps([1, 2, 3]))
+    fill(context, "good", "bad")
+    assert score(context).n_seen == 1
+
+
+def test_an_edit_during_scoring_gets_its_own_judgement(tmp_path: Path) -> None:
+    class Editing(WordScorer):
+        def score(self, texts, **options):  # type: ignore[no-untyped-def]
+            if not self.seen:
+                fill(context, "late now")
+            return super().score(texts, **options)
+
+    scorer = Editing()
+    context = support.context(tmp_path, scorer=scorer)
+    fill(context, "good at first")
+    score(context)
+    assert scorer.seen == ["good at first", "late now"]
+    with reading(context.engine) as session:
+        mention = session.exec(select(Mention)).one()
+        assert (mention.text, mention.sentiment, mention.score_state) == ("late now", "negative", "done")
+
+
+def test_a_correction_always_wins(tmp_path: Path) -> None:
+    context = support.context(tmp_path)
+    fill(context, "late")
+    score(context)
+    with writing(context.engine) as session:
+        mention = session.exec(select(Mention)).one()
+        correct(session, mention, actor="anna", now=NOW, sentiment="positive")
+        correct(session, mention, actor="anna", now=NOW, topics=[("price", "neutral")])
+        mention.score_state = "new"  # as re-scoring with another model does
+        session.add(mention)
+    score(context)
+    with reading(context.engine) as session:
+        mention = session.exec(select(Mention)).one()
+        assert (mention.sentiment, mention.corrected, mention.score_state) == ("positive", True, "done")
+        assert [(t.topic, t.sentiment) for t in session.exec(select(TopicTag))] == [("price", "neutral")]
+        assert session.exec(select(Judgement)).one().sentiment == "negative"  # what the model said is kept
