@@ -1,5 +1,5 @@
-"""The shipped network on a CPU: n-gram half in numpy, encoder half in onnxruntime, int8. Neither torch nor
-transformers is imported.
+"""The shipped network on a CPU: n-gram half in numpy, encoder half in onnxruntime (int8 where that is faster).
+Neither torch nor transformers is imported.
 
 On a GPU (`OnTorch`) the encoder half runs in torch, in half precision.
 """
@@ -26,6 +26,7 @@ _OUTPUTS = ("sentiment", "topics", "topic_sentiment", "pooled")
 EncoderRun = Callable[
     [npt.NDArray[np.int64], Floats], Sequence[Floats]
 ]  # ids, mask -> encoder's outputs, as `graph.OUTPUTS`
+_INT8_WIDTH = 384  # benchmarks/scoring.py: narrower encoders gain nothing from int8, so they keep exact weights
 _BLOCK = 16_384  # n-grams gathered at once
 TOKEN_BUDGET = 2048  # benchmarks/scoring.py: larger batches leave the cache, smaller ones pay per call
 
@@ -59,7 +60,7 @@ def revision_of(directory: Path, config: Mapping[str, Any]) -> str:
 class Embedded:
     """Backend of the shipped network, or of any directory that `monitor model train` wrote. Raises WeightsMissing."""
 
-    def __init__(self, directory: Path = DIRECTORY, *, threads: int | None = None, int8: bool = True) -> None:
+    def __init__(self, directory: Path = DIRECTORY, *, threads: int | None = None, int8: bool | None = None) -> None:
         from tokenizers import Tokenizer
 
         from models.tokenizer import TextEncoder
@@ -80,6 +81,8 @@ class Embedded:
             kept_buckets=tensors["ngram_buckets"],
         )
         self._budget = TOKEN_BUDGET
+        if int8 is None:
+            int8 = int(config["hidden_size"]) >= _INT8_WIDTH
         self._run = self._start(directory, config, tensors, threads=threads, int8=int8)
 
     def _start(

@@ -153,6 +153,8 @@ def pretrained(name: str, *, revision: str | None, offline: bool | None) -> tupl
     """(model, tokenizer); errors of many kinds (network, missing files, unknown architecture) become WeightsMissing."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    if name.startswith(("/", ".", "~")) and not Path(name).is_dir():
+        raise WeightsMissing(f"model {name!r}: no such directory")
     options: dict[str, Any] = {"trust_remote_code": False, "revision": revision or "main"}
     if offline:
         options["local_files_only"] = True  # left out, HF_HUB_OFFLINE decides

@@ -69,6 +69,8 @@ def load(
     else:
         from models.hub import HubClassifier
 
+        if topics not in (None, "embedded", "lexicon"):
+            raise ModelError(f"topics is {topics!r}; allowed: 'embedded', 'lexicon'")
         if name == "lexicon":
             raise ModelError(
                 "'lexicon' tags topics and judges no sentiment; load a network with topics='lexicon' instead"
@@ -97,8 +99,6 @@ def _own_directory(name: str | None) -> Path | None:
 
 
 def _second(topics: str | None, backend: Backend, threads: int | None) -> Tagger:
-    if topics not in (None, "embedded", "lexicon"):
-        raise ModelError(f"topics is {topics!r}; allowed: 'embedded', 'lexicon'")
     if topics == "embedded" or (topics is None and (DIRECTORY / "model.safetensors").is_file()):
         return SecondNetwork(Embedded(DIRECTORY, threads=threads))
     return TriggerWords(lexicon(), backend)

@@ -86,8 +86,9 @@ class TriggerWords:
 
 
 def tags_of(outputs: Outputs, topics: Sequence[str], thresholds: Floats) -> list[Tags]:
-    """Tags of the topics that reach their threshold, likeliest first."""
-    assert outputs.topics is not None and outputs.topic_sentiment is not None
+    """Tags of the topics that reach their threshold, likeliest first; none from a network without topic heads."""
+    if outputs.topics is None or outputs.topic_sentiment is None:
+        return [()] * len(outputs.sentiment)
     found: list[list[TopicTag]] = [[] for _ in range(len(outputs.topics))]
     rows, columns = np.nonzero(outputs.topics >= thresholds)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny(tiny_directory: Path) -> ModelScorer:
     return load(str(tiny_directory), device=None, threads=1)
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint() -> Callable[[Path, dict[int, str]], Path]:
+    return write_checkpoint
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.base import Judgement, Sentiment, Span, TopicTag
+from models.errors import ModelError
+from models.evaluate import evaluate, interval, table
+
+
+class Parrot:
+    """Judges what the text says: "negative", "price:positive"; a text "?" cannot be judged."""
+
+    name, revision = "parrot", "1"
+
+    def score(
+        self,
+        texts: Sequence[str],
+        *,
+        languages: Sequence[str | None] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Judgement]:
+        return [self._judge(text) for text in texts]
+
+    def _judge(self, text: str) -> Judgement:
+        if text == "?":
+            return Judgement(None, None, 0, 0, 0, (), "parrot@1", error="cannot")
+        said: Sentiment = next((s for s in ("negative", "positive") if text.startswith(s)), "neutral")  # type: ignore[assignment]
+        p = {"negative": 0.1, "neutral": 0.1, "positive": 0.1} | {said: 0.8}
+        tags = tuple(
+            TopicTag(word.split(":")[0], 0.9, word.split(":")[1])  # type: ignore[arg-type]
+            for word in text.split()
+            if ":" in word
+        )
+        return Judgement("en", said, p["negative"], p["neutral"], p["positive"], tags, "parrot@1")
+
+    def highlight(self, text: str, *, topic: str | None = None) -> list[Span]:
+        return []
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        return np.zeros((len(texts), 2), np.float32)
+
+
+ROWS = [
+    ("negative 1", "negative", "en"),
+    ("negative 2", "positive", "en"),
+    ("positive 3", "positive", "ru"),
+    ("neutral 4", "1", "ru"),
+    ("?", "2", "ru"),
+    ("neutral 5", "angry", "ru"),
+]
+
+
+def write(path: Path, kind: str) -> Path:
+    target = path / f"labelled.{kind}"
+    if kind == "csv":
+        target.write_text("text,label,language\n" + "".join(f"{a},{b},{c}\n" for a, b, c in ROWS), encoding="utf-8-sig")
+    elif kind == "jsonl":
+        rows = [json.dumps({"text": a, "label": b, "language": c}) for a, b, c in ROWS]
+        target.write_text("\n".join(rows), encoding="utf-8")
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(
+            pa.Table.from_pylist([dict(zip(("text", "label", "language"), r, strict=True)) for r in ROWS]), target
+        )
+    return target
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_the_table_by_hand(tmp_path: Path, kind: str) -> None:
+    found = evaluate(write(tmp_path, kind), scorer=Parrot(), by=("language",))
+    everything, english, russian = found.rows
+    # labels: neg pos pos neu pos; said: neg neg pos neu -
+    assert (everything.n, everything.n_failed) == (5, 1)
+    assert everything.accuracy.value == pytest.approx(3 / 5)
+    assert everything.f1 == pytest.approx({"negative": 2 / 3, "neutral": 1.0, "positive": 1 / 2})
+    assert everything.macro_f1.value == pytest.approx((2 / 3 + 1 + 1 / 2) / 3)
+    assert everything.macro_f1.low <= everything.macro_f1.value <= everything.macro_f1.high
+    # of the four judged, three are right at a confidence of 0.8
+    assert everything.calibration_error == pytest.approx(0.05)
+    assert english.f1["neutral"] is None
+    assert english.value == "en"
+    assert russian.n == 3
+    assert len(found.skipped) == 1
+    assert "row 6: label 'angry'" in found.skipped[0]
+    text = table(found)
+    assert "language ru" in text
+    assert "60.0" in text
+
+
+def test_topics_are_measured_where_they_were_labelled_for(tmp_path: Path) -> None:
+    target = tmp_path / "topics.jsonl"
+    rows = [{"text": f"price:positive {i}", "topics": "price", "sentiments": "2"} for i in range(10)]
+    rows += [{"text": f"nothing {i}", "topics": "price", "sentiments": "0"} for i in range(2)]
+    rows += [{"text": f"price:negative {i}", "topics": ""} for i in range(5)]
+    rows = [{**row, "labelled_for": "price"} for row in rows]
+    rows += [{"text": f"price:negative {i}", "topics": "staff", "labelled_for": "staff"} for i in range(5)]
+    target.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = evaluate(target, scorer=Parrot())
+    (price,) = found.topics
+    assert (price.topic, price.n, price.n_positive) == ("price", 17, 12)
+    assert price.precision == pytest.approx(10 / 15)
+    assert price.recall == pytest.approx(10 / 12)
+    assert price.sentiment_accuracy == 1.0
+    assert found.topic_macro_f1 == price.f1.value
+    assert "price" in table(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "words,label\nx,0\n", "column 'text' is missing; there are: words, label"),
+        ("a.csv", "text,stars\nx,0\n", "neither a column 'label' nor 'topics'"),
+        ("a.csv", "text,label\nx,hot\n", "no labelled row"),
+        ("a.jsonl", "{\n", "line 1 is not JSON"),
+        ("a.txt", "x", r"\.txt; csv, tsv, jsonl and parquet can be read"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    target = tmp_path / name
+    target.write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match=message) as caught:
+        evaluate(target, scorer=Parrot())
+    assert name in str(caught.value)
+
+
+def test_the_interval_has_its_nominal_width() -> None:
+    """A share of 0.3 of 400: the normal approximation gives 0.3 +- 0.045."""
+    values = np.arange(400) < 120
+    found = interval(lambda at: float(values[at].mean()), 400, np.random.default_rng(0))
+    assert found.value == pytest.approx(0.3)
+    assert found.low == pytest.approx(0.255, abs=0.012)
+    assert found.high == pytest.approx(0.345, abs=0.012)
