@@ -1,0 +1,111 @@
+"""Excel workbooks and Parquet files, row by row."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scrapers.errors import BadParams
+from scrapers.imports.run import Progress, Raw
+from scrapers.imports.tables import _is_header, _unique
+
+LARGEST_UNZIPPED = 512 * 1024 * 1024
+
+
+def xlsx(file: BinaryIO, progress: Progress | None, total: int) -> tuple[list[str], Iterator[Raw]]:
+    """Columns and rows of the first sheet that has any. Numbers count as the spreadsheet shows them."""
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if sum(one.file_size for one in archive.infolist()) > LARGEST_UNZIPPED:
+                raise BadParams(f"the workbook unpacks to more than {LARGEST_UNZIPPED // 2**20} MB")
+        file.seek(0)
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as problem:
+        raise BadParams(f"is no Excel workbook: {problem}") from None
+    for sheet in book.worksheets:
+        rows = sheet.iter_rows(values_only=True)
+        for number, first in enumerate(rows, 1):
+            head = [_shown(one) for one in first]
+            if any(head):
+                while head and not head[-1]:
+                    head.pop()
+                named = _is_header(head)
+                columns = _unique(head if named else [str(place) for place in range(1, len(head) + 1)])
+                count = sheet.max_row or 0
+                return columns, _sheet_rows(first if not named else None, rows, columns, number, progress, total, count)
+    return [], iter(())
+
+
+def _sheet_rows(
+    first: tuple[Any, ...] | None,
+    rows: Iterator[tuple[Any, ...]],
+    columns: list[str],
+    start: int,
+    progress: Progress | None,
+    total: int,
+    count: int,
+) -> Iterator[Raw]:
+    if first is not None:
+        yield Raw(start, _cells(first, columns))
+    for number, row in enumerate(rows, start + 1):
+        if progress is not None and number % 500 == 0 and count:
+            progress(min(total, total * number // count), total)
+        if any(one is not None and str(one).strip() for one in row):
+            yield Raw(number, _cells(row, columns))
+    if progress is not None:
+        progress(total, total)
+
+
+def _cells(row: tuple[Any, ...], columns: list[str]) -> dict[str, Any]:
+    return {name: _value(one) for name, one in zip(columns, row, strict=False)}
+
+
+def _value(cell: Any) -> Any:
+    """Dates stay dates (a date without a time is its day), errors of formulas are nothing."""
+    if (
+        isinstance(cell, str)
+        and cell.startswith("#")
+        and cell in ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!")
+    ):
+        return None
+    if isinstance(cell, dt.datetime) and (cell.hour, cell.minute, cell.second) == (0, 0, 0):
+        return cell.date().isoformat()
+    if isinstance(cell, dt.datetime):
+        return cell.replace(microsecond=0).isoformat()
+    if isinstance(cell, dt.date):
+        return cell.isoformat()
+    if isinstance(cell, (dt.time, dt.timedelta)):
+        return str(cell)
+    return cell
+
+
+def _shown(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def parquet(path: Path | BinaryIO, progress: Progress | None, total: int) -> tuple[list[str], Iterator[Raw]]:
+    """Columns and rows of a Parquet file; rows count from 1."""
+    import pyarrow as arrow
+    from pyarrow import parquet as files
+
+    try:
+        file = files.ParquetFile(path)
+    except (arrow.ArrowException, OSError) as problem:
+        raise BadParams(f"is no Parquet file: {problem}") from None
+
+    def rows() -> Iterator[Raw]:
+        number, count = 0, file.metadata.num_rows
+        for batch in file.iter_batches(batch_size=1000):
+            for row in batch.to_pylist():
+                number += 1
+                yield Raw(number, {name: _value(one) for name, one in row.items()})
+            if progress is not None and count:
+                progress(total * number // count, total)
+
+    return list(file.schema_arrow.names), rows()
