@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import nbdtrik
 
+from alerts.decision import Decision, interval, nothing
 from alerts.errors import BadRule
 from alerts.evidence import tail
 from alerts.panel import Panel, Verdicts
@@ -22,65 +20,7 @@ from alerts.settings import Settings
 from alerts.state import State
 from alerts.threshold import threshold
 
-__all__ = ["Decision", "Detector", "decide", "detect", "interval"]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the detector says about one series at one time.
-
-    `observed`, `expected`, `low`, `high` (95 % interval of what is usual) and `p_value` belong to the time since the
-    most probable onset: the last `window_steps` steps, from `since` on. `score` is the decimal log of the Bayes factor
-    for an outbreak, comparable over all series; `news` is the score where it is above the recent ones, else negative.
-    `active` is score >= `threshold` with the minimum evidence: true for as long as the deviation lasts. `alarm` is
-    news >= `threshold` with the same evidence: true when it begins or grows; one deviation alarms once. `share` and
-    `share_before` compare the negative share. `shifted` is the probability that all volume moved (campaign, holiday).
-    `windows` has (observed, expected) of every window by its steps.
-    """
-
-    at: dt.datetime
-    signal: str
-    score: float
-    news: float
-    threshold: float
-    alarm: bool
-    active: bool
-    observed: float
-    expected: float
-    low: float
-    high: float
-    ratio: float
-    p_value: float
-    window_steps: int
-    step_seconds: int
-    since: dt.datetime
-    total: float | None
-    expected_total: float | None
-    share: float | None
-    share_before: float | None
-    shifted: float
-    holiday: bool
-    short_history: bool
-    missing: bool
-    suspect_zero: bool
-    ignored: bool = False  # too old to be news
-    windows: Mapping[int, tuple[float, float]] = field(default_factory=dict, compare=False)
-
-    @property
-    def excess(self) -> float:
-        """Observed above expected."""
-        return self.observed - self.expected
-
-    @property
-    def confounders(self) -> tuple[str, ...]:
-        """What else could explain the number: `holiday`, `campaign`, `short_history`, `gap`."""
-        found = {
-            "holiday": self.holiday,
-            "campaign": self.shifted > 0.5 and (self.total or 0) > (self.expected_total or 0),
-            "short_history": self.short_history,
-            "gap": self.suspect_zero,
-        }
-        return tuple(name for name, true in found.items() if true)
+__all__ = ["Decision", "Detector", "decide", "detect"]
 
 
 class Detector:
@@ -152,12 +92,9 @@ class Detector:
         return self._decide(self.panel.judge(), row)
 
     def _nothing(self, row: Row, *, ignored: bool = False) -> Decision:
-        return Decision(
-            at=row.at, signal="negative", score=-math.inf, news=-math.inf, threshold=self.threshold, alarm=False,
-            active=False, observed=0.0, expected=0.0, low=0.0, high=0.0, ratio=1.0, p_value=1.0, window_steps=1,
-            step_seconds=self.settings.step_seconds, since=row.at, total=None, expected_total=None, share=None,
-            share_before=None, shifted=0.0, holiday=False, short_history=self.short_history, missing=row.missing,
-            suspect_zero=False, ignored=ignored,
+        return nothing(
+            row, signal="negative", threshold=self.threshold, step_seconds=self.settings.step_seconds,
+            short_history=self.short_history, ignored=ignored,
         )  # fmt: skip
 
     @property
@@ -247,14 +184,6 @@ def _variance(state: State, index: int, steps: int) -> float:
     expected = state["row_expected"][index, :steps]
     shared = float(state["row_level"][index, 0]) * (float(expected.sum()) ** 2 - float(expected @ expected))
     return float(state["row_variance"][index, :steps].sum()) + shared
-
-
-def interval(mean: float, variance: float, *, p_outside: float = 0.05) -> tuple[float, float]:
-    """Central interval of a negative binomial of this mean and variance, whole numbers."""
-    ratio = max(variance / mean, 1.001)
-    shape, p = mean / (ratio - 1), 1 / ratio
-    low, high = (float(nbdtrik(q, shape, p)) for q in (p_outside / 2, 1 - p_outside / 2))
-    return (math.ceil(low) if low > 0 else 0.0), max(math.ceil(high), 0.0)
 
 
 def detect(

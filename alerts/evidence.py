@@ -144,12 +144,16 @@ def mixture(state: State, at: Expectation, *, age: int = 0) -> Mixture:
     noise = (at.others_dispersion - 1) / due + at.others_dispersion / (at.others_count + 1) + 1e-4
     shape = 1 / noise
     move = np.where(known, (shape + others) / (shape + due), 1.0)
-    wide = np.full_like(due, prior.shift_shape)
-    move_wide = np.where(known, (wide + others) / (wide + due), 1.0)
+    seen, gone = np.full_like(due, prior.shift_shape), np.full_like(due, prior.shift_shape)
+    if age + 1 < state.span:
+        yesterday = prior.shift_memory * state["row_shift"][:, age + 1]
+        seen += yesterday * state["row_others"][:, age + 1]
+        gone += yesterday * state["row_due"][:, age + 1]
+    move_wide = np.where(known, (seen + others) / (gone + due), 1.0)
     p = np.where(state["row_holiday"][:, age] > 0, prior.p_shift_holiday, prior.p_shift)
     if age + 1 < state.span:
         p = p + (1 - p) * prior.p_shift_stays * state["row_shift"][:, age + 1]
-    odds = log_negative_binomial(others, due, wide) - log_negative_binomial(others, due, shape)
+    odds = log_negative_binomial(others, due * seen / gone, seen) - log_negative_binomial(others, due, shape)
     odds += np.log(p / (1 - p))
     p_shift = np.where(known, 1 / (1 + np.exp(-np.clip(odds, -50, 50))), 0.0)
 
@@ -163,7 +167,7 @@ def mixture(state: State, at: Expectation, *, age: int = 0) -> Mixture:
     weight[..., usual] = grid * (1 - p_shift)[:, None, None]
     weight[..., shifted] = grid.sum(axis=2)[..., None] * prior.shift_elasticity_weights * p_shift[:, None, None]
     error[:, usual] = beta**2 / (shape + others)[:, None]
-    error[:, shifted] = beta_shift**2 / (wide + others)[:, None]
+    error[:, shifted] = beta_shift**2 / (seen + others)[:, None]
     relative = (phi * at.level_error[:, None])[..., None] + (at.spread[:, None] + error)[:, None]
     ratio = phi[:, None] + relative * mean
     flat = (state.n, len(phi) * width)

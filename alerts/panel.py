@@ -124,7 +124,10 @@ class Panel:
         factors = self.hypotheses.log_factors(self.state)
         top = factors.max(axis=1)
         score = (top + np.log(np.exp(factors - top[:, None]).sum(axis=1))) / LN10
-        here = self.state["row_coverage"][:, 0] > 0
+        covered = self.state["row_coverage"] > 0
+        broken = (covered & (self.state["row_real"] < 0.5)).any(axis=1)
+        score -= np.where(broken, self.prior.outage_penalty, 0.0)
+        here = covered[:, 0]
         peak = self.state["peak"][:, 0] - self.prior.fade_per_day * self.settings.step_seconds / DAY
         news = np.where(score > peak, score, np.minimum(score - peak - 1, score))
         steps = self.hypotheses.steps[factors.argmax(axis=1)]

@@ -20,10 +20,10 @@ class Prior:
 
     # Level: two memories of the count itself, and a long memory of the share times a short one of the volume.
     half_life_levels: tuple[float, float] = (21.0, 70.0)
-    half_life_share: float = 120.0
+    half_life_share: float = 180.0
     half_life_total: float = 21.0
     half_life_others: float = 28.0
-    half_life_phase: float = 70.0
+    half_life_phase: float = 150.0
     half_life_dispersion: float = 90.0
     half_life_memory: float = 34.0  # of the evidence which memory predicts best
     pseudo_count: float = 0.3
@@ -33,7 +33,7 @@ class Prior:
     dispersions: tuple[float, ...] = (1.02, 1.3, 1.75, 2.5, 4.0, 7.0, 14.0, 30.0)
     dispersion_weights: tuple[float, ...] = (0.20, 0.22, 0.20, 0.15, 0.10, 0.07, 0.04, 0.02)
     elasticities: tuple[float, ...] = (0.0, 0.5, 1.0)
-    elasticity_weights: tuple[float, ...] = (0.3, 0.3, 0.4)
+    elasticity_weights: tuple[float, ...] = (0.2, 0.3, 0.5)
     half_life_grid: float = 230.0
 
     # Shift: the volume of everything jumps (campaign, holiday, a site that vanished) by a gamma factor of this shape,
@@ -42,6 +42,7 @@ class Prior:
     p_shift_holiday: float = 0.5
     p_shift_stays: float = 0.7
     shift_shape: float = 0.8
+    shift_memory: float = 1.0  # how much of yesterday's movement counts, when yesterday was shifted
     shift_elasticities: tuple[float, float] = (1.0, 0.0)
     shift_elasticity_weights: tuple[float, float] = (0.9, 0.1)
 
@@ -61,4 +62,5 @@ class Prior:
 
     # A collector that breaks without saying so, and a level that changed for good.
     p_false_zero: float = 0.02
+    outage_penalty: float = 0.7  # off the score while such zeros are among the newest rows: backlogs come in lumps
     new_normal_days: float = 14.0
