@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,7 @@ def topic_chart(data: WeeklyData, t: Translator) -> Chart | None:
     if not rows:
         return None
     title = t.gettext("Complaints by topic")
-    with _lock:
+    with _drawing():
         figure, axes = _figure(0.9 + 0.34 * len(rows))
         positions = range(len(rows))
         axes.barh(positions, [line.now.n_negative for line in rows], height=0.58, color=NEGATIVE, zorder=2)
@@ -116,7 +117,7 @@ def day_chart(data: WeeklyData, t: Translator) -> Chart | None:
     if not days or not any(day.tally.n for day in days):
         return None
     title = t.gettext("Mentions per day")
-    with _lock:
+    with _drawing():
         figure, axes = _figure(2.5)
         positions = list(range(len(days)))
         bottom = [0] * len(days)
@@ -184,7 +185,7 @@ def trend_chart(data: WeeklyData, t: Translator) -> Chart | None:
     title = t.gettext("Negative share, last weeks")
     shares = [point.tally.negative_share or 0.0 for point in points]
     intervals = [wilson(point.tally.n_negative, point.tally.n) for point in points]
-    with _lock:
+    with _drawing():
         figure, axes = _figure(2.3)
         positions = [(point.week.monday - points[0].week.monday).days / 7 for point in points]
         volume = axes.twinx()
@@ -229,7 +230,7 @@ def share_chart(name: str, title: str, lines: Sequence[Line], t: Translator, *, 
     shares = [line.now.negative_share or 0.0 for line in rows]
     intervals = [wilson(line.now.n_negative, line.now.n) for line in rows]
     labels = [f"{_short(line.name(t.language), 26)}  ·  {t.number(line.now.n)}" for line in rows]
-    with _lock:
+    with _drawing():
         png = _dots(
             t, labels, shares, intervals,
             before=[line.before.negative_share if line.before.n >= 5 else None for line in rows],
@@ -261,7 +262,7 @@ def voice_chart(data: WeeklyData, t: Translator) -> Chart | None:
     shares = [voice.share.value or 0.0 for voice in voices]
     intervals = [voice.share.interval or Interval(0.0, 1.0) for voice in voices]
     own = {brand.name for brand in data.brands if brand.own}
-    with _lock:
+    with _drawing():
         png = _dots(
             t, [f"{_short(voice.brand, 26)}  ·  {t.number(round(share * voices[0].share.n))}"
                 for voice, share in zip(voices, shares, strict=True)],
@@ -329,15 +330,22 @@ def _fonts() -> list[str]:
     return [name for name in _FONTS if name in known] or ["DejaVu Sans"]
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """One chart at a time, in our fonts, whatever a user's matplotlibrc says."""
     import matplotlib as mpl
+
+    with _lock, mpl.rc_context({"font.family": _fonts(), "font.size": 9, "hatch.linewidth": 0.6}):
+        yield
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"font.family": _fonts(), "font.size": 9, "axes.unicode_minus": True, "hatch.linewidth": 0.6}):
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
     axes.set_facecolor("white")
     return figure, axes
 
@@ -391,10 +399,8 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
 def _png(figure: Figure) -> bytes:
     """The figure as PNG. A name in a script that no font here has shows as boxes in the chart, never as an error; its
     alternative text has the name."""
-    import matplotlib as mpl
-
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), mpl.rc_context({"font.family": _fonts(), "hatch.linewidth": 0.6}):
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

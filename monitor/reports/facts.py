@@ -29,7 +29,7 @@ LEAST_COMPLAINTS = 5  # fewer in both weeks are not worth a sentence
 LEAST_IN_SHARE = 15  # mentions on each side before shares are compared
 LEAST_COVERAGE = 0.5  # below, counts of two weeks are not compared at all
 GAP_WORTH_SAYING = 0.1
-LEAST_ODDS = 8.0  # of a rise that began inside the week, against one over the whole week
+LEAST_ODDS = 20.0  # of a rise that began inside the week, against one over the whole week
 STATE = 0.25  # a standing fact weighs less than news of the same size
 
 
@@ -280,27 +280,28 @@ def fraction_of(parts: Sequence[Part], *, need_more_than_usual: bool) -> Fractio
     return Fraction(largest.name, share, largest.n_now)
 
 
-def rise_began(now: Sequence[int], before: Sequence[int], *, spread: float = 1.0) -> int | None:
-    """The weekday (0 Monday) on which complaints began to exceed the same weekdays of the week before.
+def rise_began(
+    now: Sequence[int], before: Sequence[int], *, usual: Sequence[int] = (1,) * 7, spread: float = 1.0
+) -> int | None:
+    """The weekday (0 Monday) on which complaints began to exceed those of the week before; None when that is not sure.
 
-    Each pair of days is binomial given its sum: one half before the rise, another share from it on. The day with the
-    highest likelihood is said only when it is eight times as likely as a rise over the whole week, and what comes
-    before it shows no rise. (A rise over the whole week then gets a day in 3 to 7 of 100 cases: docs/metrics.md.)
-    `spread` divides the log-likelihood (quasi-likelihood) of an over-dispersed series.
+    Complaints of a day are Poisson: the week before gives the level, `usual` (all mentions by weekday) the profile, and
+    from some day on the level is multiplied. The likeliest day is said only when it is twenty times as likely as a rise
+    over the whole week, and what comes before it shows no rise. (A rise over the whole week then gets a day in 2 to 4
+    of 100 cases: docs/metrics.md.) `spread` divides the log-likelihood (quasi-likelihood) of an over-dispersed series.
     """
+    level, mentions = sum(before) + 0.5, sum(usual) + 7
+    expected = [level * (n + 1) / mentions for n in usual]
 
     def gain(first: int) -> float:
-        x, y = sum(now[first:]), sum(before[first:])
-        if x <= y:
-            return -math.inf
-        n = x + y
-        return x * math.log(2 * x / n) + (y * math.log(2 * y / n) if y else 0.0)
+        seen, wanted = sum(now[first:]), sum(expected[first:])
+        return seen * math.log(seen / wanted) - (seen - wanted) if seen > wanted else -math.inf
 
     gains = [gain(first) / spread for first in range(7)]
     best = max(range(7), key=lambda first: gains[first])
     if best == 0 or gains[best] == -math.inf or gains[best] - gains[0] < math.log(LEAST_ODDS):
         return None
-    if difference_of_counts(sum(now[:best]), sum(before[:best]), dispersion=spread).low > 0:
+    if difference_of_counts(sum(now[:best]), sum(expected[:best]), dispersion=spread).low > 0:
         return None
     return best
 
@@ -313,6 +314,12 @@ def _has_gap(data: WeeklyData) -> bool:
 
 def _comparable(data: WeeklyData) -> bool:
     return min(data.coverage_now, data.coverage_before) >= LEAST_COVERAGE
+
+
+def _usual_days(data: WeeklyData) -> tuple[int, ...]:
+    """All mentions by weekday of the week before; flat where there are no days."""
+    by_day = {day.day: day.tally.n_all for day in data.days}
+    return tuple(by_day.get(day, 0) for day in data.week.back(1).days)
 
 
 def _spread(line: Line, count: Callable[[Tally], int]) -> float:
@@ -380,7 +387,10 @@ def _topic_changes(data: WeeklyData, *, praise: bool) -> list[TopicChange]:
                 place=fraction_of(topic.places, need_more_than_usual=True) if explain else None,
                 source=fraction_of(topic.sources, need_more_than_usual=False) if explain else None,
                 since_day=rise_began(
-                    topic.complaints_by_day, topic.complaints_by_day_before, spread=_spread(topic.line, count)
+                    topic.complaints_by_day,
+                    topic.complaints_by_day_before,
+                    usual=_usual_days(data),
+                    spread=_spread(topic.line, count),
                 )
                 if explain
                 else None,

@@ -20,6 +20,7 @@ from monitor.reports.weekly import WeeklyData
 MAIL_LIMIT = 100_000  # bytes of HTML; Gmail clips at 102 kB
 MAIL_ROWS = 8
 MAIL_IMAGES = ("topics", "days")
+HIDDEN_WHEN_NARROW = {"topics": (3, 6, 7), "places": (3, 6, 7), "brands": (4, 5, 7), "surveys": (2,)}  # columns from 1
 CHAT_SENTENCES = 6
 
 
@@ -152,6 +153,7 @@ def _mail_html(shown: View, *, link: str | None, rows: int, quotes: int) -> str:
         best=shown.best[: max(0, quotes - 1)],
         css=_file("weekly_mail.css"),
         dark_css=_file("weekly_mail_dark.css"),
+        narrow=HIDDEN_WHEN_NARROW,
     )
     inliner = css_inline.CSSInliner(keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False)
     return re.sub(r">\s*\n\s*<", ">\n<", inliner.inline(rendered))

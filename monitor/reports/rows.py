@@ -232,7 +232,10 @@ class Rows:
 
         def count_by(column: Any) -> Counter[str]:
             statement = sa.select(col(column), sa.func.count()).where(*week).group_by(col(column))
-            return Counter(dict(self.session.execute(statement).tuples().all()))
+            counts: Counter[str] = Counter()
+            for value, n in self.session.execute(statement):
+                counts[value] += n
+            return counts
 
         states, models = count_by(Mention.score_state), count_by(Mention.model)
         del models[""]

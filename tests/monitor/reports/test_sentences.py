@@ -32,7 +32,7 @@ def test_the_planted_incident_is_told_with_its_numbers() -> None:
 def test_the_same_in_russian() -> None:
     wanted = (
         "Жалоб по теме «Ожидание» стало больше: было 12, стало 31 (+19, интервал от 5 до 36), "
-        "две трети — Мира 12, в основном 2GIS, с четверга."
+        "две трети\u00a0— Мира 12, в основном 2GIS, с четверга."
     )
     assert wanted in texts(a_week(), "ru")
 
@@ -136,6 +136,7 @@ def test_the_day_a_rise_began() -> None:
     assert rise_began((1, 1, 1, 1, 1, 1, 1), (2, 2, 2, 2, 2, 2, 2)) is None  # no rise
     assert rise_began((1, 1, 1, 8, 9, 8, 7), (1, 2, 1, 1, 2, 1, 1), spread=20) is None
     assert rise_began((0,) * 7, (0,) * 7) is None
+    assert rise_began((2, 2, 2, 2, 2, 9, 9), (1, 1, 1, 1, 1, 4, 4), usual=(9, 9, 9, 9, 9, 40, 40)) is None  # weekend
 
 
 def test_praise_counts_as_good_news() -> None:
