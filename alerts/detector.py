@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
+from alerts.bursts import VolumeDetector
 from alerts.decision import Decision, interval, nothing
 from alerts.errors import BadRule
 from alerts.evidence import tail
 from alerts.panel import Panel, Verdicts
 from alerts.phase import Calendar
-from alerts.prior import DAY, HOUR
+from alerts.prior import DAY
 from alerts.series import Row
 from alerts.settings import Settings
 from alerts.state import State
@@ -193,15 +195,24 @@ def detect(
     """(timestamp, score, alarm) for each row (timestamp, negative or None, total or None), oldest first.
 
     The decision for a row uses rows up to it only. `context` may hold `step_seconds`, `holidays` (dates) and
-    `settings`. Without settings the alarm keeps a promise of one false alarm per 20 series-weeks.
+    `settings`. Rows by the hour whose total is not known are judged as bursts of volume (`alerts.bursts`). Without
+    settings the alarm keeps a promise of one false alarm per 20 series-weeks.
     """
     context = context or {}
     step = int(context.get("step_seconds") or _step_of(rows))
-    settings = context.get("settings") or Settings(step_seconds=HOUR if step < DAY else DAY)
-    detector = Detector(settings, holidays=context.get("holidays") or ())
+    settings = context.get("settings") or Settings(step_seconds=min(step, DAY))
+    detector: Detector | VolumeDetector | None = None
     result = []
     for row in rows:
         one = row if isinstance(row, Row) else Row(row[0], row[1], row[2])
+        if detector is None and not one.missing:
+            bursty = one.total is None and settings.step_seconds < DAY
+            detector = (
+                VolumeDetector(settings) if bursty else Detector(settings, holidays=context.get("holidays") or ())
+            )
+        if detector is None:
+            result.append((one.at, -math.inf, False))
+            continue
         decision = detector.update(one)
         result.append((one.at, decision.news, decision.alarm))
     return result

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DAY", "HOUR", "Prior"]
+__all__ = ["DAY", "Prior"]
 
 DAY = 86_400
-HOUR = 3_600
 
 
 @dataclass(frozen=True)

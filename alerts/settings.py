@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from alerts.errors import BadRule
-from alerts.prior import DAY, HOUR
+from alerts.prior import DAY
 
 __all__ = ["Settings"]
 
@@ -16,7 +16,7 @@ class Settings:
     """Of one detector, or of a panel of them.
 
     `false_alarms_per_week` is the budget of the whole account over `n_series` series; the threshold follows from
-    the two (`alerts.threshold`). `step_seconds` is 3600 (hourly rows) or 86400 (daily rows). `countries` are ISO
+    the two (`alerts.threshold`). `step_seconds` is 86400 (daily rows), 3600 (hourly rows) or another divisor of a day. `countries` are ISO
     codes whose public holidays are expected to change volumes. `zone` is where people live and sleep: weekdays and
     hours are read there. `arrived` is the delay curve of the source: the share of a step's mentions known after 0, 1,
     2 ... steps (`alerts.delay` estimates it). Minimum evidence: an alarm needs `min_negative` negatives, `min_excess`
@@ -39,7 +39,10 @@ class Settings:
         allowed = {
             "false_alarms_per_week": (self.false_alarms_per_week > 0, "above 0"),
             "n_series": (self.n_series >= 1, "1 or more"),
-            "step_seconds": (self.step_seconds in (HOUR, DAY), "3600 (hourly) or 86400 (daily)"),
+            "step_seconds": (
+                60 <= self.step_seconds <= DAY and DAY % self.step_seconds == 0,
+                "60 .. 86400, a divisor of a day",
+            ),
             "min_negative": (self.min_negative >= 0, "0 or more"),
             "min_excess": (self.min_excess >= 0, "0 or more"),
             "min_ratio": (self.min_ratio >= 1, "1 or more"),
