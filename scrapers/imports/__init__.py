@@ -45,9 +45,9 @@ def read(
 ) -> ImportRun:
     """Opens a file and finds out what is in it; iterate over the result to read the rows.
 
-    `mapping` is field -> column and wins over the guess; `rating_scale` takes "1..10". `kind` is for rows that do not say
-    their own. `locale` ("ru", "en_US") decides the order of day and month and the language of dates in words, `zone` the
-    time zone of times without one, `now` the anchor of relative dates (default: when the file was changed last).
+    `mapping` is field -> column and wins over the guess; `rating_scale` takes "1..10". `kind` is for rows that do not
+    say their own. `locale` ("ru", "en_US") decides the order of day and month and the language of dates in words,
+    `zone` the time zone of times without one, `now` the anchor of relative dates (default: when the file was changed).
     Raises `BadParams` when the file is missing, empty, of no known format, or nothing in it looks like feedback.
     """
     file = Path(path)
