@@ -70,9 +70,9 @@ def listed(
             other = f"{item.external_id}~{content_id(item.published_at, item.title, item.text)[2:10]}"
             once.setdefault(other, replace(item, external_id=other))
     tombs = tuple(dict.fromkeys(one for one in gone if one and one not in once))
-    if once:
+    if once or tombs:
         status = Status.OK
-    elif found or tombs:
+    elif found:
         status = Status.EMPTY
     else:
         return unread(note or "no list of reviews or posts in this answer")
@@ -91,9 +91,14 @@ def unread(note: str) -> Parsed:
     return Parsed(Status.CHANGED, note=note)
 
 
-def nothing(note: str, *, next_cursor: str | None = None, facts: Mapping[str, float] | None = None) -> Parsed:
+def nothing(note: str, *, facts: Mapping[str, float] | None = None) -> Parsed:
     """A page that is known and carries no reviews or posts by its nature, or says that there are none."""
-    return Parsed(Status.EMPTY, note=note, next_cursor=next_cursor, facts=facts or {})
+    return Parsed(Status.EMPTY, note=note, facts=facts or {})
+
+
+def leads_to(next_cursor: str, note: str) -> Parsed:
+    """A page without items whose only use is that it names the next one."""
+    return Parsed(Status.OK, next_cursor=next_cursor, note=note)
 
 
 def key(value: Any) -> str | None:
@@ -187,7 +192,8 @@ class Link:
     host: str  # lower case, without www. and port
     path: tuple[str, ...]
     query: Mapping[str, str]
-    netloc: str
+    netloc: str  # host as it stands, with the port where one is given
+    origin: str  # scheme and netloc: https://www.example.org
 
     @classmethod
     def of(cls, url: str) -> Link | None:
@@ -201,7 +207,8 @@ class Link:
         if parts.scheme not in ("http", "https") or not host or any(one.isspace() for one in host):
             return None
         path = tuple(unquote(one) for one in parts.path.split("/") if one)
-        return cls(host.removeprefix("www."), path, query, f"{host}:{port}" if port else host)
+        netloc = f"{host}:{port}" if port else host
+        return cls(host.removeprefix("www."), path, query, netloc, f"{parts.scheme}://{netloc}")
 
     def on(self, *domains: str) -> bool:
         """Whether the host is one of the domains or below one of them."""

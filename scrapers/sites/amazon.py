@@ -170,7 +170,8 @@ def _rating(card: HtmlElement) -> rating.Rating:
         return rating.Rating(found.value, said or found.raw, found.scale) if found else rating.NONE
     turned = _REVERSED.search(said or "")
     if turned:
-        return rating.read(turned.group(2) or turned.group(3), best=5, worst=1) or rating.NONE
+        found = rating.read(turned.group(2) or turned.group(3), best=5, worst=1)
+        return rating.Rating(found.value, said, found.scale) if found else rating.NONE
     return rating.read(said, best=5, worst=1) or rating.NONE
 
 

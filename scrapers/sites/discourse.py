@@ -14,7 +14,21 @@ from scrapers.item import Item
 from scrapers.readers import dates, html, json_data, text
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, edited, flags, https, key, listed, rich, settled, unread
+from scrapers.sites._site import (
+    JsonScraper,
+    Link,
+    address,
+    edited,
+    flags,
+    https,
+    key,
+    keys,
+    leads_to,
+    listed,
+    rich,
+    settled,
+    unread,
+)
 
 _TOPIC_URL = re.compile(r"/t/(?:[^/]+/)?(\d+)")
 _LIKE = 2  # number of the action "like"
@@ -53,12 +67,7 @@ class Discourse(JsonScraper):
         link = Link.of(url)
         if link is None:
             return None
-        site = f"{url.strip().split('://', 1)[0].lower()}://{link.netloc}"
-        site = (
-            url.strip().split("/")[0] + "//" + url.strip().split("/")[2]
-            if url.strip().lower().startswith(f"{site.split('://')[0]}://www.")
-            else site
-        )
+        site = link.origin
         parts = [one.removesuffix(".json").removesuffix(".rss") for one in link.path]
         if len(parts) >= 2 and parts[0] == "t":
             number = next((one for one in parts[1:3] if one.isdigit()), None)
@@ -98,10 +107,7 @@ class Discourse(JsonScraper):
         if isinstance(data.get("post_stream"), dict):
             return _thread(data, base, page.url)
         if isinstance(data.get("latest_posts"), list):
-            posts = dicts(data["latest_posts"])
-            parsed = _posts(posts, {}, base)
-            last = [found for one in posts if (found := integer(one.get("id"))) is not None]
-            return listed(parsed[0], found=not posts, gone=parsed[1], next_cursor=str(min(last)) if last else None)
+            return _latest(dicts(data["latest_posts"]), base, page.url)
         if isinstance(data.get("topic_list"), dict):
             return _topics(data, base)
         if isinstance(data.get("posts"), list) and ("topics" in data or "grouped_search_result" in data):
@@ -118,6 +124,19 @@ class Discourse(JsonScraper):
         return settled(_saved(root, page), page)
 
 
+def _latest(posts: list[dict[str, Any]], base: str, url: str) -> Parsed:
+    """Posts of the whole forum: each page holds those of the fifty numbers up to `before`, which may all be deleted."""
+    items, gone = _posts(posts, {}, base)
+    link = Link.of(url)
+    top = integer(link.query.get("before")) if link else None
+    numbers = [found for one in posts if (found := integer(one.get("id"))) is not None]
+    lowest = min(numbers) - 1 if numbers else top - 50 if top else None
+    following = str(lowest) if lowest is not None and lowest > 0 else None
+    if not posts and following:
+        return leads_to(following, "no posts with these numbers")
+    return listed(items, found=not posts, gone=gone, next_cursor=following)
+
+
 def _thread(data: dict[str, Any], base: str, url: str) -> Parsed:
     posts = dicts(data["post_stream"].get("posts"))
     known = {
@@ -127,7 +146,7 @@ def _thread(data: dict[str, Any], base: str, url: str) -> Parsed:
         "id": data.get("id"),
     }
     stream = data["post_stream"].get("stream")
-    numbers = [found for raw in stream if (found := key(raw))] if isinstance(stream, list) else []
+    numbers = keys(stream)
     items, gone = _posts(posts, known, base, first=numbers[0] if numbers else None)
     shown = {one.external_id for one in items} | set(gone)
     link = Link.of(url)
@@ -364,7 +383,7 @@ def _card(card: HtmlElement, number: int, topic: str | None, headline: str | Non
 
 def _base(url: str) -> str:
     link = Link.of(url)
-    return f"{url.strip().split(':', 1)[0]}://{url.strip().split('/')[2]}" if link else ""
+    return link.origin if link else ""
 
 
 def _problem(data: dict[str, Any]) -> Parsed:

@@ -273,18 +273,16 @@ def _owners(data: dict[str, Any]) -> Parsed:
         if identity is None or user is None:
             continue
         # Title and text come as one, with a tab between.
-        title, _, rest = (
-            body(user.get("originalText") or user.get("text")).rpartition("\t")
-            if "\t" in str(user.get("text"))
-            else ("", "", None)
-        )
+        written = user.get("originalText") or user.get("text")
+        title, tab, rest = written.partition("\t") if isinstance(written, str) else ("", "", "")
+        title, rest = (text.line(title), rest) if tab else ("", title)
         answer = body(dig(maker, "text"))
         items.append(
             Item(
                 kind="review",
                 external_id=identity,
                 title=title or None,
-                text=rest if rest is not None else body(user.get("originalText") or user.get("text")),
+                text=body(rest),
                 author=text.optional(one.get("authorName")),
                 **(rating.read(user.get("starRating"), best=5, worst=1) or rating.NONE).fields(),
                 **dates.read(dig(user, "lastModified", "seconds")).fields(),

@@ -109,9 +109,9 @@ def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:
     when = _when(card, page.fetched_at)
     product = html.first(card, ".//*[contains(@class, 'productName')]") or subject
     content = re.sub(r"\s*(?:\.{3}|…)?\s*Читать (?:весь отзыв|дальше|далее|полностью)\s*$", "…", whole or teaser)
-    identity = key(card.get("data-nid")) or key(card.get("data-id"))
-    if identity is None and full is not None and "/content/" in full:
-        identity = full.split("/content/", 1)[1].split("?")[0].split("#")[0].strip("/") or None
+    # The list and the page of a review share its address, so that is the id; the list alone knows a number.
+    slug = full.split("/content/", 1)[1].split("?")[0].split("#")[0].strip("/") if full and "/content/" in full else ""
+    identity = slug or key(card.get("data-nid")) or key(card.get("data-id"))
     return Item(
         kind="review",
         external_id=identity or content_id(product, author, when.at, title, content),

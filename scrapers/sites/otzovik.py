@@ -99,6 +99,7 @@ def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:
         or next((html.text_of(one) for one in card.xpath(".//*[@itemprop='description']")), "")
     )
     title = html.first(card, ".//*[contains(@class, 'review-title')]") or html.first(card, ".//h1")
+    title = text.optional(re.sub(r"^Отзыв:\s*", "", title)) if title else None
     author = (
         html.first(card, ".//*[contains(@class, 'user-login')]")
         or html.first(card, ".//*[@itemprop='author']//*[@itemprop='name']")

@@ -89,13 +89,19 @@ def _item(one: dict[str, Any]) -> Item | None:
         url=https(one.get("permalink_url")),
         author=text.optional(dig(one, "user", "username")) or text.optional(dig(one, "user", "full_name")),
         author_id=key(one.get("user_id")) or key(dig(one, "user", "id")) or key(dig(one, "user", "urn")),
-        **dates.read(one.get("created_at")).fields(),
+        **_when(one.get("created_at")).fields(),
         subject=key(dig(one, "track", "title")) or key(one.get("track_id")),
         n_likes=count(one.get("likes_count")),
         n_views=count(one.get("playback_count")),
         n_replies=count(one.get("comment_count")),
         flags=flags(verified=dig(one, "user", "verified")),
     )
+
+
+def _when(raw: Any) -> dates.When:
+    """The first API wrote 2012/01/31 09:10:01 +0000."""
+    when = dates.read(raw.replace("/", "-") if isinstance(raw, str) else raw)
+    return dates.When(when.at, when.precision, text.optional(raw)) if isinstance(raw, str) else when
 
 
 def _problem(data: dict[str, Any]) -> Parsed:

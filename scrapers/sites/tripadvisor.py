@@ -137,7 +137,7 @@ def _card(card: HtmlElement, page: Page, language: str | None) -> Item | None:
     if not content and stars is rating.NONE:
         return None
     identity = key(card.get("data-reviewid")) or key(html.first(card, ".//@data-reviewid"))
-    link = html.absolute(html.first(card, ".//a[contains(@href, 'ShowUserReviews')]/@href"), page.url)
+    link = html.first(card, ".//a[contains(@href, 'ShowUserReviews')]/@href")
     numbered = re.search(r"-r(\d{5,12})-", link or "") or re.search(r"(\d{5,12})", card.get("id") or "")
     author = (
         html.first(card, ".//*[contains(@class, 'info_text')]/*[1]")
@@ -170,7 +170,7 @@ def _card(card: HtmlElement, page: Page, language: str | None) -> Item | None:
         external_id=identity or (numbered.group(1) if numbered else content_id(author, when.at, title, content)),
         title=title,
         text=content,
-        url=link,
+        url=html.absolute(link, page.url or "https://www.tripadvisor.com/"),
         author=author,
         **stars.fields(),
         **when.fields(),

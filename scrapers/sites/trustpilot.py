@@ -109,7 +109,7 @@ def _next(props: dict[str, Any]) -> Parsed:
     facts = {
         name: value
         for name, raw in (("rating_value", dig(unit, "trustScore")), ("review_count", dig(unit, "numberOfReviews")))
-        if not isinstance(raw, dict) and (value := number(raw)) is not None
+        if not isinstance(raw, dict) and (value := number(raw))
     }
     items = [item for one in entries if (item := _item(one, unit)) is not None]
     if not items and not entries:

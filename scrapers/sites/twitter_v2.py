@@ -14,7 +14,7 @@ from scrapers.readers import dates, text
 from scrapers.readers.html import language_code
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, flags, key, listed, secret, unread
+from scrapers.sites._site import JsonScraper, Link, address, flags, key, keys, listed, secret, unread
 from scrapers.sites.twitter_v1 import snowflake
 
 _FIELDS = (
@@ -118,14 +118,8 @@ def _item(
     content = dig(one, "note_tweet", "text") or one.get("text")
     if latest is None or not isinstance(content, str):
         return None
-    versions = (
-        [found for raw in one.get("edit_history_tweet_ids") or [] if (found := key(raw))]
-        if isinstance(one.get("edit_history_tweet_ids"), list)
-        else []
-    )
-    identity = (
-        versions[0] if versions and latest in versions else latest
-    )  # an edit makes a new number; the first one stays
+    versions = keys(one.get("edit_history_tweet_ids"))
+    identity = versions[0] if latest in versions else latest  # an edit makes a new number; the first one stays
     changed = identity != latest
     when = dates.read(one.get("created_at")) if not changed else snowflake(identity)
     if when.at is None:

@@ -88,7 +88,7 @@ class TwoGis(JsonScraper):
         )
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
-        reviews = data if isinstance(data, list) else dig(data, "reviews") or dig(data, "result", "reviews")
+        reviews = data if isinstance(data, list) else dig(data, "reviews", default=dig(data, "result", "reviews"))
         meta = dig(data, "meta", default={})
         if not isinstance(reviews, list):
             return _failure(data, meta)
@@ -98,7 +98,7 @@ class TwoGis(JsonScraper):
                 ("rating_value", dig(meta, "branch_rating")),
                 ("review_count", dig(meta, "total_count") or dig(meta, "branch_reviews_count")),
             )
-            if isinstance(value, (int, float)) and not isinstance(value, bool)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
         }
         return listed(
             (item for one in dicts(reviews) if (item := _item(one)) is not None),

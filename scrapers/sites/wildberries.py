@@ -23,6 +23,7 @@ from scrapers.sites._site import (
     joined,
     key,
     labelled,
+    leads_to,
     listed,
     nothing,
     unread,
@@ -100,7 +101,7 @@ class Wildberries(JsonScraper):
             return unread(text.line(data.get("errorText")) or "refused")
         root = dig(data, "products", 0, "root") or dig(data, "data", "products", 0, "root")
         if root is not None and integer(root) is not None:
-            return nothing("the card of the product, which names its feedback", next_cursor=f"1:{integer(root)}")
+            return leads_to(f"1:{integer(root)}", "the card of the product, which names its feedback")
         if isinstance(dig(data, "products"), list) and not dig(data, "products"):
             return Parsed(Status.NOT_FOUND, note="no product with this article")
         holder = dig(data, "data") if isinstance(dig(data, "data", "feedbacks"), list) else data
@@ -109,7 +110,7 @@ class Wildberries(JsonScraper):
             number, link = integer(dig(data, "feedbackCount")), Link.of(page.url)
             if isinstance(data, dict) and "feedbackCount" in data and not number:
                 other = f"2:{link.path[-1]}" if link and link.host.startswith("feedbacks1.") and link.path else None
-                return nothing("no feedback here", next_cursor=other)
+                return leads_to(other, "no feedback on this host") if other else nothing("no feedback")
             return unread("no `feedbacks` in this answer")
         facts = {
             name: value

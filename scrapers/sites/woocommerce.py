@@ -49,7 +49,7 @@ class Woocommerce(JsonScraper):
         if link is None or "wp-json" not in link.path or "wc" not in link.path:
             return None
         before = "/".join(link.path[: link.path.index("wp-json")])
-        site = f"{url.strip().split('://', 1)[0]}://{link.netloc}{'/' if before else ''}{before}"
+        site = f"{link.origin}/{before}".rstrip("/")
         product = link.query.get("product_id")
         return WoocommerceParams(site=site, product=product if product and product.isdigit() else None)
 

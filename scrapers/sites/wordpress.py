@@ -53,7 +53,7 @@ class Wordpress(JsonScraper):
         if link is None or "wp-json" not in link.path or "wc" in link.path:
             return None
         before = "/".join(link.path[: link.path.index("wp-json")])
-        site = f"{url.strip().split('://', 1)[0]}://{link.netloc}{'/' if before else ''}{before}"
+        site = f"{link.origin}/{before}".rstrip("/")
         post = link.query.get("post")
         return WordpressParams(site=site, post=post if post and post.isdigit() else None)
 
