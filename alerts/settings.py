@@ -16,11 +16,12 @@ class Settings:
     """Of one detector, or of a panel of them.
 
     `false_alarms_per_week` is the budget of the whole account over `n_series` series; the threshold follows from
-    the two (`alerts.threshold`). `step_seconds` is 86400 (daily rows), 3600 (hourly rows) or another divisor of a day. `countries` are ISO
-    codes whose public holidays are expected to change volumes. `zone` is where people live and sleep: weekdays and
-    hours are read there. `arrived` is the delay curve of the source: the share of a step's mentions known after 0, 1,
-    2 ... steps (`alerts.delay` estimates it). Minimum evidence: an alarm needs `min_negative` negatives, `min_excess`
-    of them above the expectation, a ratio of `min_ratio`, and `min_authors` distinct authors where those are counted.
+    the two (`alerts.threshold`). `step_seconds` is 86400 (daily rows), 3600 (hourly rows) or another divisor of a
+    day. `countries` are ISO codes whose public holidays are expected to change volumes. `zone` is where people live
+    and sleep: weekdays and hours are read there. `arrived` is the delay curve of the source: the share of a step's
+    mentions known after 0, 1, 2 ... steps (`alerts.delay` estimates it). Minimum evidence: an alarm needs
+    `min_negative` negatives, `min_excess` of them above the expectation, a ratio of `min_ratio`, and `min_authors`
+    distinct authors where those are counted.
     """
 
     false_alarms_per_week: float = 1.0
