@@ -353,9 +353,10 @@ def test_somebody_else_hears_when_nobody_acknowledges() -> None:
 
 
 def waiting(n: int, *, kind: Kind = Kind.OPENED, minutes: int = 0, group: str = "g", **values: Any) -> Waiting:
-    message = replace(samples.opened("ru", chart=False), incident_id=str(n), kind=kind, dedup_key=f"{n}:{kind}:{minutes}",
-                      at=NOW + minutes * MINUTE, **values)  # fmt: skip
-    return Waiting(message, "mail", group, NOW + minutes * MINUTE)
+    at = NOW + minutes * MINUTE
+    fields = {"incident_id": str(n), "kind": kind, "dedup_key": f"{n}:{kind}:{minutes}", "at": at}
+    message = replace(samples.opened("ru"), **(fields | values))
+    return Waiting(message, "mail", group, at)
 
 
 def test_one_message_leaves_as_it_is() -> None:
