@@ -36,6 +36,7 @@ STATE_VERSION = 1
 OVERLAP = timedelta(hours=24)
 DEEP_EVERY = timedelta(hours=6)
 GONE_AFTER = timedelta(hours=24)
+LONGEST_DOUBT = timedelta(days=4)  # how far down a deep walk follows an id that was missed once
 KNOWN_IDS = 400
 DROPPED_FLAGS = frozenset({"private", "nobot", "noindex"})  # not public, or the author opted out of being indexed
 FIRST_PAGES = 5  # of a first reading, before the rest is left to the backfill
@@ -196,6 +197,7 @@ class _Reading:
         """The walk from the newest page. The flag: everything down to the last item was read without a hole."""
         cursor: str | None = None
         since = top - OVERLAP if top is not None else None
+        floor = min(filter(None, (since, self._oldest_doubt())), default=None)
         first = "known" not in self.state
         hole = "backfill" if first else "gap"
         old = self.state.get(hole)
@@ -225,7 +227,7 @@ class _Reading:
                 self.state["top"] = min(newest, self.now + timedelta(days=1)).isoformat()
             more = parsed.next_cursor is not None and parsed.next_cursor != cursor
             stop = not more or self._may_stop(
-                parsed.items, n_new=n_new, n_changed=n_changed, since=since, deep=deep, first=first
+                parsed.items, n_new=n_new, n_changed=n_changed, floor=floor if deep else since, deep=deep, first=first
             )
             exhausted = not stop and (number >= pages or self.budget.pages <= 0)
             _put(self.state, hole, old if stop else {"cursor": parsed.next_cursor, "until": until})
@@ -342,7 +344,7 @@ class _Reading:
         return tuple(kept), n_new, n_changed
 
     def _may_stop(
-        self, items: Sequence[Item], *, n_new: int, n_changed: int, since: datetime | None, deep: bool, first: bool
+        self, items: Sequence[Item], *, n_new: int, n_changed: int, floor: datetime | None, deep: bool, first: bool
     ) -> bool:
         """Is everything below this page known?"""
         if first or not items:
@@ -351,11 +353,16 @@ class _Reading:
         order = _order(times)
         if order == "rising":
             return False  # what is new stands at the end
-        if order == "falling" and since is not None and times and min(times) <= since:
+        if order == "falling" and floor is not None and times and min(times) < floor:
             return True  # below the overlap window
         if n_new or (n_changed and order == "falling"):
             return False
-        return not (deep and since is not None and times and order == "falling")
+        return not (deep and floor is not None and times and order == "falling")
+
+    def _oldest_doubt(self) -> datetime | None:
+        """Time of the oldest id that was missed once and may still be looked for."""
+        doubts = [at for entry in self.known.values() if entry[2] and (at := _time(entry[1])) is not None]
+        return min((at for at in doubts if self.now - at <= LONGEST_DOUBT), default=None)
 
     def _missing(self) -> tuple[str, ...]:
         """Ids that are gone: known, inside the range just read, and not there, for the second time a day apart."""

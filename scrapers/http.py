@@ -232,7 +232,7 @@ class Client:
                         if response.status_code < 300 and _BINARY.match(headers.get("content-type", "")):
                             raise Refused(f"not a text: {headers['content-type'][:60]}", url=safe(url))
                         response.request = request
-                        content = await bodies.read(response.aiter_raw(), headers.get("content-encoding", ""), caps)
+                        content = await _body(response, headers.get("content-encoding", ""), caps)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -336,6 +336,14 @@ def without_secrets(url: str) -> str:
     return urlunsplit(
         parts._replace(query=urlencode([(key, "-" if _SECRET.match(key) else value) for key, value in pairs]))
     )
+
+
+async def _body(response: httpx.Response, encoding: str, caps: bodies.Caps) -> bytes:
+    if response.is_stream_consumed:  # a transport of tests that answers at once, decoded already
+        if len(response.content) > caps.bytes:
+            raise Refused(f"the body is over {caps.bytes} bytes")
+        return response.content
+    return await bodies.read(response.aiter_raw(), encoding, caps)
 
 
 def _plain_headers(headers: httpx.Headers) -> dict[str, str]:

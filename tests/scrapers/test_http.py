@@ -1,4 +1,4 @@
-# ruff: noqa: E501  (tables)
+# ruff: noqa: E501, SIM117
 """The client against a real server on this machine: politeness, bounds, and what must never be connected to."""
 
 from __future__ import annotations
