@@ -20,7 +20,7 @@ _CLASSES = {
 }
 _VERIFIED = {
     "against recordings": "reads real recorded answers of the site as the tests expect, field by field",
-    "parse only": "written from the known structure of the site and tested with samples of our own; no recording was at hand",
+    "parse only": "written from the known structure of the site and tested with samples of our own, without a recording",
     "live: not verified": "the same, and what it asks the site for was never tried against the site",
 }
 
@@ -43,8 +43,8 @@ _HEAD = """# Sources
 
 <!-- Written by `python -m scrapers.catalogue` from the declarations in scrapers/sites; edit those, not this page. -->
 
-{n} readers. Each one turns an answer or a page of its site into items; none of them was run against the live site while it
-was written, so the column "checked" says what stands behind it. `monitor source test URL` tries a source once, reads a
+{n} readers. Each one turns an answer or a page of its site into items; none of them was run against the live site
+while it was written, so the column "checked" says what stands behind it. `monitor source test URL` tries a source once, reads a
 page and shows what came; `monitor source list --verbose` shows what is below.
 
 Every reader can be tried on a saved file: `monitor parse NAME FILE`."""
@@ -62,7 +62,7 @@ def _overview(readers: list[Scraper]) -> str:
 
 
 def _verification(readers: list[Scraper]) -> str:
-    counts = Counter(one.meta.verified for one in readers)
+    counts = Counter[str](one.meta.verified for one in readers)
     lines = ['What "checked" means:', ""]
     lines.extend(f"- **{name}** ({counts[name]}): {meaning}." for name, meaning in _VERIFIED.items() if counts[name])
     return "\n".join(lines)
