@@ -20,7 +20,7 @@ _CLASSES = {
 }
 _VERIFIED = {
     "against recordings": "reads real recorded answers of the site as the tests expect, field by field",
-    "parse only": "written from the known structure of the site and tested with samples of our own, without a recording",
+    "parse only": "written from the known structure of the site and tested with our own samples, without a recording",
     "live: not verified": "the same, and what it asks the site for was never tried against the site",
 }
 
@@ -43,9 +43,9 @@ _HEAD = """# Sources
 
 <!-- Written by `python -m scrapers.catalogue` from the declarations in scrapers/sites; edit those, not this page. -->
 
-{n} readers. Each one turns an answer or a page of its site into items; none of them was run against the live site
-while it was written, so the column "checked" says what stands behind it. `monitor source test URL` tries a source once, reads a
-page and shows what came; `monitor source list --verbose` shows what is below.
+{n} readers. Each one turns an answer or a page of its site into items. None of them was run against the live site
+while it was written: the column "checked" says what stands behind it. `monitor source test URL` reads one page and
+shows what came; `monitor source list --verbose` shows what is below.
 
 Every reader can be tried on a saved file: `monitor parse NAME FILE`."""
 

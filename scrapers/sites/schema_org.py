@@ -36,6 +36,7 @@ class SchemaOrg(Scraper):
         ),
         verified="against recordings",
         docs="https://schema.org/Review",
+        aliases=("blocked_pages",),  # walls of any site: `monitor parse blocked_pages FILE` says which wall it is
         match_order=3,
     )
     params_type = SchemaOrgParams
