@@ -112,22 +112,25 @@ class _Layer(nn.Module):
         self.feed_out = nn.Linear(config.intermediate_size, width)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, keep: Tensor | None) -> Tensor:
+        """`mask` bool [B, 1, 1, T] for attention, `keep` [B, T, 1] for the neighbours: padding is no neighbour."""
         n_texts, length, width = x.shape
         q, k, v = (
-            self.qkv(_shift(self.attention_norm(x)))
+            self.qkv(_shift(self.attention_norm(x), keep))
             .view(n_texts, length, 3, self.n_heads, width // self.n_heads)
             .permute(2, 0, 3, 1, 4)
             .unbind(0)
         )
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).reshape(n_texts, length, width)))
-        hidden = functional.gelu(self.feed_in(_shift(self.feed_norm(x))), approximate="tanh")
+        hidden = functional.gelu(self.feed_in(_shift(self.feed_norm(x), keep)), approximate="tanh")
         return cast(Tensor, x + self.dropout(self.feed_out(hidden)))
 
 
-def _shift(x: Tensor) -> Tensor:
+def _shift(x: Tensor, keep: Tensor | None) -> Tensor:
     """A quarter of the channels from the token before, a quarter from the token after: local order, no cost."""
+    if keep is not None:
+        x = x * keep
     quarter = x.shape[-1] // 4
     before = functional.pad(x[:, :-1, :quarter], (0, 0, 1, 0))
     after = functional.pad(x[:, 1:, quarter : 2 * quarter], (0, 0, 0, 1))
@@ -152,7 +155,7 @@ class NgramTable(nn.Module):
         total = functional.embedding_bag(ngram_ids, self.weight, starts, mode="sum")
         ends = torch.cat((starts[1:], starts.new_tensor([ngram_ids.shape[0]])))
         counts = (ends - starts).clamp(min=1).to(total.dtype)
-        return cast(Tensor, total * counts.rsqrt().unsqueeze(1))
+        return total * counts.rsqrt().unsqueeze(1)
 
     def heads(self, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the three heads from the vector."""
@@ -215,12 +218,12 @@ class FeedbackModel(PreTrainedModel):  # type: ignore[misc]
             raise ValueError(f"{length} tokens; this model takes at most {self.config.max_tokens} at once")
         x = self.embedding_in(self.token_embedding(input_ids))
         x = self.embedding_dropout(x + self.position_embedding.weight[:length])
-        mask = None
-        if attention_mask is not None and not bool(attention_mask.all()):
+        mask = keep = None
+        if attention_mask is not None:
             mask = attention_mask[:, None, None, :].bool()
-            x = x * attention_mask[:, :, None].to(x.dtype)
+            keep = attention_mask[:, :, None].to(x.dtype)
         for layer in self.layers:
-            x = layer(x, mask)
+            x = layer(x, mask, keep)
         return cast(Tensor, self.final_norm(x))
 
     def encoder_heads(self, x: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -297,18 +300,25 @@ AutoModel.register(FeedbackConfig, FeedbackModel, exist_ok=True)
 
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+_LARGE = 65_536  # elements
 _ROWS = ("ngrams.weight", "token_embedding.weight")  # shipped as int8 rows with one fp16 scale each
 
 
-def save_directory(model: FeedbackModel, tokenizer: Any, directory: Path, *, compact: bool = True) -> None:
-    """Write config.json, model.safetensors and tokenizer.json; `compact`: int8 tables, everything else fp16."""
+def save_directory(
+    model: FeedbackModel, tokenizer: Any, directory: Path, *, compact: bool = True, every_matrix: bool = False
+) -> None:
+    """Write config.json, model.safetensors and tokenizer.json; `compact`: int8 tables, everything else fp16.
+
+    `every_matrix`: the matrices of the encoder in int8 rows, too (for the larger profiles).
+    """
     from safetensors.torch import save_file
 
     directory.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu().contiguous()
-        if compact and name in _ROWS:
+        matrix = value.ndim == 2 and value.numel() >= _LARGE and value.is_floating_point()
+        if compact and (name in _ROWS or (every_matrix and matrix)):
             scale = (value.float().abs().amax(1).clamp(min=1e-8) / 127).to(torch.float16).clamp(min=6e-8)
             tensors[name] = (value.float() / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
             tensors[f"{name}.scale"] = scale

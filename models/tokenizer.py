@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<![\w@])@[A-Za-z0-9_.]{2,}")
 _REPEATED = re.compile(r"([^\d\s])\1{2,}")
 _CAPITALS = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(r"[\s\u200b\u200e\u200f\u2060\ufeff\x00-\x1f]+")
 
 NGRAM_SIZES = (2, 3, 4, 5)
@@ -38,7 +40,7 @@ def normalise(text: str) -> str:
     A handle becomes "@user", an address "http", three or more of one sign become two ("sooo" -> "soo"),
     and a word of three or more capitals gets the mark U+21E7 before it (a text all in capitals gets one).
     """
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", _LONE_SURROGATE.sub("\ufffd", text))
     if "@" in text:
         text = _HANDLE.sub(USER, text)
     if "://" in text or "www." in text.lower():
@@ -47,7 +49,7 @@ def normalise(text: str) -> str:
     if lowered != text:
         if len(text) > 3 and text.isupper():
             text = f"{SHOUT} {lowered}"
-        elif any(first.isupper() and second.isupper() for first, second in zip(text, text[1:], strict=False)):
+        elif any(first.isupper() and second.isupper() for first, second in itertools.pairwise(text)):
             text = _CAPITALS.sub(_mark_capitals, text).lower()
         else:
             text = lowered
@@ -175,6 +177,13 @@ def _bucket(values: np.ndarray, log2_buckets: int) -> np.ndarray:
     return (values >> np.uint64(64 - log2_buckets)).astype(np.int32)
 
 
+def _special_id(tokenizer: Tokenizer, name: str) -> int:
+    found = tokenizer.token_to_id(name)
+    if found is None:
+        raise ValueError(f"the tokenizer has no token {name}: it was not built by `build_tokenizer`")
+    return int(found)
+
+
 @dataclass(frozen=True)
 class Encoded:
     """A batch as flat arrays: token ids and n-gram rows of text i lie between offsets i and i + 1."""
@@ -197,9 +206,7 @@ class TextEncoder:
         self.log2_buckets = log2_buckets
         self.row_of = np.full(1 << log2_buckets, -1, np.int32)
         self.row_of[kept_buckets] = np.arange(len(kept_buckets), dtype=np.int32)
-        self.pad_id = int(tokenizer.token_to_id(PAD))
-        self.cls_id = int(tokenizer.token_to_id(CLS))
-        self.mask_id = int(tokenizer.token_to_id(MASK))
+        self.pad_id, self.cls_id, self.mask_id = (_special_id(tokenizer, name) for name in (PAD, CLS, MASK))
 
     def encode(self, texts: Sequence[str], *, normalised: bool = False) -> Encoded:
         """Tokens (first is CLS, not cut) and n-gram rows of each text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class TrainConfig:
     data: Path = Path("../shared/data")  # folder with sentiment/*.parquet and topics/*.parquet
     work: Path = Path("runs/small")  # checkpoints, packed arrays, logs; safe to delete
     out: Path = Path("runs/small/model")  # the finished model directory
+    packed: Path | None = None  # folder written by `pack`, read instead of `data`
+    limit: int | None = None  # rows of each data file, for trials
     profile: str = "small"
     licences: str = "shippable"  # or "all": every source, for comparison, never shipped
     held_out: tuple[str, ...] = ()  # whole sources kept out of training, to measure transfer
@@ -38,18 +40,17 @@ class TrainConfig:
     ngram_dim: int = 64
     # encoder
     embedding_dim: int = 128
-    hidden_size: int = 256
+    hidden_size: int = 192
     n_layers: int = 2
-    n_heads: int = 4
-    intermediate_size: int = 512
-    max_tokens: int = 64  # in training; serving cuts longer texts into windows
+    n_heads: int = 3
+    intermediate_size: int = 384
+    max_tokens: int = 48  # in training; serving cuts longer texts into windows
     # stage 1: n-gram table
     ngram_epochs: float = 4.0
     ngram_batch: int = 1024
     ngram_lr: float = 0.03
     ngram_dropout: float = 0.3  # share of features dropped in each pass
-    # stage 2: masked tokens (0 steps: skipped) and joint fine-tuning
-    skipgram_epochs: float = 1.0
+    # stage 2: masked tokens (0 steps: skipped), then all tasks together
     mlm_steps: int = 0
     steps: int = 6000
     batch_tokens: int = 16_384
@@ -63,16 +64,19 @@ class TrainConfig:
     source_temperature: float = 0.65  # p(source) ~ n ** this
     mix_share: float = 0.15  # rows joined with a second one (code-switch, opposite topics)
     noise_share: float = 0.05  # tokens dropped
-    weak_share: float = 0.1  # rows labelled by the lexicon, of the topic batches
+    weak_topics: bool = True  # topics of unlabelled rows by the lexicon, at a low weight
     max_seconds: float | None = None  # of stage 2: the schedule ends in time
     checkpoint_every: int = 250
     eval_every: int = 500
     device: str = "auto"
-    extra: dict[str, Any] = field(default_factory=dict)
+    bf16: bool = True  # working copy of the encoder's weights; masters stay fp32
+    int8_encoder: bool = False  # ship the encoder's matrices as int8 rows
+    compile: bool = False  # torch.compile: half the time per step where a C++ compiler is there
 
     def fingerprint(self) -> str:
         """Twelve hex digits of everything that changes the result (not paths, device or time limits)."""
-        ignored = {"data", "work", "out", "threads", "device", "max_seconds", "checkpoint_every", "eval_every"}
+        ignored = {"data", "work", "out", "packed", "threads", "device", "compile"}
+        ignored |= {"max_seconds", "checkpoint_every", "eval_every"}
         payload = {key: value for key, value in asdict(self).items() if key not in ignored}
         return hashlib.sha256(json.dumps(payload, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
@@ -88,14 +92,14 @@ PROFILES: dict[str, dict[str, Any]] = {
         "n_heads": 6,
         "intermediate_size": 1536,
         "max_tokens": 128,
-        "n_ngram_rows": 260_000,
+        "n_ngram_rows": 200_000,
         "ngram_epochs": 8.0,
         "ngram_batch": 8192,
         "mlm_steps": 12_000,
         "steps": 16_000,
         "batch_tokens": 65_536,
         "lr": 6e-4,
-        "topic_share": 0.4,
+        "int8_encoder": True,
     },
     "tiny": {
         "work": Path("runs/tiny"),
@@ -111,7 +115,6 @@ PROFILES: dict[str, dict[str, Any]] = {
         "intermediate_size": 32,
         "ngram_epochs": 1.0,
         "ngram_batch": 64,
-        "skipgram_epochs": 1.0,
         "steps": 12,
         "batch_tokens": 512,
         "checkpoint_every": 4,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from models.errors import TrainingError
 from models.labels import TOPICS
 from models.training.config import WEAK_SOURCES, TrainConfig
 from models.training.licences import EXCLUDED
@@ -24,6 +26,7 @@ class Corpus:
 
     sentiment: 0 negative, 1 neutral, 2 positive, -1 unknown. topics, labelled: bit masks over TOPICS.
     topic_sentiment: [n, 19], -1 unknown. split: TRAIN, DEV or HELD_OUT. is_topic: row of the topic data.
+    weak: the topics of this row come from the lexicon, not from people.
     """
 
     texts: list[str]
@@ -35,6 +38,7 @@ class Corpus:
     topic_sentiment: np.ndarray
     split: np.ndarray
     is_topic: np.ndarray
+    weak: np.ndarray
     languages: list[str]
     sources: list[str]
 
@@ -52,6 +56,7 @@ class Corpus:
             "topic_sentiment",
             "split",
             "is_topic",
+            "weak",
         )
         return {name: getattr(self, name) for name in names}
 
@@ -70,12 +75,12 @@ def read(config: TrainConfig, *, limit: int | None = None) -> Corpus:
     """Read both data sets under the run's licence policy; `limit` rows per file for trials.
 
     A row of the training split whose text is in a development or held-out split of either set is dropped.
-    Source names are "sentiment/<source>" and "topics/<source>". Raises FileNotFoundError without data.
+    Source names are "sentiment/<source>" and "topics/<source>". Raises TrainingError without data.
     """
     files = [("sentiment", path) for path in sorted((config.data / "sentiment").glob("*.parquet"))]
     files += [("topics", path) for path in sorted((config.data / "topics").glob("*.parquet"))]
     if not files:
-        raise FileNotFoundError(f"no sentiment/*.parquet and topics/*.parquet under {config.data}")
+        raise TrainingError(f"no sentiment/*.parquet and topics/*.parquet under {config.data}")
     texts: list[str] = []
     language: list[str] = []
     source: list[str] = []
@@ -84,7 +89,6 @@ def read(config: TrainConfig, *, limit: int | None = None) -> Corpus:
     labelled: list[int] = []
     pairs: list[tuple[int, int, int]] = []  # row, topic, sentiment
     split: list[int] = []
-    held = set(config.held_out)
     for kind, path in files:
         rows = _rows(path, limit)
         for row in rows:
@@ -95,8 +99,7 @@ def read(config: TrainConfig, *, limit: int | None = None) -> Corpus:
             texts.append(row["text"])
             language.append(path.stem)
             source.append(f"{kind}/{name}")
-            held_out = name in held
-            split.append(HELD_OUT if held_out else DEV if row["split"] == "dev" else TRAIN)
+            split.append(DEV if row["split"] == "dev" else TRAIN)
             if kind == "sentiment":
                 sentiment.append(row["label"])
                 topics.append(0)
@@ -127,23 +130,36 @@ def read(config: TrainConfig, *, limit: int | None = None) -> Corpus:
         labelled=np.array(labelled, np.int32),
         topic_sentiment=polarity_table,
         split=np.array(split, np.int8),
-        is_topic=np.array([name.startswith("topics/") for name in source]),
+        is_topic=np.array([name.startswith("topics/") for name in source], bool),
+        weak=np.zeros(len(texts), bool),
         languages=languages,
         sources=sources,
     )
-    return _without_leaks(corpus)
+    hold_out(corpus, config.held_out)
+    return without_leaks(corpus)
 
 
-def _rows(path: Path, limit: int | None) -> list[dict[str, object]]:
+def _rows(path: Path, limit: int | None) -> list[dict[str, Any]]:
     table = pq.read_table(path)
     if limit is not None and table.num_rows > limit:
         step = table.num_rows // limit
         table = table.take(list(range(0, table.num_rows, step))[:limit])
-    rows: list[dict[str, object]] = table.to_pylist()
+    rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
-def _without_leaks(corpus: Corpus) -> Corpus:
+def hold_out(corpus: Corpus, sources: tuple[str, ...]) -> None:
+    """Take whole sources (names without the data set) out of training and development. TrainingError if unknown."""
+    known = {name.partition("/")[2] for name in corpus.sources}
+    for source in sources:
+        if source not in known:
+            raise TrainingError(f"held-out source {source!r} is not in the data; there are: {', '.join(sorted(known))}")
+    table = np.array([name.partition("/")[2] in sources for name in corpus.sources], bool)
+    corpus.split[table[corpus.source]] = HELD_OUT
+
+
+def without_leaks(corpus: Corpus) -> Corpus:
+    """The corpus without training rows whose text is also in a development or held-out row."""
     keys = [hash(text_key(text)) for text in corpus.texts]
     judged = {key for key, split in zip(keys, corpus.split, strict=True) if split != TRAIN}
     keep = np.array([split != TRAIN or key not in judged for key, split in zip(keys, corpus.split, strict=True)], bool)

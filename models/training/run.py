@@ -1,0 +1,264 @@
+"""One training run from data to a model directory: stages that resume, a curve, metrics, a model card."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from models.errors import TrainingError
+from models.network import FeedbackConfig, FeedbackModel, save_directory
+from models.tokenizer import TextEncoder
+from models.training.calibrate import calibrate, listen
+from models.training.card import write_card
+from models.training.config import TrainConfig
+from models.training.data import DEV, HELD_OUT, Corpus
+from models.training.encode import Tokens, choose_buckets, encode, load_tokens, make_tokenizer, save_tokens
+from models.training.fit import Batches, Fit, token_vectors_from_ngrams
+from models.training.measure import measure
+from models.training.mlm import Pretrain
+from models.training.ngrams import n_steps, train_ngrams
+from models.training.pack import corpus_of, pack
+from models.training.sampling import Weights, row_weights
+
+__all__ = ["pack", "train"]
+
+Progress = Callable[[float, str], None]  # share done 0..1 of the whole run, what is being done
+_NGRAM_CHECKPOINT = 500
+
+
+def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
+    """Run or resume the training that `config` describes; the finished model directory.
+
+    Everything unfinished lies in ``config.work`` and is taken up again by the next call with the same settings,
+    after a kill at any instant. The directory gets config.json, model.safetensors, tokenizer.json, metrics.json
+    and MODEL_CARD.md. Raises TrainingError for missing data or a work folder of other settings.
+    """
+    report = progress or (lambda _done, _text: None)
+    torch.set_num_threads(config.threads)
+    device = _device(config)
+    config.work.mkdir(parents=True, exist_ok=True)
+    _claim(config)
+    clock = _Clock(config.work / "seconds.json")
+    report(0.0, "reading rows")
+    corpus = corpus_of(config)
+    weights = row_weights(config, corpus)
+    tokenizer, buckets, tokens = _arrays(config, corpus, report)
+    clock.lap("prepare")
+
+    torch.manual_seed(config.seed)
+    model = FeedbackModel(_network(config, tokenizer, buckets))
+    with torch.no_grad():
+        model.ngram_buckets.copy_(torch.from_numpy(buckets))
+    encoder = model.text_encoder(tokenizer)
+    _ngram_stage(model, config, corpus, tokens, weights, device, report)
+    clock.lap("ngrams")
+
+    curve: list[dict[str, float]] = []
+    strings = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
+    token_vectors_from_ngrams(model.cpu(), strings, encoder)
+    places = {"mask_id": encoder.mask_id, "pad_id": encoder.pad_id}
+    if config.mlm_steps:
+        batches = Batches(config, corpus, tokens, weights, **places)
+        pretrain = Pretrain(model, config, batches, device=device)
+        _loop(pretrain, config.work / "mlm.pt", config, report, (0.15, 0.45), "guessing masked tokens", [])
+        model = pretrain.averaged()
+        clock.lap("mlm")
+    batches = Batches(config, corpus, tokens, weights, **places)
+    fit = Fit(model, config, batches, device=device)
+    begin = 0.45 if config.mlm_steps else 0.15
+    _loop(fit, config.work / "fit.pt", config, report, (begin, 0.93), "learning the tasks", curve)
+    clock.lap("fit")
+
+    report(0.94, "calibrating")
+    final = fit.averaged()
+    metrics = finish(final, config, corpus, tokens, tokenizer, device=device)
+    clock.lap("calibrate")
+    metrics["seconds"] = clock.seconds
+    metrics["curve"] = _read_curve(config.work / "curve.jsonl")
+    (config.out / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_card(config.out / "MODEL_CARD.md", config, final, corpus, metrics)
+    report(1.0, f"done: {config.out}")
+    return config.out
+
+
+def finish(
+    model: FeedbackModel,
+    config: TrainConfig,
+    corpus: Corpus,
+    tokens: Tokens,
+    tokenizer: Tokenizer,
+    *,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Calibrate on the development rows, measure, write the model directory; the metrics."""
+    dev, out = np.flatnonzero(corpus.split == DEV), np.flatnonzero(corpus.split == HELD_OUT)
+    if not len(dev):
+        raise TrainingError("no development rows (column split = dev): nothing to calibrate on")
+    pad_id = model.text_encoder(tokenizer).pad_id
+    voices = listen(model, config, tokens, dev, pad_id=pad_id, device=device)
+    errors = calibrate(model, config, corpus, tokens, dev, voices=voices)
+    metrics = measure(model, corpus, dev, voices)
+    metrics["ece"] = errors
+    if len(out):
+        held = listen(model, config, tokens, out, pad_id=pad_id, device=device)
+        metrics["held_out"] = measure(model, corpus, out, held)
+    model = model.cpu()
+    model.config.revision = config.fingerprint()
+    save_directory(model, tokenizer, config.out, every_matrix=config.int8_encoder)
+    return metrics
+
+
+def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Tokenizer, np.ndarray, Tokens]:
+    """Tokenizer, kept buckets and encoded texts, computed once per work folder."""
+    tokenizer_file, bucket_file = config.work / "tokenizer.json", config.work / "buckets.npy"
+    if not tokenizer_file.is_file():
+        report(0.01, "building the tokenizer")
+        _write(tokenizer_file, make_tokenizer(config, corpus).to_str().encode())
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    if not bucket_file.is_file():
+        report(0.02, "counting n-grams")
+        temporary = config.work / "buckets.part.npy"
+        np.save(temporary, choose_buckets(config, corpus))
+        temporary.replace(bucket_file)
+    buckets = np.load(bucket_file)
+    stored = load_tokens(config.work / "tokens")
+    if stored is None or len(stored.token_offsets) != len(corpus) + 1:
+        report(0.03, "encoding texts")
+        encoder = TextEncoder(tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets)
+        stored = encode(encoder, corpus.texts)
+        save_tokens(stored, config.work / "tokens")
+    return tokenizer, buckets, stored
+
+
+def _ngram_stage(
+    model: FeedbackModel,
+    config: TrainConfig,
+    corpus: Corpus,
+    tokens: Tokens,
+    weights: Weights,
+    device: torch.device,
+    report: Progress,
+) -> None:
+    table = model.ngrams.to(device)
+    path, total = config.work / "ngrams.pt", n_steps(config, corpus)
+    done, state = 0, None
+    if path.is_file():
+        stored = torch.load(path, map_location=device, weights_only=True)
+        done, state = int(stored["done"]), stored["state"]
+        table.load_state_dict(stored["table"])
+    while done < total:
+        until = min(total, done + _NGRAM_CHECKPOINT)
+        state = train_ngrams(
+            table, config, corpus, tokens, weights, device=device, done=done, state=state, until=until,
+            progress=lambda step, _parts: report(0.05 + 0.1 * step / total, f"n-gram vectors {step}/{total}"),
+        )  # fmt: skip
+        done = until
+        _save({"done": done, "state": state, "table": table.state_dict()}, path)
+
+
+def _loop(
+    fit: Fit,
+    path: Path,
+    config: TrainConfig,
+    report: Progress,
+    span: tuple[float, float],
+    what: str,
+    curve: list[dict[str, float]],
+) -> None:
+    """Train to the end of the schedule, with checkpoints and one line of losses for every `eval_every` steps."""
+    if path.is_file():
+        fit.load(path)
+    sums: dict[str, float] = {}
+    begin, end = span
+    while fit.share_done() < 1.0:
+        parts = fit.train_step()
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + value
+        done = fit.share_done()
+        if fit.step % config.eval_every == 0:
+            line = {name: round(value / config.eval_every, 4) for name, value in sums.items()}
+            line |= {"step": fit.step, "seconds": round(fit.seconds, 1)}
+            curve.append(line)
+            with (config.work / "curve.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"stage": path.stem, **line}) + "\n")
+            sums = {}
+        if fit.step % config.checkpoint_every == 0:
+            fit.save(path)
+        report(begin + (end - begin) * done, f"{what}: step {fit.step}")
+    fit.save(path)
+
+
+def _network(config: TrainConfig, tokenizer: Tokenizer, buckets: np.ndarray) -> FeedbackConfig:
+    return FeedbackConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        embedding_dim=config.embedding_dim,
+        hidden_size=config.hidden_size,
+        n_layers=config.n_layers,
+        n_heads=config.n_heads,
+        intermediate_size=config.intermediate_size,
+        max_tokens=config.max_tokens,
+        dropout=config.dropout,
+        n_ngram_rows=len(buckets),
+        ngram_dim=config.ngram_dim,
+        n_buckets_log2=config.n_buckets_log2,
+    )
+
+
+def _device(config: TrainConfig) -> torch.device:
+    if config.device != "auto":
+        return torch.device(config.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _claim(config: TrainConfig) -> None:
+    """A work folder belongs to one configuration."""
+    path, mine = config.work / "fingerprint", config.fingerprint()
+    if path.is_file() and path.read_text(encoding="utf-8").strip() != mine:
+        raise TrainingError(
+            f"{config.work} holds a run with other settings ({path.read_text(encoding='utf-8').strip()}, not {mine}): "
+            "name another work folder, or delete it"
+        )
+    path.write_text(mine, encoding="utf-8")
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _read_curve(path: Path) -> list[dict[str, Any]]:
+    """Lines of the curve, one per stage and step (a resumed run may have written one twice)."""
+    if not path.is_file():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return list({(line["stage"], line["step"]): line for line in lines}.values())
+
+
+class _Clock:
+    """Seconds of each stage, kept over resumed calls."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self.last = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        """Add the seconds since the last lap to a stage."""
+        now = time.monotonic()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self.last, 1)
+        self.last = now
+        self.path.write_text(json.dumps(self.seconds), encoding="utf-8")

@@ -1,0 +1,68 @@
+"""Topics by the lexicon for rows that nobody labelled: thin topics everywhere, all topics where a language has none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from models.labels import TOPICS
+from models.training.data import TRAIN, Corpus
+
+# Topics with too few labelled rows in most languages; "general" has no trigger of its own.
+THIN_TOPICS = ("payment", "app", "information", "returns", "support", "loyalty", "safety")
+
+
+def load_lexicon(path: Path) -> dict[str, Any]:
+    """The lexicon file: `topics.<topic>.<language>` lists of triggers, `substring_languages`."""
+    with path.open(encoding="utf-8") as file:
+        lexicon: dict[str, Any] = yaml.safe_load(file)
+    return lexicon
+
+
+def triggers(lexicon: dict[str, Any], topic: str, language: str) -> re.Pattern[str] | None:
+    """One expression for all triggers of a topic in a language, over lower-case text; None without triggers.
+
+    At word boundaries, "*" for any ending; plain substrings in languages without spaces; Arabic words may carry
+    a proclitic.
+    """
+    terms = lexicon["topics"].get(topic, {}).get(language)
+    if not terms:
+        return None
+    substring = language in lexicon["substring_languages"]
+    parts = []
+    for term in terms:
+        pattern = r"\w*".join(re.escape(piece) for piece in str(term).lower().replace("’", "'").split("*"))
+        if not substring:
+            begin = r"(?<!\w)[وفبلك]?(?:ال)?" if language == "ar" else r"(?<!\w)"
+            pattern = begin + pattern + r"(?!\w)"
+        parts.append(pattern)
+    return re.compile("|".join(parts))
+
+
+def add_weak_topics(corpus: Corpus, lexicon: dict[str, Any]) -> int:
+    """Mark training rows of the sentiment data with topics the lexicon finds; the number of marked rows.
+
+    A topic with triggers in the row's language becomes a decision: present if one fires, else absent. In
+    languages with rows in the topic data only `THIN_TOPICS` are decided this way, elsewhere every topic but "general".
+    """
+    with_topics = {int(index) for index in np.unique(corpus.language[corpus.is_topic])}
+    marked = 0
+    for index, language in enumerate(corpus.languages):
+        rows = np.flatnonzero((corpus.language == index) & ~corpus.is_topic & (corpus.split == TRAIN))
+        names = THIN_TOPICS if index in with_topics else tuple(name for name in TOPICS if name != "general")
+        patterns = [(1 << TOPICS.index(name), triggers(lexicon, name, language)) for name in names]
+        known = [(bit, pattern) for bit, pattern in patterns if pattern is not None]
+        if not known or not len(rows):
+            continue
+        decided = sum(bit for bit, _ in known)
+        for row in rows:
+            text = corpus.texts[int(row)].lower().replace("’", "'")
+            corpus.topics[row] = sum(bit for bit, pattern in known if pattern.search(text))
+        corpus.labelled[rows] = decided
+        corpus.weak[rows] = True
+        marked += len(rows)
+    return marked
