@@ -9,7 +9,7 @@ from datetime import datetime
 
 from alerts.words import Words
 
-WIDTH, HEIGHT, DPI = 5.3, 2.1, 200  # inches: 1060 x 420 pixels, sharp on dense screens, about 25 kB
+WIDTH, HEIGHT, DPI = 5.3, 2.2, 200  # inches: 1060 x 440 pixels, sharp on dense screens, about 20 kB
 INK, GREY, BAND, LINE, HOT = "#1b2230", "#64748b", "#dfe5ef", "#8b98ad", "#c4281c"
 CALM = "#7d8ca3"
 
@@ -61,14 +61,17 @@ def band(
             zorder=1,
             label=words.say("usual range") if run[0] == known[0] else None,
         )
-    for run in _runs([n for n in places if points[n].expected is not None]):
+    foreseen = [n for n in places if points[n].expected is not None]
+    for run in _runs(foreseen):
         edges = [x for n in run for x in (n - 0.5, n + 0.5)]
-        axes.plot(edges, [points[n].expected or 0.0 for n in run for _ in range(2)], color=LINE, linewidth=1, zorder=3)
+        heights = [points[n].expected or 0.0 for n in run for _ in range(2)]
+        label = words.say("expected") if run[0] == foreseen[0] else None
+        axes.plot(edges, heights, color=LINE, linewidth=1.2, zorder=3, label=label)
     heights = [point.observed or 0.0 for point in points]
     axes.bar(places, heights, width=0.62, color=[HOT if flag else CALM for flag in hot], zorder=2)
     for n in places:
         if points[n].observed is None:
-            axes.text(n, 0, "×", ha="center", va="bottom", color=GREY, fontsize=7, zorder=4)
+            axes.text(n, 0, "×", ha="center", va="bottom", color=GREY, fontsize=8, zorder=4)
         elif hot[n] and sum(hot) <= 8:
             axes.text(
                 n, heights[n], words.number(heights[n]), ha="center", va="bottom", color=INK, fontsize=8, zorder=4
@@ -77,7 +80,9 @@ def band(
     if title:
         axes.set_title(title, fontsize=8, color=GREY, loc="left")
     if known:
-        axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=GREY, handlelength=1.2, borderaxespad=0.1)
+        figure.legend(
+            loc="outside upper right", ncols=2, fontsize=7.5, frameon=False, labelcolor=GREY, handlelength=1.2
+        )
     out = io.BytesIO()
     # no software or date: the same points give the same bytes
     figure.savefig(out, format="png", metadata={"Software": None})
@@ -123,7 +128,7 @@ def _dress(axes: object, points: Sequence[Point], words: Words) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(BAND)
-    axes.tick_params(axis="both", colors=GREY, labelsize=7, length=0)
+    axes.tick_params(axis="both", colors=GREY, labelsize=7.5, length=0)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
     axes.grid(axis="y", color="#eef0f4", linewidth=0.6, zorder=0)
