@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import structlog
 from sqlmodel import Session, col, select
 
@@ -17,15 +18,16 @@ import alerts.hierarchy
 import alerts.incident
 import alerts.settings
 from alerts.detector import Decision
+from alerts.evidence import tail
 from alerts.incident import Evidence, Policy, Transition
 from alerts.rules import Fact, Hit
-from alerts.series import SeriesKey
+from alerts.series import DIMENSIONS, SeriesKey
 from alerts.severity import Severity, classify
 from monitor.config import Brand as BrandSettings
 from monitor.config import Settings
 from monitor.pipeline import related, rules, story
 from monitor.pipeline.context import Context
-from monitor.pipeline.watch import SIGNAL, BrandWatch, series_of, source_names
+from monitor.pipeline.watch import SIGNAL, BrandWatch, Watch, series_of, source_names
 from monitor.store import incidents
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Brand, Incident, Mention
@@ -90,13 +92,17 @@ def detect_brand(session: Session, context: Context, brand: Brand, watcher: Bran
         key = SeriesKey.parse(text)
         today = watch.decisions.get(key)
         if today is not None:
-            step = evidence_of(session, brand, key, today, settings=settings, complete=False)
+            running = known.state != "resolved"
+            step = evidence_of(session, brand, key, today, settings=settings, complete=False, running=running)
             changes += _advance(session, brand, known, step, now=now, policy=policy, finding=found.get(text))
     for text, finding in found.items():
         if text in statistical or not watch.decisions[finding.series].alarm:
             continue
+        if (wider := _same_story(finding.series, statistical, watch)) is not None:
+            _widen(session, wider[0], wider[1], now=now)
+            continue
         step = evidence_of(session, brand, finding.series, watch.decisions[finding.series], settings=settings,
-                           complete=False)  # fmt: skip
+                           complete=False, running=False)  # fmt: skip
         if enough(session, settings, brand, finding):
             changes += _advance(session, brand, None, step, now=now, policy=policy, finding=finding)
     changes += _check_rules(session, settings, brand, rows, now=now, policy=policy)
@@ -108,10 +114,10 @@ def brand_watch(session: Session, settings: Settings, brand: Brand) -> BrandWatc
     configured = settings.brands.get(brand.slug)
     countries = countries_of(configured)
     n_brands = max(1, len(session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()))
-    n_series = max(1, len(series_of(session, brand)))
+    series = series_of(session, brand)
     detector = alerts.settings.Settings(
         false_alarms_per_week=settings.alerts.false_alarms_per_week / n_brands,
-        n_series=n_series,
+        n_series=max(1, len(series)),
         min_negative=settings.alerts.min_negatives,
         min_excess=settings.alerts.min_excess,
         min_ratio=settings.alerts.min_ratio,
@@ -119,7 +125,7 @@ def brand_watch(session: Session, settings: Settings, brand: Brand) -> BrandWatc
         countries=countries,
         zone=settings.time_zone,
     )
-    return BrandWatch(brand, settings=detector, zone=settings.zone)
+    return BrandWatch(brand, settings=detector, zone=settings.zone, series=series)
 
 
 def countries_of(brand: BrandSettings | None) -> tuple[str, ...]:
@@ -129,28 +135,37 @@ def countries_of(brand: BrandSettings | None) -> tuple[str, ...]:
 
 
 def evidence_of(session: Session, brand: Brand, key: SeriesKey, decision: Decision, *, settings: Settings,
-                complete: bool) -> Evidence:  # fmt: skip
+                complete: bool, running: bool = True) -> Evidence:  # fmt: skip
     """The detector's decision as the state machine wants it, with the severity."""
     observed, expected = decision.windows.get(1, (decision.observed, decision.expected))
-    recent_observed, recent_expected = decision.windows.get(3, (decision.observed, decision.expected))
+    quiet = running and not still_high(decision)
     n_safety = 0
     if decision.alarm and settings.alerts.safety_words:
         mentions = related.negatives(session, brand, key, since=decision.since, limit=200)
         n_safety = rules.n_with_words([m.text for m in mentions], settings.alerts.safety_words, now=decision.at)
     return Evidence(
         at=decision.at,
-        score=decision.score if math.isfinite(decision.score) else -1.0,
+        score=decision.score if math.isfinite(decision.score) and not quiet else -1.0,
         threshold=decision.threshold,
         n_observed=decision.observed,
         n_expected=decision.expected,
         since_at=decision.since,
         severity=classify(ratio=decision.ratio, n_excess=decision.excess, n_safety=n_safety),
-        fires=decision.alarm,
-        p_recent=0.01 if recent_observed > 2 * recent_expected + 2 else None,
+        fires=decision.active and not quiet if running else decision.alarm,
         step_observed=observed,
         step_expected=expected,
         complete=complete,
     )
+
+
+def still_high(decision: Decision) -> bool:
+    """Whether the last two days alone are above what is usual (one-sided 5 %): the whole window stays high for a week
+    after the last complaint, which is no reason to keep an incident open.
+    """
+    observed, expected = decision.windows.get(2, (decision.observed, decision.expected))
+    mean = max(expected, 1e-6)
+    dispersion = 1.5  # the prior's: two days are too few to estimate their own
+    return bool(tail(np.array(observed), np.array(mean), np.array(dispersion * mean)) < 0.05)
 
 
 def enough(session: Session, settings: Settings, brand: Brand, finding: alerts.hierarchy.Finding) -> bool:
@@ -162,6 +177,38 @@ def enough(session: Session, settings: Settings, brand: Brand, finding: alerts.h
     if len(known) < len(mentions) / 2:
         return True  # authors are not told by these sources: the count must do
     return len(set(known)) >= settings.alerts.min_authors
+
+
+def _same_story(new: SeriesKey, known: dict[str, Incident], watch: Watch) -> tuple[Incident, SeriesKey] | None:
+    """The open incident that a new finding belongs to, and the node that holds both.
+
+    Two findings that share a place, a topic or a source are one story when that place, topic or source as a whole
+    stands out too: waiting at the station and staff at the station are trouble at the station.
+    """
+    for row in known.values():
+        if row.state == "resolved":
+            continue
+        old = related.key_of(row.series)
+        if old is None:
+            continue
+        shared = {name: getattr(old, name) for name in DIMENSIONS if getattr(old, name) == getattr(new, name)}
+        whole = SeriesKey(new.brand, **shared)
+        decision = watch.decisions.get(whole)
+        if whole.depth and decision is not None and decision.active:
+            return row, whole
+    return None
+
+
+def _widen(session: Session, row: Incident, whole: SeriesKey, *, now: datetime) -> None:
+    """Let an open incident be about the node that holds its whole story."""
+    if row.series == whole.text():
+        return
+    before = row.series
+    row.series, row.topic, row.location = whole.text(), whole.topic or "", whole.location or ""
+    row.source_id = row.source_id if whole.source else None
+    row.machine = row.machine | {"series_text": whole.text()}
+    session.add(row)
+    incidents.record(session, row, "widened", at=now, note=before)
 
 
 def _advance(
@@ -183,6 +230,9 @@ def _advance(
         value, step, now=now, policy=policy, series_text=key.text() if key else "",
         signal=RULE_SIGNAL if hit is not None else SIGNAL,
     ):  # fmt: skip
+        if transition.kind == "repeated" and row is not None and value is not None:
+            if not _news_since(session, brand, row, value.notified_at):
+                continue  # nothing to tell but that it has not ended
         again = row if transition.kind != "opened" else None
         source_id = None
         if again is None and key is not None and key.source:
@@ -195,6 +245,13 @@ def _advance(
             incidents.record(session, stored, str(transition.kind), at=now)
         changes.append(Change(stored, transition, finding, hit))
     return changes
+
+
+def _news_since(session: Session, brand: Brand, row: Incident, told_at: datetime | None) -> bool:
+    """Whether complaints came since the last message."""
+    if told_at is None or row.rule:
+        return True
+    return len(related.negatives(session, brand, related.series_key(row.series, brand), since=told_at, limit=2)) > 1
 
 
 def _check_rules(session: Session, settings: Settings, brand: Brand, rows: Iterable[Incident], *, now: datetime,

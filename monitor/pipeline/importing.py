@@ -57,7 +57,9 @@ def import_file(
     import scrapers.imports
 
     settings = context.settings
-    run = scrapers.imports.read(file, mapping=mapping, kind=kind, locale=locale or settings.language)
+    run = scrapers.imports.read(
+        file, mapping=mapping, kind=kind, locale=locale or settings.language, zone=settings.time_zone
+    )
     result = ImportResult(notes=notes_of(run))
     default_source = source or slug_of(file.name.split(".")[0])
     with writing(context.engine) as session:
@@ -70,7 +72,7 @@ def import_file(
             session.rollback()
     for items in _chunks(run, result):
         result.n_seen += len(items)
-        context.progress("import", result.n_seen, max(result.n_seen, getattr(run, "n_rows", None) or 0))
+        context.progress("import", result.n_seen, max(result.n_seen, run.n_rows))
         if dry_run:
             result.n_new += len(items)
             continue
@@ -122,15 +124,15 @@ def import_source(session: Session, title: str, *, now: datetime) -> Source:
 
 
 def notes_of(run: Any) -> list[str]:
-    """What the reader guessed, in words."""
+    """What the reader found out, in words."""
     notes = []
-    if getattr(run, "encoding", None):
-        notes.append(
-            f"encoding {run.encoding}" + (f", delimiter {run.delimiter!r}" if getattr(run, "delimiter", None) else "")
-        )
-    if getattr(run, "mapping", None):
+    if run.encoding:
+        notes.append(f"encoding {run.encoding}" + (f", delimiter {run.delimiter!r}" if run.delimiter else ""))
+    if run.mapping:
         notes.append("columns: " + ", ".join(f"{name}={column}" for name, column in run.mapping.items()))
-    return notes
+    if run.unmapped:
+        notes.append(f"columns not used: {', '.join(run.unmapped)}")
+    return notes + list(run.notes)
 
 
 def brands_of(items: list[Item], brand: str) -> Callable[[Item], str | None]:

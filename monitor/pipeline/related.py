@@ -14,12 +14,17 @@ from monitor.pipeline.watch import source_names
 from monitor.store.tables import Brand, Mention, TopicTag
 
 
-def series_key(text: str, brand: Brand) -> SeriesKey:
-    """The key of a stored series; the brand as a whole where a free text stands there."""
+def key_of(text: str) -> SeriesKey | None:
+    """The key of a stored series, None where it is none."""
     try:
         return SeriesKey.parse(text)
     except BadRule:
-        return SeriesKey(brand.slug)
+        return None
+
+
+def series_key(text: str, brand: Brand) -> SeriesKey:
+    """The key of a stored series; the brand as a whole where a free text stands there."""
+    return key_of(text) or SeriesKey(brand.slug)
 
 
 def negatives(session: Session, brand: Brand, key: SeriesKey, *, since: datetime, until: datetime | None = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import io
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -15,13 +17,14 @@ import alerts.render
 from monitor.config import Settings, validate
 from monitor.errors import NotReady
 from monitor.pipeline.context import Context
-from monitor.pipeline.simulate import Arrival, Clock, Prejudged, simulate, words_of
+from monitor.pipeline.simulate import Arrival, Clock, Prejudged, arrive, simulate, words_of
 from monitor.store import meta
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Brand, Incident, Mention, Outbox
 
 _LOADED = "sample.loaded_until"
 _BRAND = "polden"
+LIVE = timedelta(days=28)  # the last weeks arrive hour by hour; what lies before is imported as history
 
 
 def sample_settings(data_dir: Path) -> Settings:
@@ -63,8 +66,13 @@ def load_sample(context: Context) -> list[str]:
 def _feed(context: Context, until: datetime) -> None:
     import scrapers.imports
 
-    rows = list(_arrange().arrange(until))
-    items = [scrapers.imports.to_item(row) for row in rows]
+    arrange = _arrange()
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(arrange.FEEDBACK_COLUMNS))
+    writer.writeheader()
+    writer.writerows(arrange.arrange(until))
+    run = scrapers.imports.read_bytes(table.getvalue().encode(), name="cafe_feedback.csv", now=until)
+    items = [row.item for row in run if row.item is not None]
     brand = context.settings.brands[_BRAND].name
     arrivals = [
         Arrival(item.published_at, brand, item.origin or "import", item)
@@ -83,7 +91,11 @@ def _feed(context: Context, until: datetime) -> None:
     clock = Clock(arrivals[0].at)
     simulated = Context(context.settings, engine=context.engine, clock=clock, scorer=judged, rng=context.rng,
                         progress=context.progress, should_stop=context.should_stop)  # fmt: skip
-    simulate(simulated, clock, arrivals, every=timedelta(hours=1), until=until)
+    live_from = until - LIVE
+    past = [arrival for arrival in arrivals if arrival.at < live_from]
+    clock.at = live_from
+    arrive(simulated, past)  # what a new user does first: import the history, then go live
+    simulate(simulated, clock, [a for a in arrivals if a.at >= live_from], every=timedelta(hours=1), until=until)
 
 
 def _where_to_look(context: Context) -> list[str]:

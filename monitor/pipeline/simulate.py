@@ -86,7 +86,8 @@ def simulate(
 ) -> int:
     """Run the steps at every tick of `clock` at which something can happen; returns how many ticks ran.
 
-    A tick can be skipped without changing anything when nothing arrived, no incident is active and no day has ended.
+    A tick at which nothing arrived and no day has ended is skipped: there is nothing new to judge, and incidents end by
+    whole days.
     """
     if not arrivals:
         return 0
@@ -104,13 +105,10 @@ def simulate(
             due += 1
         local_day = at.astimezone(context.settings.zone).date()
         new_day = local_day != day
-        if due == position and not busy and not new_day:
+        if due == position and not new_day:
             continue
-        touched = _ingest(context, ordered[position:due]) if due > position else set()
+        touched = arrive(context, ordered[position:due]) if due > position else set()
         position, day = due, local_day
-        if touched:
-            score(context)
-            aggregate(context)
         if touched or busy:
             detect(context, only=touched | busy)
             busy = _active(context)
@@ -127,7 +125,10 @@ def simulate(
     return n_ticks
 
 
-def _ingest(context: Context, arrivals: Sequence[Arrival]) -> set[int]:
+def arrive(context: Context, arrivals: Sequence[Arrival]) -> set[int]:
+    """Store, judge and count what arrives now; returns the brands it is about."""
+    if not arrivals:
+        return set()
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for arrival in arrivals:
         groups[arrival.brand, arrival.source].append(arrival.item)
@@ -139,6 +140,8 @@ def _ingest(context: Context, arrivals: Sequence[Arrival]) -> set[int]:
             ingest(session, items, brand_id=brands[brand], source_id=row.id or 0, origin=row.slug, now=context.now,
                    store_authors=context.settings.privacy.store_authors)  # fmt: skip
             touched.add(brands[brand])
+    score(context)
+    aggregate(context)
     return touched
 
 

@@ -86,6 +86,7 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
         alerts.charts.describe(chart_points(points), language=language, time_zone=settings.time_zone) if points else ""
     )
     kind = Kind(str(change.transition.kind))
+    phrases = phrases_of(mentions, before)
     return Message(
         kind=kind,
         dedup_key=f"incident:{row.uid}:{kind}:{now:%Y%m%dT%H%M%S}",
@@ -101,8 +102,8 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
         facts=facts_of(change, points, mentions, now=now),
         drivers=drivers_of(change, sources, language, session),
         topics=topics_of(session, mentions, key, language),
-        phrases=phrases_of(mentions, before),
-        quotes=quotes_of(mentions, sources),
+        phrases=phrases,
+        quotes=quotes_of(mentions, sources, phrases),
         confounders=confounders_of(change),
         links=links_of(settings, row),
         chart_png=chart,
@@ -191,19 +192,24 @@ def topics_of(session: Session, mentions: Sequence[Mention], key: SeriesKey, lan
 
 def phrases_of(mentions: Sequence[Mention], before: Sequence[Mention]) -> tuple[Phrase, ...]:
     """Words that people use now and did not use before."""
-    recent_texts = [related.words(mention) for mention in mentions]
-    return tuple(alerts.explain.phrases(recent_texts, [related.words(mention) for mention in before])[:N_PHRASES])
+    now_words, then_words = ([related.words(mention) for mention in some] for some in (mentions, before))
+    return tuple(alerts.explain.phrases(now_words, then_words, k=N_PHRASES))
 
 
-def quotes_of(mentions: Sequence[Mention], sources: dict[int | None, str]) -> tuple[Quote, ...]:
-    """Three texts that tell the story."""
+def quotes_of(
+    mentions: Sequence[Mention], sources: dict[int | None, str], phrases: Sequence[Phrase]
+) -> tuple[Quote, ...]:
+    """Three texts that tell the story, most negative and most central first."""
+    written = [mention for mention in mentions if mention.text]
     candidates = [
-        Quote(text=related.words(m), url=m.url, rating=m.rating, source=sources.get(m.source_id), location=m.location or None,
-              at=m.published_at)
-        for m in mentions
-        if m.text
+        Quote(
+            text=related.words(mention), url=mention.url, rating=mention.rating, source=sources.get(mention.source_id),
+            location=mention.location or None, at=mention.published_at,
+        )
+        for mention in written
     ]  # fmt: skip
-    return tuple(alerts.explain.quotes(candidates, k=N_QUOTES))
+    weights = [mention.p_negative if mention.p_negative is not None else 0.5 for mention in written]
+    return tuple(alerts.explain.quotes(candidates, k=N_QUOTES, weights=weights, phrases=phrases))
 
 
 def confounders_of(change: Change) -> tuple[Confounder, ...]:

@@ -19,11 +19,12 @@ import numpy.typing as npt
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-import alerts.detector
 import alerts.settings
-from alerts.panel import Panel
+from alerts.detector import Decision, decide, interval
+from alerts.panel import Panel, Verdicts
 from alerts.phase import Calendar
-from alerts.series import Row, SeriesKey
+from alerts.series import SeriesKey
+from alerts.threshold import threshold
 from monitor.store.tables import Brand, Bucket, Coverage, DetectorState, Source
 
 Floats = npt.NDArray[np.float64]
@@ -77,8 +78,8 @@ class Counts:
 class Watch:
     """What was seen of one brand at one time."""
 
-    decisions: dict[SeriesKey, alerts.detector.Decision]
-    yesterday: dict[SeriesKey, alerts.detector.Decision]  # whole-day decisions, when the day has just ended
+    decisions: dict[SeriesKey, Decision]
+    yesterday: dict[SeriesKey, Decision]  # whole-day decisions, when the day has just ended
     n_series: int
 
 
@@ -99,12 +100,12 @@ class BrandWatch:
     """The detector of one brand over its store. Call `look` each tick."""
 
     def __init__(self, brand: Brand, *, settings: alerts.settings.Settings, zone: ZoneInfo,
-                 holidays: Iterable[date] = ()) -> None:  # fmt: skip
+                 series: list[SeriesKey] | None = None, holidays: Iterable[date] = ()) -> None:  # fmt: skip
         self.brand = brand
         self.settings = settings
         self.zone = zone
+        self.series = series
         self.calendar = Calendar.of(settings, holidays)
-        self.holidays = tuple(holidays)
 
     def look(self, session: Session, now: datetime, *, keep: Iterable[SeriesKey] = ()) -> Watch:
         """Bring the memory up to yesterday, then judge today so far. `keep` are series to decide on whatever they say.
@@ -116,7 +117,7 @@ class BrandWatch:
         if first is None or first > today:
             return Watch({}, {}, 0)
         first = max(first, today - timedelta(days=MAX_HISTORY))
-        keys = series_of(session, self.brand)
+        keys = self.series if self.series is not None else series_of(session, self.brand)
         panel, known, upto = self._remember(session)
         if upto is not None and upto >= today:  # a clock that went back: what was learnt of "the future" is void
             panel, known, upto = None, [], None
@@ -124,18 +125,17 @@ class BrandWatch:
         keys = learnt
         start = max(first, upto + timedelta(days=1)) if upto is not None else first
         counts = self._counts(session, keys, min(start, today - timedelta(days=panel.state.span)), today, now)
-        ended: dict[SeriesKey, alerts.detector.Decision] = {}
+        ended: dict[SeriesKey, Decision] = {}
         rolled = start < today
         for day in _days(start, today - timedelta(days=1)):
             self._revise(panel, counts, day)
             panel.tick(**self._arrays(counts, day))
         if rolled:
             self._save(session, panel, keys, today - timedelta(days=1))
-            verdicts = panel.judge()
-            ended = self._decide(panel, counts, today - timedelta(days=1), verdicts.score, keep)
+            ended = self._decide(panel, panel.judge(), counts, today - timedelta(days=1), keep)
         self._revise(panel, counts, today)
         verdicts = panel.tick(**self._arrays(counts, today))
-        decisions = self._decide(panel, counts, today, verdicts.score, keep)
+        decisions = self._decide(panel, verdicts, counts, today, keep)
         return Watch(decisions, ended, len(keys))
 
     def history(self, session: Session, key: SeriesKey, now: datetime, *, days: int = 28) -> list[DayPoint]:
@@ -150,9 +150,10 @@ class BrandWatch:
         panel = Panel(len(keys), self.settings)
         points = []
         for n, day in enumerate(counts.days):
-            verdicts = panel.tick(**self._arrays(counts, day))
-            mean, variance = float(verdicts.mix.expected[0, 0]), float(verdicts.mix.variance[0, 0])
-            low, high = alerts.detector.interval(mean, variance) if mean > 0 else (0.0, 0.0)
+            panel.tick(**self._arrays(counts, day))
+            mean = float(panel.state["row_expected"][0, 0])
+            variance = float(panel.state["row_variance"][0, 0])
+            low, high = interval(mean, variance) if mean > 0 else (0.0, 0.0)
             seen = counts.coverage[n, 0] > 0
             points.append(
                 DayPoint(day, self.day_start(day), int(counts.negative[n, 0]) if seen else None,
@@ -330,27 +331,18 @@ class BrandWatch:
             if earlier in counts.days and panel.state["row_coverage"][:, age].any():
                 panel.put(age, **self._arrays(counts, earlier))
 
-    def _decide(self, panel: Panel, counts: Counts, day: date, scores: Floats, keep: Iterable[SeriesKey]
-                ) -> dict[SeriesKey, alerts.detector.Decision]:  # fmt: skip
+    def _decide(
+        self, panel: Panel, verdicts: Verdicts, counts: Counts, day: date, keep: Iterable[SeriesKey]
+    ) -> dict[SeriesKey, Decision]:
         """Decisions of the series that say something, of those to keep, and of all parts once there is a story."""
-        threshold = alerts.detector.Detector(self.settings).threshold
+        needed = threshold(self.settings.rate)
         wanted = {key for key in keep if key in counts.series}
-        loud = {key for key, score in zip(counts.series, scores, strict=True) if score >= threshold / 2}
-        if any(score >= threshold for score in scores):
+        wanted |= {key for key, score in zip(counts.series, verdicts.score, strict=True) if score >= needed / 2}
+        if any(score >= needed for score in verdicts.score):
             recent = counts.negative[-panel.state.span :].sum(axis=0) > 0
-            loud |= {key for key, some in zip(counts.series, recent, strict=True) if some}
-        at = counts.days.index(day)
-        result = {}
-        for index, key in enumerate(counts.series):
-            if key not in wanted and key not in loud:
-                continue
-            state = panel.state.to_dict(index) | {"last_at": self.day_start(day).isoformat()}
-            detector = alerts.detector.Detector.from_state(state, self.settings, holidays=self.holidays)
-            result[key] = detector.update(
-                Row(self.day_start(day), int(counts.negative[at, index]), int(counts.total[at, index]),
-                    coverage=float(counts.coverage[at, index]))
-            )  # fmt: skip
-        return result
+            wanted |= {key for key, some in zip(counts.series, recent, strict=True) if some}
+        at = self.day_start(day)
+        return {key: decide(panel, verdicts, index, at=at) for index, key in enumerate(counts.series) if key in wanted}
 
 
 def nodes(brand: str, source: str, topic: str, location: str, language: str) -> list[SeriesKey]:
@@ -382,7 +374,8 @@ def series_of(session: Session, brand: Brand) -> list[SeriesKey]:
     for topic in topics:  # a new combination of what is known is not a new series: it had its zeros all along
         found.update(SeriesKey(brand.slug, source=name, topic=topic) for name in sources_seen)
         found.update(SeriesKey(brand.slug, location=name, topic=topic) for name in places)
-    return sorted(key for key in found if key.topic != "general")
+    kept = (key for key in found if key.topic != "general")
+    return sorted(kept, key=lambda key: (key.source or "", key.location or "", key.language or "", key.topic or ""))
 
 
 def source_names(session: Session) -> dict[int, str]:

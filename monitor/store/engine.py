@@ -69,14 +69,14 @@ def open_engine(url: str) -> Engine:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """One short write transaction: commits at the end, rolls back on any error."""
-    with Session(engine.execution_options(write=True)) as session, session.begin():
+    with Session(engine.execution_options(write=True), expire_on_commit=False) as session, session.begin():
         yield session
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """One consistent snapshot for reading."""
-    with Session(engine) as session:
+    with Session(engine, expire_on_commit=False) as session:
         yield session
 
 

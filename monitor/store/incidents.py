@@ -12,7 +12,6 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 import alerts.incident
-from alerts.errors import BadRule
 from alerts.series import SeriesKey
 from monitor.store.tables import Incident, IncidentEvent
 
@@ -52,9 +51,8 @@ def store(
     if row is None:
         row = Incident(uid=uuid.uuid4().hex[:12], brand_id=brand_id, series=value.series_text, signal=value.signal,
                        opened_at=value.opened_at, since_at=value.started_at, last_seen_at=value.last_seen_at, rule=rule)  # fmt: skip
-        key = _key(value.series_text)
-        if key is not None:
-            row.topic, row.location, row.language = key.topic or "", key.location or "", key.language or ""
+        key = SeriesKey.parse(value.series_text)
+        row.topic, row.location, row.language = key.topic or "", key.location or "", key.language or ""
         row.source_id = source_id
     row.state = str(value.state)
     row.severity = str(value.severity)
@@ -84,10 +82,3 @@ def record(
 def _plain(value: alerts.incident.Incident) -> dict[str, Any]:
     plain: dict[str, Any] = _MACHINE.dump_python(value, mode="json")
     return plain
-
-
-def _key(text: str) -> SeriesKey | None:
-    try:
-        return SeriesKey.parse(text)
-    except BadRule:
-        return None
