@@ -7,6 +7,7 @@ A channel never sleeps, never retries and keeps no state: the sender owns time, 
 from __future__ import annotations
 
 import email.utils
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ from pydantic import BaseModel, ConfigDict
 from alerts import render
 from alerts.errors import Rejected, Retryable
 from alerts.message import Envelope, Message
+
+# httpx tells every address at INFO, and addresses of webhooks and bots hold their secret
+if logging.getLogger("httpx").level == logging.NOTSET:
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 LONGEST_WAIT = 86_400.0  # seconds; a longer Retry-After is taken as this
 

@@ -50,6 +50,7 @@ class EmailSettings(Settings):
     username: str | None = None
     password: SecretStr | None = None
     insecure_login: bool = Field(default=False, description="allow a password over an unencrypted connection")
+    helo: str | None = Field(default=None, description="name we greet with; the sender's domain when not given")
     ca_file: Path | None = Field(default=None, description="certificates to trust instead of the system's")
     sender: MailAddress
     recipients: list[MailAddress] = Field(min_length=1)
@@ -113,6 +114,11 @@ class Email(Channel[EmailSettings]):
     def _port(self) -> int:
         return self.settings.port or _PORTS[self.settings.security]
 
+    @property
+    def _helo(self) -> str:
+        """Asking the resolver for our own name, as smtplib would, can take many seconds where it has none."""
+        return self.settings.helo or _domain(self.settings.sender)
+
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
         """A logged-in connection; whatever goes wrong inside becomes Retryable or Rejected."""
@@ -153,10 +159,10 @@ class Email(Channel[EmailSettings]):
         context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
         if settings.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(
-                settings.host, self._port, timeout=settings.timeout, context=context
+                settings.host, self._port, local_hostname=self._helo, timeout=settings.timeout, context=context
             )
         else:
-            server = smtplib.SMTP(settings.host, self._port, timeout=settings.timeout)
+            server = smtplib.SMTP(settings.host, self._port, local_hostname=self._helo, timeout=settings.timeout)
         try:
             server.ehlo_or_helo_if_needed()
             if settings.security == "starttls":
@@ -176,7 +182,7 @@ class Email(Channel[EmailSettings]):
     def compose(self, envelope: Envelope, *, now: datetime, attachments: bool = True) -> EmailMessage:
         """The mail as it is sent."""
         settings = self.settings
-        domain = email.utils.parseaddr(settings.sender)[1].rpartition("@")[2].encode("idna").decode()
+        domain = _domain(settings.sender)
         mail = EmailMessage(policy=SMTP)
         mail["From"] = settings.sender
         mail["To"] = ", ".join(settings.recipients)
@@ -205,6 +211,10 @@ class Email(Channel[EmailSettings]):
             maintype, _, subtype = part.media_type.partition("/")
             mail.add_attachment(part.data, maintype=maintype, subtype=subtype or "octet-stream", filename=part.name)
         return mail
+
+
+def _domain(address: str) -> str:
+    return email.utils.parseaddr(address)[1].rpartition("@")[2].encode("idna").decode()
 
 
 def message_id(key: str, *, domain: str) -> str:

@@ -34,9 +34,12 @@ class Inbox:
     port: int = 0
     ca_file: Path | None = None
 
+    greeted: list[str] = field(default_factory=list)
+
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        self.greeted.append(str(session.host_name))
         if self.sender_reply:
             return self.sender_reply
         envelope.mail_from = address

@@ -50,6 +50,7 @@ def test_a_mail_arrives_with_text_html_and_chart(server: Inbox) -> None:
     receipt = channel(server).deliver(message, now=NOW)
     (mail,) = server.mails
     assert server.recipients == [["anna@luna.example", "boris@luna.example"]]
+    assert server.greeted == ["luna.example"]
     assert mail["Subject"] == "Кофейня «Луна»: Всплеск негатива · Доставка · Арбат"
     assert mail["From"] == "Монитор <monitor@luna.example>"
     assert [address.addr_spec for address in mail["To"].addresses] == ["anna@luna.example", "boris@luna.example"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,6 +206,20 @@ def test_networks_that_fail(kind: str, error: Exception, expected: type[AlertErr
         if isinstance(value, SecretStr):
             assert value.get_secret_value() not in told
     channel.close()
+
+
+@pytest.mark.parametrize("kind", HTTP)
+def test_no_secret_in_the_log(
+    kind: str, httpserver: HTTPServer, arrived: list[Request], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    channel = opened(kind, httpserver)
+    channel.deliver(samples.test(), now=NOW)
+    channel.close()
+    told = [record.getMessage() for record in caplog.records if record.name != "werkzeug"]  # the local server's own
+    for _, value in channel.settings:
+        if isinstance(value, SecretStr):
+            assert not any(value.get_secret_value() in line for line in told)
 
 
 @pytest.fixture
