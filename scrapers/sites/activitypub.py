@@ -40,10 +40,10 @@ _OBJECTS = {
     "Document",
     "Image",
     "Review",
-    "ChatMessage",
 }
 _CARRIERS = {"Create", "Update", "Announce", "Add", "Undo", "Flag"}
 _COLLECTIONS = {"Collection", "OrderedCollection", "CollectionPage", "OrderedCollectionPage"}
+_PUBLIC = ("https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public")
 _ACTORS = {"Person", "Group", "Organization", "Service", "Application", "Feed"}
 _OTHER = {
     "Like",
@@ -59,6 +59,7 @@ _OTHER = {
     "Leave",
     "View",
     "Move",
+    "ChatMessage",
     "Site",
 }
 _HASH = re.compile(r"[0-9a-f]{24,}")
@@ -148,6 +149,15 @@ class Activitypub(JsonScraper):
         return listed(items, found=known, gone=gone, next_cursor=follow)
 
 
+def _public(one: dict[str, Any]) -> bool:
+    """Whether everybody is addressed; objects that address nobody in particular count as public."""
+    named = [one[name] for name in ("to", "cc", "audience") if one.get(name)]
+    flat = [entry for raw in named for entry in (raw if isinstance(raw, list) else [raw])]
+    return not any(one.get(name) for name in ("to", "cc")) or any(
+        entry in _PUBLIC for entry in flat if isinstance(entry, str)
+    )
+
+
 def _types(one: Any) -> set[str]:
     raw = one.get("type") or one.get("@type") if isinstance(one, dict) else None
     names = raw if isinstance(raw, list) else [raw]
@@ -186,7 +196,7 @@ def _item(one: dict[str, Any]) -> Item | None:
         n_likes=count(dig(one, "likes", "totalItems")),
         n_views=count(one.get("views")),
         n_replies=count(dig(one, "replies", "totalItems")),
-        flags=flags(sensitive=one.get("sensitive")),
+        flags=flags(sensitive=one.get("sensitive"), private=not _public(one)),
     )
 
 

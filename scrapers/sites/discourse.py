@@ -110,6 +110,9 @@ class Discourse(JsonScraper):
             return _latest(dicts(data["latest_posts"]), base, page.url)
         if isinstance(data.get("topic_list"), dict):
             return _topics(data, base)
+        if isinstance(data.get("user_actions"), list):
+            actions = dicts(data["user_actions"])
+            return listed((item for one in actions if (item := _action(one, base)) is not None), found=not actions)
         if isinstance(data.get("posts"), list) and ("topics" in data or "grouped_search_result" in data):
             return _search(data, base, page.url)
         if "cooked" in data and "topic_id" in data:
@@ -293,6 +296,29 @@ def _search(data: dict[str, Any], base: str, url: str) -> Parsed:
     here = (integer(link.query.get("page")) or 1) if link else 1
     more = dig(data, "grouped_search_result", "more_full_page_results") is True
     return listed(items, found=not data["posts"], next_cursor=str(here + 1) if more else None)
+
+
+def _action(one: dict[str, Any], base: str) -> Item | None:
+    """A post in the list of what a user wrote, with its beginning only."""
+    place, number = key(one.get("topic_id")), integer(one.get("post_number"))
+    identity = key(one.get("post_id")) or (f"topic-{place}" if place and number in (None, 1) else None)
+    if identity is None or one.get("deleted") is True:
+        return None
+    start = number in (None, 1)
+    title = text.optional(one.get("title"))
+    return Item(
+        kind="post" if start else "comment",
+        external_id=identity,
+        title=title if start else None,
+        text=rich(one.get("excerpt")),
+        url=f"{base}/t/{key(one.get('slug')) or '-'}/{place}/{number or 1}" if base and place else None,
+        author=text.optional(one.get("username")),
+        author_id=key(one.get("user_id")),
+        **dates.read(one.get("created_at")).fields(),
+        parent_id=None if start or place is None else f"topic-{place}",
+        subject=None if start else title,
+        flags=flags(excerpt=one.get("truncated") is not False, hidden=one.get("hidden")),
+    )
 
 
 def _saved(root: HtmlElement, page: Page) -> Parsed:

@@ -143,7 +143,7 @@ def _collect(one: dict[str, Any], items: list[Item], *, parent: str | None, comm
 def _item(one: dict[str, Any], above: str | None, comment: bool) -> Item | None:
     if "recommendation_type" in one or "review_text" in one or ("reviewer" in one and "rating" in one):
         return _review(one)
-    if not any(name in one for name in ("message", "story", "created_time", "permalink_url")):
+    if not any(name in one for name in ("message", "story", "created_time", "tagged_time", "permalink_url")):
         return None
     link = https(one.get("permalink_url"))
     comment = comment or "comment_count" in one or "parent" in one or (link is not None and "comment_id=" in link)
@@ -170,7 +170,7 @@ def _item(one: dict[str, Any], above: str | None, comment: bool) -> Item | None:
         url=link,
         author=text.optional(dig(one, "from", "name")),
         author_id=key(dig(one, "from", "id")),
-        **dates.read(one.get("created_time")).fields(),
+        **dates.read(one.get("created_time") or one.get("tagged_time")).fields(),
         parent_id=parent if comment else None,
         location=text.optional(dig(one, "place", "name")),
         n_likes=count(likes),

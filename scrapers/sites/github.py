@@ -110,7 +110,11 @@ class Github(JsonScraper):
         if isinstance(data, dict) and isinstance(data.get("data"), dict):
             return _graph(data["data"])
         entries = data if isinstance(data, list) else dig(data, "items")
-        if isinstance(data, dict) and entries is None and ("issue_url" in data or "comments_url" in data):
+        if (
+            isinstance(data, dict)
+            and entries is None
+            and ("issue_url" in data or "pull_request_url" in data or "comments_url" in data)
+        ):
             entries = [data]
         if not isinstance(entries, list):
             return unread("no issues or comments in this answer")
@@ -123,7 +127,7 @@ class Github(JsonScraper):
 
 def _item(one: dict[str, Any]) -> Item | None:
     """An issue, a pull request, or a comment of one."""
-    comment = "issue_url" in one or "pull_request_url" in one
+    comment = ("issue_url" in one or "pull_request_url" in one) and not isinstance(one.get("title"), str)
     number = key(one.get("id"))
     link = one.get("html_url") if isinstance(one.get("html_url"), str) else ""
     where = one.get("issue_url") or one.get("pull_request_url") or one.get("url") or link
@@ -133,7 +137,7 @@ def _item(one: dict[str, Any]) -> Item | None:
         return None
     if not comment and not isinstance(one.get("title"), str):
         return None
-    when = dates.read(one.get("created_at"))
+    when = dates.read(one.get("created_at") or one.get("submitted_at"))
     role = one.get("author_association")
     return Item(
         kind="comment" if comment else "post",
@@ -153,7 +157,7 @@ def _item(one: dict[str, Any]) -> Item | None:
         flags=flags(
             owner=role in ("OWNER", "MEMBER", "COLLABORATOR"),
             bot=dig(one, "user", "type") == "Bot",
-            pull_request="pull_request" in one or "pull_request_url" in one,
+            pull_request="pull_request" in one or "pull_request_url" in one or "diff_url" in one,
             closed=one.get("state") == "closed",
         ),
     )

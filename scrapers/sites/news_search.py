@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -10,16 +11,11 @@ from pydantic import Field
 
 from scrapers.base import Meta, Page, Params, Parsed, Request, Scraper, Slice
 from scrapers.item import Item
-from scrapers.readers import dates, json_data, text, walls
+from scrapers.readers import dates, feed, json_data, text, walls
 from scrapers.readers.html import language_code
-from scrapers.readers.identity import canonical_url, content_id
+from scrapers.readers.identity import canonical_url
 from scrapers.readers.json_data import dicts
-from scrapers.readers.xml import parse as parse_xml
-from scrapers.sites._site import Link, address, https, key, listed, rich, settled, unread
-
-_DC = "{http://purl.org/dc/elements/1.1/}"
-_CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
-_ATOM = "{http://www.w3.org/2005/Atom}"
+from scrapers.sites._site import Link, address, https, listed, settled, unread
 
 
 class NewsParams(Params):
@@ -35,29 +31,15 @@ class _News(Scraper):
     params_type: ClassVar[type[Params]] = NewsParams
 
     def parse(self, page: Page) -> Parsed:
-        root = parse_xml(page.body)
-        if root is None:
+        found = feed.read(page)
+        if found is None or (found.kind == "json" and not found.entries):
             data = json_data.loads(page)
             if isinstance(data, dict) and isinstance(data.get("articles"), list):
-                return _gdelt(dicts(data["articles"]))
+                return settled(_gdelt(dicts(data["articles"])), page)
             return walls.otherwise(page, "expected a news feed and got something else")
-        entries = [
-            one for one in root.iter() if isinstance(one.tag, str) and etree.QName(one).localname in ("item", "entry")
-        ]
-        channel = next(
-            (
-                one
-                for one in root.iter()
-                if isinstance(one.tag, str) and etree.QName(one).localname in ("channel", "feed")
-            ),
-            None,
-        )
-        language = language_code(_child(channel, "language"))
-        items = [item for one in entries if (item := _item(one, language)) is not None]
-        known = channel is not None and _child(channel, "title") is not None
-        return settled(
-            listed(items, found=known and not entries, note=None if items or known else "XML without news in it"), page
-        )
+        known = not found.entries and found.title is not None
+        items = (item for one in found.entries if (item := _item(one, page, found)) is not None)
+        return settled(listed(items, found=known, note=None if known or found.entries else "a feed without news"), page)
 
 
 class GoogleNews(_News):
@@ -160,68 +142,41 @@ class NewsSearch(_News):
         )
 
 
-def _child(node: etree._Element | None, name: str) -> str | None:
-    """Text of the first child of that name in any namespace of feeds."""
-    for one in node if node is not None else ():
-        if (
-            isinstance(one.tag, str)
-            and etree.QName(one).localname == name
-            and etree.QName(one).namespace
-            in (None, "http://www.w3.org/2005/Atom", "http://purl.org/rss/1.0/", "http://purl.org/dc/elements/1.1/")
-        ):
-            return "".join(one.itertext()).strip() or None
-    return None
-
-
-def _item(one: etree._Element, language: str | None) -> Item | None:
-    title = text.line(rich(_child(one, "title")))
-    link = https(_child(one, "link")) or next(
-        (
-            found
-            for raw in one.iter(f"{_ATOM}link")
-            if raw.get("rel") in (None, "alternate") and (found := https(raw.get("href")))
-        ),
-        None,
-    )
-    identity = key(_child(one, "guid")) or key(_child(one, "id"))
-    if not title and link is None:
+def _item(one: feed.Entry, page: Page, found: feed.Feed) -> Item | None:
+    """The feed's entry, with the publisher apart from the title and the publisher's own address."""
+    base = feed.item(one, page, found)
+    if base is None:
         return None
-    when = dates.read(
-        _child(one, "pubDate") or _child(one, "published") or _child(one, "updated") or _child(one, "date")
-    )
-    source = one.find("source")
-    publisher = text.optional(source.text) if source is not None else None
-    bing = next(
-        (text.optional(raw.text) for raw in one if isinstance(raw.tag, str) and etree.QName(raw).localname == "Source"),
-        None,
-    )
-    publisher = publisher or bing
-    about = rich(_child(one, "description") or _child(one, "summary"))
-    body = rich(one.findtext(_CONTENT)) or rich(_child(one, "content"))
+    publisher = text.optional(one.source[0]) if one.source else None
+    publisher = publisher or _bing_source(one.element)
+    title, content = base.title or "", base.text
     if publisher and title.endswith(f" - {publisher}"):
         title = title.removesuffix(f" - {publisher}")
         # Google repeats the linked title and the publisher as the description.
-        if text.line(about).removesuffix(publisher).strip().startswith(title[:60]):
-            about = ""
-    real = _bing_target(link)
-    return Item(
-        kind="article",
-        external_id=identity or (canonical_url(real) if real else content_id(title, when.at)),
+        if text.line(content).removesuffix(publisher).strip().startswith(title[:60]):
+            content = ""
+    link = _bing_target(base.url)
+    return replace(
+        base,
+        external_id=base.external_id
+        if one.id and one.id != one.url
+        else canonical_url(link)
+        if link
+        else base.external_id,
         title=title or None,
-        text=body or about,
-        url=real,
-        author=text.optional(_child(one, "creator")) or text.optional(_person(one)) or publisher,
-        **when.fields(),
-        language=language,
+        text=content,
+        url=link,
+        author=base.author or publisher,
         subject=publisher,
         flags=frozenset({"syndicated"}) if publisher else frozenset(),
     )
 
 
-def _person(one: etree._Element) -> str | None:
-    named = one.find(f"{_ATOM}author/{_ATOM}name")
-    raw: str | None = named.text if named is not None else one.findtext("author")
-    return raw.split("(", 1)[1].rstrip(") ") if raw and "@" in raw and "(" in raw else raw
+def _bing_source(element: etree._Element | None) -> str | None:
+    for child in element if element is not None else ():
+        if isinstance(child.tag, str) and child.tag.rsplit("}", 1)[-1].rsplit(":", 1)[-1] == "Source":
+            return text.optional(child.text)
+    return None
 
 
 def _bing_target(link: str | None) -> str | None:

@@ -14,7 +14,7 @@ from scrapers.readers import dates, text
 from scrapers.readers.html import language_code
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, address, flags, key, keys, listed, secret, unread
+from scrapers.sites._site import JsonScraper, Link, address, flags, key, keys, listed, nothing, secret, unread
 from scrapers.sites.twitter_v1 import snowflake
 
 _FIELDS = (
@@ -101,6 +101,8 @@ class TwitterV2(JsonScraper):
                 else _problem(data, errors, page)
             )
         entries = dicts(data.get("data"))
+        if entries and all("text" not in one and ("username" in one or "tweet_count" in one) for one in entries):
+            return nothing("accounts or counts: no posts in this answer")
         users = {key(one.get("id")): one for one in dicts(dig(data, "includes", "users"))}
         places = {key(one.get("id")): one for one in dicts(dig(data, "includes", "places"))}
         return listed(

@@ -107,8 +107,9 @@ class Vk(JsonScraper):
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, dict) and isinstance(data.get("error"), dict):
             return _problem(data["error"])
-        if isinstance(data, dict) and isinstance(data.get("updates"), list):
-            return _updates(dicts(data["updates"]))
+        updates = dig(data, "updates", default=dig(data, "response", "updates"))
+        if isinstance(updates, list):
+            return _updates(dicts(updates))
         answer = dig(data, "response") if isinstance(data, dict) else data
         entries = answer if isinstance(answer, list) else dig(answer, "items")
         if isinstance(answer, dict) and entries is None and "text" in answer and "date" in answer:
@@ -116,12 +117,18 @@ class Vk(JsonScraper):
         if not isinstance(entries, list):
             return unread("no `response.items` in this answer")
         names = _names(answer)
-        owner = next((found for one in dicts(entries) if (found := key(one.get("owner_id")))), None) or parameter(
-            page.url, "owner_id"
-        )
+        owner = next((found for one in dicts(entries) if (found := key(one.get("owner_id")))), None)
+        owner = owner or parameter(page.url, "owner_id") or _community(parameter(page.url, "group_id"))
         topic = parameter(page.url, "topic_id")
         items, gone = _read(dicts(entries), names, owner, topic)
-        return listed(items, found=True, gone=gone, next_cursor=_following(answer, len(entries), page.url))
+        known = not entries or any(
+            isinstance(one.get("type"), str) for one in dicts(entries)
+        )  # news of friends, photos
+        return listed(items, found=known, gone=gone, next_cursor=_following(answer, len(entries), page.url))
+
+
+def _community(number: str | None) -> str | None:
+    return f"-{number.lstrip('-')}" if number else None
 
 
 def _call(params: VkParams, cursor: str | None, since: datetime | None) -> tuple[str, dict[str, Any]]:
@@ -180,6 +187,8 @@ def _item(
 ) -> Item | None:
     when = dates.read(one.get("date"))
     kind_of = one.get("type") if "source_id" in one else one.get("post_type")
+    if "title" in one and "created_by" in one:
+        return _topic(one, identity, names)
     if ("text" not in one and "copy_history" not in one) or kind_of in (
         "friend",
         "photo",
@@ -189,7 +198,7 @@ def _item(
         "video",
     ):
         return None
-    place = identity.rsplit("_", 1)[0]
+    place = identity.rpartition("_")[0]
     above = key(one.get("post_id")) if "id" in one else None
     comment = (
         topic is not None
@@ -204,9 +213,9 @@ def _item(
     writer = integer(one.get("from_id")) or integer(one.get("source_id")) or integer(one.get("owner_id"))
     answered = key(one.get("reply_to_comment")) or next(iter(keys(one.get("parents_stack"))[::-1]), None)
     if answered:
-        parent = f"{place}_{answered}"
+        parent = f"{place}_{answered}" if place else answered
     elif above:
-        parent = parent or f"{place}_{above}"
+        parent = parent or (f"{place}_{above}" if place else above)
     elif topic is not None:
         parent = parent or f"{owner}_{topic}"
     return Item(
@@ -228,6 +237,24 @@ def _item(
             ad=one.get("marked_as_ads"),
             owner=comment and writer is not None and key(writer) == place,
         ),
+    )
+
+
+def _topic(one: dict[str, Any], identity: str, names: dict[int, str]) -> Item:
+    """A discussion in the list of a community's discussions."""
+    writer = integer(one.get("created_by"))
+    place = identity.rpartition("_")[0]
+    return Item(
+        kind="post",
+        external_id=identity,
+        title=plain_vk(one.get("title")) or None,
+        text=plain_vk(one.get("first_comment")),
+        url=f"https://vk.com/topic{identity}" if place else None,
+        author=names.get(writer) if writer is not None else None,
+        author_id=key(writer),
+        **dates.read(one.get("created")).fields(),
+        n_replies=count(one.get("comments")),
+        flags=flags(closed=one.get("is_closed")),
     )
 
 
@@ -286,7 +313,8 @@ def _updates(events: list[dict[str, Any]]) -> Parsed:
         if not isinstance(one, dict) or not isinstance(sort, str):
             continue
         topic = key(one.get("topic_id")) if sort.startswith("board_") else None
-        owner = key(one.get("owner_id")) or key(one.get("topic_owner_id"))
+        named = ("owner_id", "topic_owner_id", "photo_owner_id", "video_owner_id", "market_owner_id")
+        owner = next((found for name in named if (found := key(one.get(name)))), None)
         identity = _identity(one, owner, topic)
         if identity is None:
             continue
