@@ -316,6 +316,8 @@ def next_steps(message: Message, words: Words) -> list[str]:
     if message.kind not in _INCIDENT:
         return []
     steps = []
+    if message.acknowledged_by:
+        steps.append(words.say("%(name)s is on it.", name=message.acknowledged_by))
     excess = message.facts.n_excess
     driver = message.drivers[0] if message.drivers else None
     if driver is not None and excess is not None and excess > 0 and driver.n_excess > 0:
@@ -331,7 +333,7 @@ def next_steps(message: Message, words: Words) -> list[str]:
         steps.append(words.say("Read the quotes and answer their authors, the newest first."))
     if message.severity is Severity.CRITICAL:
         steps.append(words.say("Tell whoever is responsible today: this is far outside what is usual."))
-    if message.link(LinkKind.ACKNOWLEDGE) and message.kind is not Kind.UNACKNOWLEDGED:
+    if message.link(LinkKind.ACKNOWLEDGE) and not message.acknowledged_by and message.kind is not Kind.UNACKNOWLEDGED:
         steps.append(words.say("Acknowledge it, so that the others know somebody is on it."))
     if message.link(LinkKind.REJECT):
         steps.append(words.say("If it is nothing, say so: similar alerts will need more evidence."))

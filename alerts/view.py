@@ -122,6 +122,7 @@ def tidy(message: Message) -> Message:
             for confounder in message.confounders
         ),
         links=tuple(link for link in message.links if safe_url(link.url)),
+        acknowledged_by=_name(message.acknowledged_by) if message.acknowledged_by else None,
         items=tuple(tidy(item) for item in message.items),
     )
 

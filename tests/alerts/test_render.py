@@ -278,6 +278,14 @@ def test_dark_mode_survives_inlining() -> None:
     assert html.count("style=") > 50
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "anna is on it."), ("ru", "В работе у: anna.")])
+def test_somebody_is_on_it(language: str, told: str) -> None:
+    worse = replace(samples.opened(language), kind=Kind.ESCALATED, acknowledged_by="anna")
+    asks = sentences.next_steps(samples.opened(language), Words(language))[-2]
+    text = render.plain(worse)
+    assert told in text and asks not in text and asks in render.plain(samples.opened(language))
+
+
 def test_times_are_those_of_the_reader() -> None:
     message = samples.opened("en")  # its window begins at midnight in Moscow
     assert "since 14 November," in render.headline(message)
