@@ -36,6 +36,7 @@ STATE_VERSION = 1
 OVERLAP = timedelta(hours=24)
 DEEP_EVERY = timedelta(hours=6)
 GONE_AFTER = timedelta(hours=24)
+QUIET_PAGES = 20  # a deep walk ends after so many pages in a row without news
 LONGEST_DOUBT = timedelta(days=4)  # how far down a deep walk follows an id that was missed once
 KNOWN_IDS = 400
 DROPPED_FLAGS = frozenset({"private", "nobot", "noindex"})  # not public, or the author opted out of being indexed
@@ -203,6 +204,7 @@ class _Reading:
         old = self.state.get(hole)
         until = (old or {}).get("until") or (top.isoformat() if top else None)
         newest = top
+        quiet = 0
         pages = BACKFILL_PAGES if self.part.backfill else FIRST_PAGES if first else self.budget.pages
         for number in itertools.count(1):
             fetched = await self._page(
@@ -225,9 +227,19 @@ class _Reading:
             newest = max([newest, *(one.published_at for one in parsed.items if one.published_at)], key=_or_least)
             if newest is not None:
                 self.state["top"] = min(newest, self.now + timedelta(days=1)).isoformat()
+            quiet = 0 if n_new or n_changed else quiet + 1
             more = parsed.next_cursor is not None and parsed.next_cursor != cursor
-            stop = not more or self._may_stop(
-                parsed.items, n_new=n_new, n_changed=n_changed, floor=floor if deep else since, deep=deep, first=first
+            stop = (
+                not more
+                or quiet >= QUIET_PAGES
+                or self._may_stop(
+                    parsed.items,
+                    n_new=n_new,
+                    n_changed=n_changed,
+                    floor=floor if deep else since,
+                    deep=deep,
+                    first=first,
+                )
             )
             exhausted = not stop and (number >= pages or self.budget.pages <= 0)
             _put(self.state, hole, old if stop else {"cursor": parsed.next_cursor, "until": until})

@@ -2,6 +2,7 @@
 
 ScraperError
 |-- BadParams        fix the source's parameters; never retried
+|   `-- BadQuery         fix the brand's query at the named position
 |-- UnknownScraper   no reader of that name
 |-- FetchError       the page did not arrive
 |   |-- Unreachable      network trouble: try again later
@@ -22,6 +23,15 @@ class ScraperError(Exception):
 
 class BadParams(ScraperError):
     """Parameters of a source are wrong; the message names key, value and what is allowed."""
+
+
+class BadQuery(BadParams):
+    """A brand query that cannot be read; `position` counts characters from 1."""
+
+    def __init__(self, message: str, *, query: str = "", position: int = 1) -> None:
+        super().__init__(f"{message} (at character {position} of {query!r})" if query else message)
+        self.query = query
+        self.position = position
 
 
 class UnknownScraper(ScraperError):
