@@ -19,7 +19,8 @@ from alerts.series import SeriesKey
 
 __all__ = ["Driver", "Finding", "false_discovery", "find"]
 
-HOLDS = 0.7
+HOLDS = 0.7  # of the excess: a narrower node that has so much of it is the story
+BELONGS = 0.2  # of the excess: an open story inside that has so much of it is this one, grown
 MAX_DRIVERS = 10
 
 
@@ -59,6 +60,7 @@ class Finding:
     share: float | None = None
     share_before: float | None = None
     inhibited: tuple[SeriesKey, ...] = field(default=(), compare=False)
+    widens: tuple[SeriesKey, ...] = ()
 
 
 def find(
@@ -70,41 +72,46 @@ def find(
 ) -> list[Finding]:
     """The stories in the decisions of one tick, strongest first.
 
-    A node counts as significant while its decision is active, so at the threshold of the account's budget; with `q`
-    it must also pass the false discovery control over all nodes of the call (`false_discovery`). Nodes of
-    `open_series` (incidents that are open) keep their story: while they stand above half their threshold they are
-    taken first, so that a story does not move to a parent or a child from one tick to the next.
+    A story begins at nodes whose decision is an alarm, so at the threshold of the account's budget; with `q` they must
+    also pass the false discovery control over all nodes of the call (`false_discovery`). Nodes of `open_series`
+    (incidents that are open) keep their story for as long as they are open: they inhibit their ancestors and
+    descendants, and give a finding while they stand above half their threshold. A wider node that still stands out
+    when an open story is taken from it is that story grown: its finding names the open nodes in `widens`.
     """
     passed = false_discovery(decisions, q) if q is not None else None
-    significant = {
+    waiting = {
         key: decision
         for key, decision in decisions.items()
-        if decision.active and math.isfinite(decision.score) and (passed is None or key in passed)
+        if decision.alarm and math.isfinite(decision.score) and (passed is None or key in passed)
     }
-    held = [
-        key
-        for key in open_series
-        if key in decisions and decisions[key].score >= decisions[key].threshold / 2 and decisions[key].excess > 0
-    ]
-    held.sort(key=lambda key: -decisions[key].score)
-    explained: list[SeriesKey] = []
-    inhibited: dict[SeriesKey, list[SeriesKey]] = {}
-    waiting = dict(significant)
-    while held or waiting:
-        if held:
-            key = held.pop(0)
-        else:
-            top = min(waiting, key=lambda k: (-waiting[k].score, k.depth, k.text()))
-            key = _descend(top, decisions, waiting, holds)
-        waiting.pop(key, None)
+    explained = [key for key in dict.fromkeys(open_series) if key in decisions]
+    explained.sort(key=lambda key: (-decisions[key].score, key.text()))
+    findings = {
+        key: _finding(key, decisions)
+        for key in explained
+        if decisions[key].score >= decisions[key].threshold / 2 and decisions[key].excess > 0
+    }
+    inhibited: list[SeriesKey] = []
+    for key in list(waiting):
+        if key in explained:
+            del waiting[key]
+        elif not _stands_alone(key, explained, decisions):
+            inhibited.append(key)
+            del waiting[key]
+    while waiting:
+        top = min(waiting, key=lambda k: (-waiting[k].score, k.depth, k.text()))
+        key = _descend(top, decisions, waiting, holds)
+        steps, whole = decisions[key].window_steps, _excess(decisions[key], decisions[key].window_steps)
+        widens = tuple(
+            old for old in explained if key.covers(old) and _excess(decisions[old], steps) >= BELONGS * whole
+        )
         explained.append(key)
-        inhibited[key] = []
-        for other in [k for k in waiting if k.overlaps(key)]:
-            if not _stands_alone(other, explained, decisions):
-                inhibited[key].append(other)
-                del waiting[other]
-    findings = [_finding(key, decisions, inhibited[key]) for key in dict.fromkeys(explained)]
-    return sorted(findings, key=lambda finding: -finding.score)
+        del waiting[key]
+        muted = [other for other in waiting if not _stands_alone(other, explained, decisions)]
+        for other in muted:
+            del waiting[other]
+        findings[key] = _finding(key, decisions, inhibited=muted, widens=widens)
+    return sorted(findings.values(), key=lambda finding: -finding.score)
 
 
 def false_discovery(decisions: Mapping[SeriesKey, Decision], q: float) -> set[SeriesKey]:
@@ -175,7 +182,13 @@ def _meet(one: SeriesKey, two: SeriesKey) -> SeriesKey:
     )
 
 
-def _finding(key: SeriesKey, decisions: Mapping[SeriesKey, Decision], inhibited: Sequence[SeriesKey]) -> Finding:
+def _finding(
+    key: SeriesKey,
+    decisions: Mapping[SeriesKey, Decision],
+    *,
+    inhibited: Sequence[SeriesKey] = (),
+    widens: tuple[SeriesKey, ...] = (),
+) -> Finding:
     decision = decisions[key]
     steps = decision.window_steps
     drivers = []
@@ -208,4 +221,5 @@ def _finding(key: SeriesKey, decisions: Mapping[SeriesKey, Decision], inhibited:
         share=decision.share,
         share_before=decision.share_before,
         inhibited=tuple(inhibited),
+        widens=widens,
     )
