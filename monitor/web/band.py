@@ -1,0 +1,36 @@
+"""The days of an incident's series: what came, and what the detector took for usual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlmodel import Session
+
+from monitor.config import Settings
+from monitor.pipeline import related
+from monitor.pipeline.detect import brand_watch
+from monitor.pipeline.watch import DayPoint
+from monitor.store.tables import Brand, Incident
+
+AFTERWARDS = timedelta(days=14)  # shown after the end of an incident
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Points of the series, oldest first, and the days between which the incident lay."""
+
+    points: tuple[DayPoint, ...]
+    first: date
+    last: date
+
+
+def band(
+    session: Session, settings: Settings, brand: Brand, incident: Incident, *, now: datetime, days: int = 42
+) -> Band:
+    """The last `days` days up to now, or to two weeks after the end of the incident."""
+    end = incident.resolved_at or now
+    until = min(now, end + AFTERWARDS)
+    watch = brand_watch(session, settings, brand, until)
+    points = watch.history(session, related.series_key(incident.series, brand), until, days=days)
+    return Band(tuple(points), watch.local_day(incident.since_at), watch.local_day(min(end, now)))

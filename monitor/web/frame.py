@@ -1,0 +1,103 @@
+"""What stands around every page: the brands to choose from, the filter, the number of open incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from sqlmodel import Session, col, select
+
+from monitor.store.queries import incidents
+from monitor.store.queries.selection import Selection
+from monitor.store.queries.taxonomy import TaxonomyView, in_force
+from monitor.store.tables import Brand, Mention, Source
+from monitor.web import filters
+from monitor.web.filters import Filter
+from monitor.web.memo import Memo
+from monitor.web.rendering import render
+from monitor.web.visitor import Visitor, context_of
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The filter of the address as rows: brand, taxonomy and selection. `selection` is None while there is no brand."""
+
+    filter: Filter
+    brand: Brand | None
+    brands: Sequence[Brand]
+    taxonomy: TaxonomyView
+    selection: Selection | None
+
+    @property
+    def chosen(self) -> Selection:
+        assert self.selection is not None
+        return self.selection
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a filter can be narrowed to."""
+
+    sources: Sequence[tuple[str, str]]
+    locations: Sequence[str]
+    languages: Sequence[str]
+
+
+def frame(request: Request, rows: Session, visitor: Visitor) -> Frame:
+    """Raises BadRequest and NotFound for an address that makes no sense."""
+    wanted = filters.parse(request.query_params)
+    brand = filters.find_brand(rows, wanted)
+    brands = rows.exec(
+        select(Brand).where(col(Brand.active).is_(True)).order_by(col(Brand.is_competitor), col(Brand.name))
+    ).all()
+    taxonomy = in_force(rows)
+    selection = None
+    if brand is not None:
+        now = context_of(request).now
+        selection = filters.selection(rows, wanted, brand, taxonomy, now=now, zone=visitor.zone)
+    return Frame(wanted, brand, brands, taxonomy, selection)
+
+
+def choices(request: Request, rows: Session, brand: Brand | None) -> Choices:
+    """Sources, locations and languages that the brand has."""
+    if brand is None:
+        return Choices((), (), ())
+
+    def make() -> Choices:
+        used = select(Mention.source_id).where(Mention.brand_id == brand.id).distinct()
+        sources = rows.exec(select(Source.slug, Source.title).where(col(Source.id).in_(used)).order_by(Source.slug))
+        places = rows.exec(
+            select(Mention.location).where(Mention.brand_id == brand.id, Mention.location != "").distinct()
+        )
+        spoken = rows.exec(
+            select(Mention.language).where(Mention.brand_id == brand.id, Mention.language != "").distinct()
+        )
+        return Choices([(slug, title or slug) for slug, title in sources], sorted(places), sorted(spoken))
+
+    return memo_of(request).get(("choices", brand.id), make, seconds=300)
+
+
+def source_titles(rows: Session) -> dict[str, str]:
+    return {slug: title or slug for slug, title in rows.exec(select(Source.slug, Source.title))}
+
+
+def memo_of(request: Request) -> Memo:
+    memo: Memo = request.app.state.memo
+    return memo
+
+
+def page(
+    request: Request, rows: Session, visitor: Visitor, template: str, *, framed: Frame | None = None,
+    status: int = 200, **values: Any,
+) -> HTMLResponse:
+    """A page inside the frame."""
+    framed = framed or frame(request, rows, visitor)
+    n_open = incidents.n_open(rows, framed.brand.id if framed.brand else None)
+    return render(
+        request, visitor, template, status=status, framed=framed, brand=framed.brand, brands=framed.brands,
+        filter=framed.filter, taxonomy=framed.taxonomy, n_open=n_open, notice=request.query_params.get("done", ""),
+        titles=source_titles(rows), **values,
+    )  # fmt: skip

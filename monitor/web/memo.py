@@ -1,0 +1,63 @@
+"""The memo: answers that many people ask for within seconds are computed once."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Memo:
+    """Keeps up to `size` answers for `seconds`. `clear` after a change that people expect to see at once.
+
+    Two who ask at the same time for the same thing wait for one computation.
+    """
+
+    def __init__(self, *, seconds: float = 30.0, size: int = 512, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._size, self._clock = seconds, size, clock
+        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._turns: dict[Hashable, Lock] = {}
+        self._lock = Lock()
+        self._era = 0
+
+    def get(self, key: Hashable, make: Callable[[], T], *, seconds: float | None = None) -> T:
+        """The kept answer for `key`, or a fresh one from `make`."""
+        found = self._look(key)
+        if found is not None:
+            value: T = found[0]
+            return value
+        with self._lock:
+            turn = self._turns.setdefault(key, Lock())
+        with turn:
+            found = self._look(key)
+            if found is not None:
+                value = found[0]
+                return value
+            era = self._era
+            made = make()
+            with self._lock:
+                self._turns.pop(key, None)
+                if era == self._era:  # what was computed from rows before a change is not kept
+                    self._kept[key] = (self._clock() + (seconds or self._seconds), made)
+                    while len(self._kept) > self._size:
+                        self._kept.popitem(last=False)
+            return made
+
+    def clear(self) -> None:
+        with self._lock:
+            self._era += 1
+            self._kept.clear()
+
+    def _look(self, key: Hashable) -> tuple[Any] | None:
+        with self._lock:
+            entry = self._kept.get(key)
+            if entry is None:
+                return None
+            if entry[0] < self._clock():
+                del self._kept[key]
+                return None
+            return (entry[1],)

@@ -1,0 +1,130 @@
+"""Incidents: the list with silences, and one with its chart, drivers, quotes, log and decisions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlmodel import Session
+
+from alerts.series import SeriesKey
+from monitor.pipeline import related
+from monitor.store.queries import incidents, mentions
+from monitor.store.queries.taxonomy import TaxonomyView
+from monitor.store.tables import Brand, Incident
+from monitor.web import actions, words
+from monitor.web.band import band
+from monitor.web.errors import NotFound
+from monitor.web.filters import Filter
+from monitor.web.frame import frame, memo_of, page, source_titles
+from monitor.web.pages.entrance import local
+from monitor.web.pages.mentions import sources_by_id
+from monitor.web.visitor import Analyst, Rows, Viewer, Visitor, context_of
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form(max_length=8000)]
+SILENCES = (4, 24, 72, 168, 720)  # hours offered
+
+
+@router.get("/incidents")
+def listing(request: Request, visitor: Viewer, rows: Rows, state: str = "") -> Response:
+    framed = frame(request, rows, visitor)
+    states = [state] if state in incidents.ORDER else []
+    brand_id = framed.brand.id if framed.brand else None
+    found = incidents.listed(rows, brand_id=brand_id, states=states, limit=200)
+    found.sort(key=lambda row: (incidents.ORDER.get(row.state, 3), -row.opened_at.timestamp()))
+    titles = source_titles(rows)
+    return page(
+        request, rows, visitor, "incidents.html", framed=framed, state=state,
+        incidents=[(row, scope(row, framed.brand, framed.taxonomy, titles, visitor)) for row in found],
+        silences=incidents.silences(rows, now=context_of(request).now), hours=SILENCES,
+    )  # fmt: skip
+
+
+@router.get("/incidents/{uid}")
+def one(request: Request, visitor: Viewer, rows: Rows, uid: str) -> Response:
+    row = incidents.by_uid(rows, uid)
+    if row is None:
+        raise NotFound(f"there is no incident {uid!r}")
+    framed = frame(request, rows, visitor)
+    brand = rows.get(Brand, row.brand_id)
+    assert brand is not None
+    context = context_of(request)
+    shown = memo_of(request).get(
+        ("band", uid, row.last_seen_at, row.state),
+        lambda: band(rows, context.settings, brand, row, now=context.now),
+        seconds=120,
+    )
+    key = related.series_key(row.series, brand)
+    until = row.resolved_at or context.now
+    speaking = related.negatives(rows, brand, key, since=row.since_at, until=until, limit=8)
+    wanted = Filter(
+        brand=brand.slug, sentiment=("negative",),
+        source=(key.source,) if key.source else (), topic=(key.topic,) if key.topic else (),
+        location=(key.location,) if key.location else (), language=(key.language,) if key.language else (),
+    ).with_days(row.since_at.astimezone(visitor.zone).date(), until.astimezone(visitor.zone).date())  # fmt: skip
+    titles = source_titles(rows)
+    return page(
+        request, rows, visitor, "incident.html", framed=framed, incident=row, incident_brand=brand,
+        scope=scope(row, brand, framed.taxonomy, titles, visitor), band=shown,
+        events=incidents.events(rows, row.id or 0), messages=incidents.messages(rows, row.id or 0),
+        quotes=mentions.entries(rows, speaking), wanted=wanted, sources=sources_by_id(rows), hours=SILENCES,
+        silence=silence_of(row, brand),
+    )  # fmt: skip
+
+
+@router.post("/incidents/{uid}/{action}")
+def decide(request: Request, visitor: Analyst, uid: str, action: str, note: Text = "") -> Response:
+    actions.decide(context_of(request), visitor.name, uid, action, note=note)
+    memo_of(request).clear()
+    return RedirectResponse(f"/incidents/{uid}?done={action}", status_code=303)
+
+
+@router.post("/silences")
+async def silence(request: Request, visitor: Analyst) -> Response:
+    form = await request.form()
+    from starlette.concurrency import run_in_threadpool
+
+    given = {name: value for name, value in form.items() if isinstance(value, str)}
+    matchers = {key: given.get(key, "") for key in actions.SILENCE_KEYS}
+    try:
+        hours = float(given.get("hours", "24"))
+    except ValueError:
+        hours = 0.0
+    await run_in_threadpool(
+        actions.add_silence, context_of(request), visitor.name, matchers, hours=hours, note=given.get("note", "")
+    )
+    return RedirectResponse(local(given.get("back", "/incidents")), status_code=303)
+
+
+@router.post("/silences/{silence_id}/end")
+def end_silence(request: Request, visitor: Analyst, silence_id: int) -> Response:
+    actions.end_silence(context_of(request), visitor.name, silence_id)
+    return RedirectResponse("/incidents", status_code=303)
+
+
+def scope(
+    row: Incident, brand: Brand | None, taxonomy: TaxonomyView, titles: dict[str, str], visitor: Visitor
+) -> list[tuple[str, str]]:
+    """Where it happens, in words: (dimension, name), the most telling first."""
+    if brand is None:
+        return []
+    key: SeriesKey = related.series_key(row.series, brand)
+    language = visitor.translator.language
+    found = [
+        ("topic", taxonomy.name(key.topic, language) if key.topic else ""),
+        ("location", key.location or ""),
+        ("source", titles.get(key.source, key.source) if key.source else ""),
+        ("language", words.language(visitor.translator, key.language) if key.language else ""),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def silence_of(row: Incident, brand: Brand) -> dict[str, str]:
+    """What a silence of this incident matches: as much as is known of where it happens."""
+    if row.rule:
+        return {"brand": brand.slug, "rule": row.rule}
+    return {"brand": brand.slug, "series": row.series}
+
+

@@ -1,0 +1,63 @@
+"""How the machine is: sources with their health in words, queues, deliveries, notices."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlmodel import select
+
+from monitor.store import notices
+from monitor.store.queries import operations
+from monitor.store.tables import Sample, Source
+from monitor.web import actions
+from monitor.web.errors import NotFound
+from monitor.web.frame import memo_of, page
+from monitor.web.visitor import Analyst, Rows, Viewer, context_of
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form(max_length=100)]
+
+
+@router.get("/sources")
+def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
+    now = context_of(request).now
+    return page(
+        request, rows, visitor, "operations.html",
+        health=memo_of(request).get(("sources",), lambda: operations.sources(rows, now=now), seconds=15),
+        queues=operations.queues(rows), deliveries=operations.deliveries(rows, limit=30),
+        runs=operations.runs(rows, limit=30), notices=notices.open_notices(rows), now=now,
+        schedule=context_of(request).settings.schedule,
+    )  # fmt: skip
+
+
+@router.get("/sources/{slug}/sample")
+def sample(request: Request, visitor: Analyst, rows: Rows, slug: str) -> Response:
+    """The newest page that could not be read, as plain text to look at: it is a stranger's and never rendered."""
+    found = rows.exec(
+        select(Sample).join(Source, Source.id == Sample.source_id).where(Source.slug == slug)  # type: ignore[arg-type]
+        .order_by(Sample.id.desc()).limit(1)  # type: ignore[union-attr]
+    ).first()  # fmt: skip
+    if found is None:
+        raise NotFound(f"no page of {slug!r} is kept")
+    return Response(found.body[:2_000_000].decode("utf-8", "replace"), media_type="text/plain; charset=utf-8")
+
+
+@router.post("/sources/{slug}/{action}")
+def steer(request: Request, visitor: Analyst, slug: str, action: str) -> Response:
+    actions.steer_source(context_of(request), visitor.name, slug, action)
+    memo_of(request).clear()
+    return RedirectResponse("/sources?done=source", status_code=303)
+
+
+@router.post("/deliveries/{outbox_id}/retry")
+def retry(request: Request, visitor: Analyst, outbox_id: int) -> Response:
+    actions.retry_message(context_of(request), visitor.name, outbox_id)
+    return RedirectResponse("/sources?done=retry", status_code=303)
+
+
+@router.post("/notices/{notice_id}/close")
+def close(request: Request, visitor: Analyst, notice_id: int) -> Response:
+    actions.close_notice(context_of(request), visitor.name, notice_id)
+    return RedirectResponse("/sources", status_code=303)

@@ -1,0 +1,46 @@
+"""The overview of a brand: head numbers, timeline, topics, journey, places, voice, languages, sources."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from monitor.web import figures
+from monitor.web.frame import choices, frame, memo_of, page
+from monitor.web.visitor import Rows, Viewer, context_of
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
+    framed = frame(request, rows, visitor)
+    if framed.brand is None:
+        return page(request, rows, visitor, "empty.html", framed=framed)
+    memo, asked = memo_of(request), framed.chosen
+    zone, now = visitor.zone, context_of(request).now
+    return page(
+        request, rows, visitor, "overview.html", framed=framed, choices=choices(request, rows, framed.brand),
+        days=framed.filter.days(now, zone),
+        numbers=memo.get(("overview", asked), lambda: figures.overview(rows, asked)),
+        steps=memo.get(("timeline", asked, zone.key), lambda: figures.timeline(rows, asked, zone=zone)),
+        topics=[
+            row
+            for row in memo.get(("topic", asked), lambda: figures.breakdown(rows, asked, "topic"))
+            if row.key in framed.taxonomy.topics and row.key != "general"
+        ],
+        sources=memo.get(("source", asked), lambda: figures.breakdown(rows, asked, "source")),
+        spoken=memo.get(("language", asked), lambda: figures.breakdown(rows, asked, "language")),
+        places=memo.get(("places", asked), lambda: figures.places(rows, asked, now=now)),
+        voices=memo.get(("voice", asked), lambda: figures.voice(rows, asked)),
+        journey=memo.get(
+            ("journey", asked, zone.key), lambda: figures.journey(rows, asked, framed.taxonomy, zone=zone)
+        ),
+        incidents=figures.alive(rows, asked),
+    )  # fmt: skip
+
+
+@router.get("/overview")
+def moved(request: Request) -> Response:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse("/" + query, status_code=307)

@@ -1,0 +1,27 @@
+"""The model: how often it was right where people looked, how sure it was, which versions judged."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from monitor.store.queries import quality
+from monitor.web.accuracy import accuracy
+from monitor.web.frame import frame, memo_of, page
+from monitor.web.pages.mentions import sources_by_id
+from monitor.web.visitor import Rows, Viewer
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/quality")
+def show(request: Request, visitor: Viewer, rows: Rows) -> Response:
+    framed = frame(request, rows, visitor)
+    brand_id = framed.brand.id if framed.brand else None
+    memo = memo_of(request)
+    return page(
+        request, rows, visitor, "quality.html", framed=framed, sources=sources_by_id(rows),
+        accuracy=memo.get(("accuracy", brand_id), lambda: accuracy(quality.looked_at(rows, brand_id=brand_id))),
+        versions=memo.get(("versions",), lambda: quality.versions(rows)),
+        states=memo.get(("states",), lambda: quality.states(rows)),
+    )  # fmt: skip

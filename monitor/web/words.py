@@ -1,0 +1,195 @@
+"""The words of values that stand in the store: states, roles, kinds, in the reader's language."""
+
+from __future__ import annotations
+
+from monitor.i18n import Translator
+
+
+def sentiment(t: Translator, key: str | None) -> str:
+    return {
+        "negative": t.gettext("negative"),
+        "neutral": t.gettext("neutral"),
+        "positive": t.gettext("positive"),
+    }.get(key or "", t.gettext("not judged"))
+
+
+def kind(t: Translator, key: str) -> str:
+    return {
+        "review": t.gettext("review"),
+        "post": t.gettext("post"),
+        "comment": t.gettext("comment"),
+        "article": t.gettext("article"),
+        "answer": t.gettext("answer"),
+        "ticket": t.gettext("ticket"),
+        "survey": t.gettext("survey answer"),
+    }.get(key, key)
+
+
+def incident_state(t: Translator, key: str) -> str:
+    return {
+        "open": t.pgettext("incident", "open"),
+        "acknowledged": t.pgettext("incident", "acknowledged"),
+        "resolved": t.pgettext("incident", "resolved"),
+    }.get(key, key)
+
+
+def severity(t: Translator, key: str) -> str:
+    return {
+        "info": t.pgettext("severity", "information"),
+        "warning": t.pgettext("severity", "warning"),
+        "critical": t.pgettext("severity", "critical"),
+    }.get(key, key)
+
+
+def verdict(t: Translator, key: str | None) -> str:
+    return {
+        "confirmed": t.pgettext("incident", "confirmed as real"),
+        "rejected": t.pgettext("incident", "not an incident"),
+    }.get(key or "", "")
+
+
+def event(t: Translator, key: str) -> str:
+    """A line of an incident's log."""
+    return {
+        "opened": t.pgettext("incident log", "Opened"),
+        "escalated": t.pgettext("incident log", "Became more severe"),
+        "repeated": t.pgettext("incident log", "Still going on"),
+        "resolved": t.pgettext("incident log", "Resolved"),
+        "reopened": t.pgettext("incident log", "Reopened"),
+        "new_normal": t.pgettext("incident log", "Closed as the new normal"),
+        "unacknowledged": t.pgettext("incident log", "Nobody answered: passed on"),
+        "acknowledged": t.pgettext("incident log", "Acknowledged"),
+        "comment": t.pgettext("incident log", "Comment"),
+        "confirmed": t.pgettext("incident log", "Confirmed as real"),
+        "rejected": t.pgettext("incident log", "Marked as not an incident"),
+        "resolved_by_hand": t.pgettext("incident log", "Resolved by hand"),
+        "silenced": t.pgettext("incident log", "Silenced"),
+        "notified": t.pgettext("incident log", "Message sent"),
+    }.get(key, key)
+
+
+def role(t: Translator, key: str) -> str:
+    return {
+        "viewer": t.pgettext("role", "viewer"),
+        "analyst": t.pgettext("role", "analyst"),
+        "admin": t.pgettext("role", "administrator"),
+    }.get(key, key)
+
+
+def health(t: Translator, key: str) -> str:
+    return {
+        "ok": t.pgettext("source", "working"),
+        "failing": t.pgettext("source", "failing"),
+        "silent": t.pgettext("source", "silent"),
+        "paused": t.pgettext("source", "paused"),
+        "waiting": t.pgettext("source", "not read yet"),
+        "off": t.pgettext("source", "switched off"),
+    }.get(key, key)
+
+
+def status(t: Translator, key: str) -> str:
+    """The outcome of a reading."""
+    return {
+        "": "",
+        "ok": t.pgettext("reading", "ok"),
+        "empty": t.pgettext("reading", "nothing there"),
+        "blocked": t.pgettext("reading", "blocked by the site"),
+        "login": t.pgettext("reading", "asks for a login"),
+        "captcha": t.pgettext("reading", "asks for a captcha"),
+        "not_found": t.pgettext("reading", "page not found"),
+        "no_preview": t.pgettext("reading", "no public preview"),
+        "changed": t.pgettext("reading", "the page has changed: the reader does not understand it"),
+        "error": t.pgettext("reading", "error"),
+    }.get(key, key)
+
+
+def delivery(t: Translator, key: str) -> str:
+    return {
+        "pending": t.pgettext("message", "waiting"),
+        "sending": t.pgettext("message", "being sent"),
+        "sent": t.pgettext("message", "sent"),
+        "dead": t.pgettext("message", "given up"),
+        "folded": t.pgettext("message", "folded into a digest"),
+    }.get(key, key)
+
+
+def message_kind(t: Translator, key: str) -> str:
+    return {
+        "opened": t.pgettext("message", "incident opened"),
+        "escalated": t.pgettext("message", "became more severe"),
+        "repeated": t.pgettext("message", "still going on"),
+        "resolved": t.pgettext("message", "incident resolved"),
+        "reopened": t.pgettext("message", "incident reopened"),
+        "new_normal": t.pgettext("message", "new normal"),
+        "unacknowledged": t.pgettext("message", "nobody answered"),
+        "report": t.pgettext("message", "weekly report"),
+        "operator": t.pgettext("message", "notice to the operator"),
+        "digest": t.pgettext("message", "digest"),
+        "test": t.pgettext("message", "test"),
+    }.get(key, key)
+
+
+def period(t: Translator, key: str) -> str:
+    return {
+        "7d": t.pgettext("period", "7 days"),
+        "30d": t.pgettext("period", "30 days"),
+        "90d": t.pgettext("period", "90 days"),
+        "180d": t.pgettext("period", "6 months"),
+        "365d": t.pgettext("period", "12 months"),
+    }.get(key, key)
+
+
+def dimension(t: Translator, key: str) -> str:
+    return {
+        "source": t.gettext("Source"),
+        "topic": t.gettext("Topic"),
+        "location": t.gettext("Location"),
+        "language": t.gettext("Language"),
+        "sentiment": t.gettext("Sentiment"),
+        "rating": t.gettext("Stars"),
+        "stage": t.gettext("Stage"),
+        "kind": t.gettext("Kind"),
+        "q": t.gettext("Words"),
+        "corrected": t.gettext("Corrected only"),
+        "copies": t.gettext("With copies"),
+        "brand": t.gettext("Brand"),
+    }.get(key, key)
+
+
+def action(t: Translator, key: str) -> str:
+    """A line of the log of changes."""
+    return {
+        "user.added": t.pgettext("audit", "account made"),
+        "user.changed": t.pgettext("audit", "account changed"),
+        "user.password_set": t.pgettext("audit", "password set"),
+        "user.locked": t.pgettext("audit", "account locked after wrong passwords"),
+        "session.opened": t.pgettext("audit", "logged in"),
+        "token.created": t.pgettext("audit", "API token made"),
+        "token.revoked": t.pgettext("audit", "API token revoked"),
+        "mention.corrected": t.pgettext("audit", "mentions corrected"),
+        "mention.exported": t.pgettext("audit", "mentions exported"),
+        "incident.acknowledged": t.pgettext("audit", "incident acknowledged"),
+        "incident.resolved": t.pgettext("audit", "incident resolved"),
+        "incident.confirmed": t.pgettext("audit", "incident confirmed"),
+        "incident.rejected": t.pgettext("audit", "incident rejected"),
+        "incident.commented": t.pgettext("audit", "incident commented"),
+        "silence.added": t.pgettext("audit", "silence added"),
+        "silence.ended": t.pgettext("audit", "silence ended"),
+        "topic.edited": t.pgettext("audit", "topic edited"),
+        "topic.reset": t.pgettext("audit", "topic set back"),
+        "view.saved": t.pgettext("audit", "view saved"),
+        "view.deleted": t.pgettext("audit", "view deleted"),
+        "source.paused": t.pgettext("audit", "source paused"),
+        "source.resumed": t.pgettext("audit", "source resumed"),
+        "source.due": t.pgettext("audit", "source asked to be read now"),
+        "outbox.retried": t.pgettext("audit", "message tried again"),
+        "notice.closed": t.pgettext("audit", "notice closed"),
+    }.get(key, key)
+
+
+def language(t: Translator, code: str) -> str:
+    """The name of a language, in the reader's."""
+    if not code:
+        return t.gettext("not recognised")
+    name = t.locale.languages.get(code.replace("-", "_")) or t.locale.languages.get(code.split("-")[0])
+    return str(name) if name else code
