@@ -42,7 +42,7 @@ def slack(message: Message, *, interactive: bool = True) -> dict[str, Any]:
     if shown.drivers:
         lines = [f"{row.dimension}: {row.name}: {row.observed} ({row.excess})" for row in shown.drivers]
         blocks.append(_list(words.say("Where the excess comes from"), lines))
-    about = [f"{topic.name} {topic.n}" for topic in shown.topics]
+    about = [f"{topic.text} {topic.n}" for topic in shown.topics]
     about += [f"{phrase.text} {phrase.n}" for phrase in shown.phrases]
     if about:
         blocks.append(_list(words.say("What people write about"), [", ".join(about)]))

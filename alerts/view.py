@@ -10,7 +10,7 @@ from alerts.text import clean, shorten
 from alerts.words import Words
 
 N_DRIVERS, N_TOPICS, N_PHRASES, N_QUOTES, N_ITEMS = 6, 5, 8, 3, 25
-LONGEST_QUOTE, LONGEST_NAME, LONGEST_TEXT = 320, 120, 2000
+LONGEST_QUOTE, LONGEST_NAME, LONGEST_TEXT, LONGEST_ITEM = 320, 120, 2000, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,6 @@ class Counted:
 
     text: str
     n: str
-
-    @property
-    def name(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +237,7 @@ def _item(item: Message) -> ItemView:
         badge=sentences.badge(item, words),
         tone=tone(item),
         moment=words.moment(item.at),
-        headline=sentences.headline(item, words),
+        headline=shorten(sentences.headline(item, words), LONGEST_ITEM),
         url=item.link(LinkKind.DASHBOARD),
     )
 

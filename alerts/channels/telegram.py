@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import ipaddress
+import json
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -90,7 +91,7 @@ class Telegram(Channel[TelegramSettings]):
         values: dict[str, str] = {"chat_id": self.settings.chat_id, "disable_notification": "true"}
         values["caption"] = shorten(tidy(message).chart_alt, 1000)
         if receipt.isdecimal():
-            values["reply_to_message_id"] = receipt
+            values["reply_parameters"] = json.dumps({"message_id": int(receipt)})
         if self.settings.topic_id is not None:
             values["message_thread_id"] = str(self.settings.topic_id)
         try:
@@ -123,7 +124,7 @@ def lay_out(message: Message) -> str:
     if shown.drivers:
         rows = [f"• {_escape(row.name)}: {row.observed} ({row.excess})" for row in shown.drivers]
         parts.append("\n".join([_bold(words.say("Where the excess comes from")), *rows]))
-    about = [f"{topic.name} {topic.n}" for topic in shown.topics]
+    about = [f"{topic.text} {topic.n}" for topic in shown.topics]
     about += [f"{phrase.text} {phrase.n}" for phrase in shown.phrases]
     if about:
         parts.append("\n".join([_bold(words.say("What people write about")), _escape(", ".join(about))]))

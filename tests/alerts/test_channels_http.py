@@ -117,7 +117,7 @@ def test_telegram_gets_html_buttons_and_the_chart_as_a_reply(httpserver: HTTPSer
     assert (receipt.id, receipt.detail) == ("7", "sent with its chart")
     assert "18 негативных упоминаний" in values["text"] and balanced(values["text"])
     assert values["reply_markup"]["inline_keyboard"][0][0]["url"] == "https://monitor.example/a/ack?t=abc"
-    assert photo[0].form["reply_to_message_id"] == "7"
+    assert json.loads(photo[0].form["reply_parameters"]) == {"message_id": 7}
     assert photo[0].files["photo"].read() == message.chart_png
     photo[0].close()
 

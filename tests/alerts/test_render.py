@@ -395,6 +395,27 @@ def test_an_empty_envelope_is_an_envelope() -> None:
     assert loads(dumps(bare)) == bare
 
 
+def test_the_longest_mail_there_can_be_is_not_clipped() -> None:
+    long = "Доставка опоздала и никто не извинился. " * 100
+    item = replace(samples.opened("ru"), headline=long)
+    full = replace(
+        samples.opened("ru"),
+        brand=long,
+        headline=long,
+        note=long,
+        scope=Scope(topic=long, location=long),
+        quotes=tuple(
+            Quote(text=long, url="https://r.example/" + "x" * 300, author=long, source=long) for _ in range(9)
+        ),
+        drivers=tuple(Driver("topic", long, 9, 1) for _ in range(30)),
+        topics=tuple(TopicCount(long, 3) for _ in range(30)),
+        phrases=tuple(Phrase(long, 3) for _ in range(30)),
+    )
+    for message in (full, replace(samples.digest("ru"), items=(item,) * 100)):
+        assert len(render.email(message).html.encode()) < 100_000
+        validate(render.slack(message))
+
+
 @pytest.mark.parametrize("kind", list(ConfounderKind))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_confounders_speak_with_and_without_their_number(kind: ConfounderKind, language: str) -> None:
