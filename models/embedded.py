@@ -19,6 +19,7 @@ import numpy.typing as npt
 from models.backend import Floats, Outputs, sigmoid, softmax
 from models.batching import cut, max_by_owner, mean_by_owner, plan
 from models.errors import WeightsMissing
+from models.graph import build, dense
 
 DIRECTORY = Path(__file__).parent / "weights" / "base"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -96,13 +97,12 @@ class Embedded:
     ) -> EncoderRun:
         import onnxruntime
 
-        from models import graph
-
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or available_cores()
         options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a daemon shares its machine
         session = onnxruntime.InferenceSession(
-            graph.build(config, tensors, int8=int8), options, providers=["CPUExecutionProvider"]
+            build(config, tensors, int8=int8), options, providers=["CPUExecutionProvider"]
         )
         return lambda ids, mask: session.run(None, {"input_ids": ids, "mask": mask})
 
@@ -209,7 +209,7 @@ class NgramHalf:
         self._scale = None if scale is None else scale.astype(np.float32)
         self._heads = {
             name: (
-                tensors[f"ngrams.{name}.weight"].astype(np.float32).T,
+                dense(tensors, f"ngrams.{name}.weight").T,
                 tensors[f"ngrams.{name}.bias"].astype(np.float32),
             )
             for name in ("sentiment", "topics", "topic_sentiment")

@@ -29,6 +29,13 @@ def build(config: Mapping[str, Any], weights: Arrays, *, int8: bool) -> bytes:
     return _Graph(config, weights, int8=int8).serialised()
 
 
+def dense(weights: Arrays, name: str) -> npt.NDArray[np.float32]:
+    """A stored tensor in fp32: int8 rows are multiplied by their scales."""
+    value = np.asarray(weights[name], dtype=np.float32)
+    scale = weights.get(f"{name}.scale")
+    return value if scale is None else value * np.asarray(scale, dtype=np.float32)[:, None]
+
+
 class _Graph:
     def __init__(self, config: Mapping[str, Any], weights: Arrays, *, int8: bool) -> None:
         from onnx import helper, numpy_helper
@@ -78,7 +85,7 @@ class _Graph:
         return self._constant(values, f"ints_{'_'.join(map(str, values))}", np.int64)
 
     def _float(self, name: str) -> npt.NDArray[np.float32]:
-        return np.asarray(self._weights[name], dtype=np.float32)
+        return dense(self._weights, name)
 
     def _linear(self, x: str, name: str) -> str:
         return self._op("Add", self._product(x, self._float(f"{name}.weight").T, name), self._bias(name))
@@ -113,7 +120,7 @@ class _Graph:
         rows = self._constant(self._weights["token_embedding.weight"], "token_rows")
         x = self._op("Gather", rows, "input_ids", axis=0)
         if "token_embedding.weight.scale" in self._weights:
-            scales = self._float("token_embedding.weight.scale")[:, None]
+            scales = np.asarray(self._weights["token_embedding.weight.scale"], np.float32)[:, None]
             x = self._op(
                 "Mul",
                 self._op("Cast", x, to=1),

@@ -1,8 +1,9 @@
 """Any transformers sequence-classification checkpoint as a backend: which of its labels is which sentiment, and how
 it is run.
 
-Only safetensors are read and code of a checkpoint is never run. The revision is pinned: the commit that was loaded is
-part of every judgement's `model`.
+On a CPU the network runs in bf16 where the processor multiplies it, and close calls once more in fp32: labels stay
+those of fp32 at a quarter of the time. Only safetensors are read and code of a checkpoint is never run. The revision
+is pinned: the commit that was loaded is part of every judgement's `model`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import numpy.typing as npt
 
 from models.backend import Floats, Outputs, softmax
 from models.base import SENTIMENTS
-from models.batching import cut, mean_by_owner, plan
+from models.batching import Pieces, cut, mean_by_owner, plan
 from models.errors import LabelsUnknown, WeightsMissing
 
 if TYPE_CHECKING:
     import torch
 
 MAX_TOKENS = 512
+CLOSE = 0.2  # log-odds; rounding to bf16 moves them by a hundredth or two (benchmarks/scoring.py)
 _CPU_BUDGET, _GPU_BUDGET = 2048, 32_768  # tokens per batch; a single longer piece still goes alone
 _NAMES: dict[str, tuple[str, ...]] = {
     "negative": (
@@ -103,34 +105,44 @@ class HubClassifier:
         model, self._tokenizer = pretrained(name, revision=revision, offline=offline)
         self.revision = _revision(name, model, revision)
         self._matrix = label_matrix({int(k): str(v) for k, v in model.config.id2label.items()}, labels, name=name)
-        self._model = model.to(self._device, dtype=_precision(self._device)).eval()
+        self._half = _half(self._device)
+        # A CPU keeps the exact weights beside: close calls are judged again with them.
+        self._model = model.to(self._device, dtype=torch.float32 if self._device == "cpu" else self._half).eval()
         self._front, self._back = _frame(self._tokenizer)
         self._pad = self._tokenizer.pad_token_id or 0
         self._size = _window(model.config, self._tokenizer) - len(self._front) - len(self._back)
         self._tweets = "twitter" in name.lower()  # trained on texts whose handles and links are one word each
 
     def predict(self, texts: Sequence[str]) -> Outputs:
-        import torch
-
         given = [_as_tweet(text) for text in texts] if self._tweets else list(texts)
         tokens = self._tokenizer(given, add_special_tokens=False, return_attention_mask=False, verbose=False)[
             "input_ids"
         ]
         pieces = cut([len(ids) for ids in tokens], size=self._size)
-        n_special = len(self._front) + len(self._back)
-        logits = np.empty((len(pieces.owner), len(self._matrix)), np.float32)
-        pooled: Floats | None = None
-        with torch.inference_mode():
-            for rows in plan(pieces.lengths + n_special, budget=_CPU_BUDGET if self._device == "cpu" else _GPU_BUDGET):
-                cuts = [tokens[pieces.owner[row]][pieces.begin[row] : pieces.end[row]] for row in rows]
-                out, vectors = self._forward([self._front + ids + self._back for ids in cuts])
-                logits[rows] = out
-                if pooled is None:
-                    pooled = np.empty((len(logits), vectors.shape[1]), np.float32)
-                pooled[rows] = vectors
-        assert pooled is not None
+        logits, pooled = self._judge(tokens, pieces, np.arange(len(pieces.owner)), half=self._half is not None)
+        if self._device == "cpu" and self._half is not None:
+            close = np.flatnonzero(_margin(softmax(logits) @ self._matrix) < CLOSE)
+            if len(close):
+                logits[close], pooled[close] = self._judge(tokens, pieces, close, half=False)
         p = mean_by_owner(softmax(logits), pieces, len(texts)) @ self._matrix
         return Outputs(np.asarray(p, np.float32), None, None, mean_by_owner(pooled, pieces, len(texts)))
+
+    def _judge(
+        self, tokens: Sequence[list[int]], pieces: Pieces, chosen: npt.NDArray[np.int64], *, half: bool
+    ) -> tuple[Floats, Floats]:
+        """(logits [n, n_labels], pooled [n, width]) of the chosen pieces, in length-sorted batches."""
+        import torch
+
+        budget = _CPU_BUDGET if self._device == "cpu" else _GPU_BUDGET
+        n_special = len(self._front) + len(self._back)
+        logits = np.empty((len(chosen), len(self._matrix)), np.float32)
+        pooled = np.empty((len(chosen), int(self._model.config.hidden_size)), np.float32)
+        mixed = torch.autocast("cpu", dtype=self._half, enabled=half and self._device == "cpu")
+        with torch.inference_mode(), mixed:
+            for rows in plan(pieces.lengths[chosen] + n_special, budget=budget):
+                cuts = [tokens[pieces.owner[i]][pieces.begin[i] : pieces.end[i]] for i in chosen[rows]]
+                logits[rows], pooled[rows] = self._forward([self._front + ids + self._back for ids in cuts])
+        return logits, pooled
 
     def _forward(self, batch: list[list[int]]) -> tuple[Floats, Floats]:
         """(logits [n, n_labels], mean of the last hidden states [n, width])."""
@@ -187,16 +199,19 @@ def _revision(name: str, model: Any, revision: str | None) -> str:
     return digest.hexdigest()[:12] if Path(name).is_dir() else (revision or "main")
 
 
-def _precision(device: str) -> torch.dtype:
-    """Half precision where the hardware multiplies it: on a CPU 99.9 % of labels stay equal, see
-    benchmarks/scoring.py.
-    """
+def _half(device: str) -> torch.dtype | None:
+    """Half precision where the hardware multiplies it: on CPUs with bf16 instructions, and on GPUs."""
     import torch
 
     if device == "cpu":
-        fast = "bf16" in _cpu_flags()
-        return torch.bfloat16 if fast else torch.float32
+        return torch.bfloat16 if "bf16" in _cpu_flags() else None
     return torch.bfloat16 if not device.startswith("cuda") or torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _margin(p: Floats) -> Floats:
+    """Distance of the two likeliest sentiments in log-probability, [n]."""
+    ordered = np.sort(np.log(np.clip(p, 1e-9, 1)), axis=1)
+    return np.asarray(ordered[:, -1] - ordered[:, -2])
 
 
 def _cpu_flags() -> str:
