@@ -129,7 +129,6 @@ class Alerts(Section):
     min_authors: int = Field(default=2, ge=1)
     min_ratio: float = Field(default=1.5, ge=1)
     repeat_interval: Duration = parse_duration("24h")
-    group_wait: Duration = parse_duration("30s")
     safety_words: tuple[str, ...] = ()
 
 
@@ -427,9 +426,8 @@ def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
 
 def _validate_plugins(settings: Settings, *, origin: str) -> None:
     """Parameters of scrapers and settings of channels, by the models these declare."""
-    import scrapers.registry
-
     import alerts.channels
+    import scrapers.registry
     from alerts.errors import UnknownChannel
     from scrapers.errors import BadParams, UnknownScraper
 

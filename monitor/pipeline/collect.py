@@ -69,7 +69,7 @@ def client_settings(context: Context) -> ClientSettings:
     options = context.settings.http
     return ClientSettings(
         contact=options.contact or None,
-        allow_private=tuple(options.allow_private),
+        allowed_hosts=tuple(options.allow_private),
         read_seconds=options.timeout.total_seconds(),
         total_seconds=2 * options.timeout.total_seconds(),
         **context.client_options,
@@ -226,7 +226,7 @@ def _advance(session: Session, source: Source, state: dict[str, Any], version: i
         .where(col(SourceState.source_id) == source.id, col(SourceState.version) == version)
         .values(**values)
     )
-    if changed.rowcount != 1:  # type: ignore[attr-defined]
+    if changed.rowcount != 1:
         raise Moved(source.slug)
 
 

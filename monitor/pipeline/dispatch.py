@@ -1,94 +1,148 @@
-"""Dispatch: which channels hear of a change of an incident, when, and why."""
+"""Dispatch: the account's routes, silences and limits as `alerts.routing` wants them, and its decisions as outbox rows."""
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+import re
+from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, func, select
+import structlog
+from sqlmodel import Session, col, select
 
+import alerts.links
 import alerts.render
-from alerts.message import Message
+import alerts.silence
+from alerts.errors import BadRule
+from alerts.message import Kind, Link, LinkKind, Message
+from alerts.routing import Decision, Event, QuietHours, Route, Sent, decide
 from alerts.severity import Severity
-from monitor.config import Route, Settings
+from alerts.silence import Matcher, Op, labels_of
+from monitor.config import Settings
 from monitor.pipeline.notify import put
+from monitor.pipeline.related import key_of
+from monitor.store import meta
 from monitor.store.tables import Brand, Incident, Outbox, Silence
 
+log = structlog.get_logger()
 
-def channels_for(session: Session, settings: Settings, row: Incident, brand: Brand, message: Message, *,
-                 now: datetime) -> list[tuple[str, str]]:  # fmt: skip
-    """(channel, reason) for every channel that should hear of this change; empty while the incident is silenced."""
-    if silenced(session, row, brand, now=now):
-        return []
-    reason = str(message.kind)
-    if not settings.routes:
-        return [(name, reason) for name, channel in settings.channels.items() if channel.alerts]
-    chosen: dict[str, str] = {}
-    for number, route in enumerate(settings.routes):
-        if not _matches(route, row, brand):
-            continue
-        for name in route.channels:
-            chosen.setdefault(name, f"{reason}, route {number + 1}")
-        if not route.go_on:
-            break
-    return list(chosen.items())
+_DAY = timedelta(days=1)
+_NONE = timedelta(0)
 
 
-def put_message(session: Session, settings: Settings, message: Message, *, channel: str, reason: str, row: Incident,
-                now: datetime) -> bool:  # fmt: skip
-    """Queue a message: at once, after quiet hours, or in the next hour when the channel has had its fill."""
-    not_before = max(_after_quiet(settings, channel, message, now), _after_limit(session, settings, channel, now))
-    envelope = alerts.render.envelope(message)
-    return put(session, envelope, channel=channel, kind=str(message.kind), now=now, reason=reason, brand_id=row.brand_id,
-               incident_id=row.id, not_before=not_before)  # fmt: skip
-
-
-def silenced(session: Session, row: Incident, brand: Brand, *, now: datetime) -> bool:
-    """Whether somebody has muted what this incident is about."""
-    labels = {"brand": brand.slug, "topic": row.topic, "location": row.location, "series": row.series,
-              "severity": row.severity, "rule": row.rule}  # fmt: skip
-    active = session.exec(select(Silence).where(col(Silence.starts_at) <= now, col(Silence.ends_at) > now))
-    return any(all(labels.get(key) == value for key, value in silence.matchers.items()) for silence in active)
-
-
-def _matches(route: Route, row: Incident, brand: Brand) -> bool:
-    return (
-        (not route.brands or brand.slug in route.brands)
-        and (not route.topics or row.topic in route.topics)
-        and (not route.locations or row.location in route.locations)
-        and Severity(row.severity) >= Severity(route.min_severity)
+def decisions_for(session: Session, settings: Settings, row: Incident, brand: Brand, kind: Kind, *,
+                  now: datetime) -> list[Decision]:  # fmt: skip
+    """Which channels hear of this change and when; those that do not are there too, with the reason."""
+    event = event_of(row, brand, kind, now=now)
+    others = session.exec(
+        select(Incident).where(Incident.brand_id == brand.id, Incident.state != "resolved", Incident.id != row.id)
     )
+    firing = [event_of(other, brand, Kind.OPENED, now=other.opened_at) for other in others]
+    made = decide(
+        event, routes_of(settings), now=now, silences=silences_of(session, now), firing=firing,
+        log=log_of(session, brand, now),
+    )  # fmt: skip
+    for decision in made:
+        if decision.send_at is None:
+            why = ", ".join(decision.held)
+            log.info("notification.held", incident=row.uid, channel=decision.channel, kind=str(kind), why=why)
+    return made
 
 
-def _after_quiet(settings: Settings, channel: str, message: Message, now: datetime) -> datetime:
-    """The end of the quiet hours that hold now, unless the message is grave enough to break them."""
-    for route in settings.routes:
-        if channel not in route.channels or route.quiet_from is None or route.quiet_to is None:
-            continue
-        if message.severity >= Severity(route.quiet_breaks_for):
-            continue
-        end = quiet_end(now, route.quiet_from, route.quiet_to, settings.zone)
-        if end is not None:
-            return end
-    return now
+def put_message(session: Session, settings: Settings, message: Message, decision: Decision, *, row: Incident,
+                now: datetime) -> bool:  # fmt: skip
+    """Queue a message for one channel, at the time that was decided."""
+    envelope = alerts.render.envelope(message)
+    reason = ", ".join([str(decision.reason), decision.route, *decision.held])
+    return put(
+        session, envelope, channel=decision.channel, kind=str(message.kind), now=now, reason=reason,
+        brand_id=row.brand_id, incident_id=row.id, not_before=decision.send_at,
+    )  # fmt: skip
 
 
-def quiet_end(now: datetime, start: time, end: time, zone: ZoneInfo) -> datetime | None:
-    """When the quiet hours that hold at `now` end; None outside of them. They may run over midnight."""
-    local = now.astimezone(zone)
-    clock = local.time()
-    inside = start <= clock < end if start < end else clock >= start or clock < end
-    if not inside:
-        return None
-    day = local.date() if clock < end else local.date() + timedelta(days=1)
-    return datetime.combine(day, end, zone)
+def links_of(session: Session, settings: Settings, row: Incident, channel: str, *, now: datetime) -> tuple[Link, ...]:
+    """Ways back into the dashboard and signed deeds, where its address is known."""
+    base = settings.web.base_url
+    if not base:
+        return ()
+    page = Link(LinkKind.DASHBOARD, f"{base.rstrip('/')}/incidents/{row.uid}")
+    secret = meta.install_key(session)
+    return (page, *alerts.links.links(base, row.uid, secret=secret, now=now, sent_to=channel))
 
 
-def _after_limit(session: Session, settings: Settings, channel: str, now: datetime) -> datetime:
-    """Spread messages over hours when a channel would get more than it may in one."""
-    limit = settings.channels[channel].max_per_hour
-    hour = timedelta(hours=1)
-    n = session.exec(
-        select(func.count()).select_from(Outbox).where(Outbox.channel == channel, col(Outbox.created_at) > now - hour)
-    ).one()
-    return now + hour * (n // limit)
+def event_of(row: Incident, brand: Brand, kind: Kind, *, now: datetime) -> Event:
+    key = key_of(row.series)
+    labels = labels_of(
+        brand=brand.slug, source=key.source if key else None, topic=key.topic if key else None,
+        location=key.location if key else None, language=key.language if key else None, rule=row.rule or None,
+        severity=row.severity,
+    )  # fmt: skip
+    return Event(key=message_key(row, kind, now), kind=kind, labels=labels, severity=Severity(row.severity), at=now,
+                 incident_id=row.uid)  # fmt: skip
+
+
+def message_key(row: Incident, kind: Kind, now: datetime) -> str:
+    """Stable for one transition of one incident: the same transition never gives two messages."""
+    return f"incident:{row.uid}:{kind}:{now:%Y%m%dT%H%M%S}"
+
+
+def routes_of(settings: Settings) -> list[Route]:
+    """The configured routes, one per channel since limits are a channel's; without any, every channel hears all."""
+    wanted = [name for name, channel in settings.channels.items() if channel.alerts]
+    if not settings.routes:
+        return [
+            Route(name="all", channels=(name,), go_on=True, group_wait=_NONE, group_interval=_NONE,
+                  max_per_hour=settings.channels[name].max_per_hour)
+            for name in wanted
+        ]  # fmt: skip
+    routes = []
+    for number, route in enumerate(settings.routes, start=1):
+        matchers = tuple(
+            Matcher(label, "|".join(re.escape(value) for value in values), Op.MATCH)
+            for label, values in (("brand", route.brands), ("topic", route.topics), ("location", route.locations))
+            if values
+        )
+        quiet = None
+        if route.quiet_from is not None and route.quiet_to is not None:
+            quiet = QuietHours(start=route.quiet_from, end=route.quiet_to, time_zone=settings.zone,
+                               breaks_for=Severity(route.quiet_breaks_for))  # fmt: skip
+        for place, name in enumerate(route.channels):
+            last = place == len(route.channels) - 1
+            routes.append(
+                Route(
+                    name=f"route {number}", channels=(name,), matchers=matchers, go_on=route.go_on or not last,
+                    min_severity=Severity(route.min_severity), quiet=quiet, group_wait=_NONE, group_interval=_NONE,
+                    max_per_hour=settings.channels[name].max_per_hour,
+                )
+            )  # fmt: skip
+    return routes
+
+
+def silences_of(session: Session, now: datetime) -> list[alerts.silence.Silence]:
+    """The mutes in force; one that a person wrote wrongly is told in the log and mutes nothing."""
+    found = []
+    for row in session.exec(select(Silence).where(col(Silence.starts_at) <= now, col(Silence.ends_at) > now)):
+        try:
+            matchers = tuple(Matcher(label, value) for label, value in row.matchers.items())
+            found.append(
+                alerts.silence.Silence(matchers=matchers, starts_at=row.starts_at, ends_at=row.ends_at, id=str(row.id),
+                                       by=row.actor, comment=row.note)
+            )  # fmt: skip
+        except BadRule as error:
+            log.warning("silence.unreadable", silence=row.id, error=str(error))
+    return found
+
+
+def log_of(session: Session, brand: Brand, now: datetime) -> list[Sent]:
+    """What channels got or will get: the last day, and everything of incidents that are still active."""
+    active = select(Incident.id).where(Incident.brand_id == brand.id, Incident.state != "resolved")
+    rows = session.exec(
+        select(Outbox, Incident.uid)
+        .join(Incident, col(Incident.id) == col(Outbox.incident_id), isouter=True)
+        .where((col(Outbox.created_at) > now - _DAY) | col(Outbox.incident_id).in_(active), Outbox.state != "dead")
+    )
+    known = {str(kind): kind for kind in Kind}
+    return [
+        Sent(key=row.dedup_key.rsplit(":", 1)[0], channel=row.channel, at=row.sent_at or row.next_try_at,
+             kind=known[row.kind], incident_id=uid)
+        for row, uid in rows
+        if row.kind in known
+    ]  # fmt: skip

@@ -156,7 +156,7 @@ def _claim(context: Context, job: Job, now: datetime) -> bool:
             )
             .values(state="sending", sending_at=now, attempts=job.attempts + 1)
         )
-        return bool(changed.rowcount == 1)  # type: ignore[attr-defined]
+        return bool(changed.rowcount == 1)
 
 
 def _settle(context: Context, job: Job, *, state: str, receipt: str = "", error: str = "") -> None:

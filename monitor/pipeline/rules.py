@@ -9,8 +9,10 @@ import alerts.rules
 from alerts.series import SeriesKey
 from monitor.config import Rule, Settings
 
+FixedRule = alerts.rules.MoreThan | alerts.rules.MeanRatingBelow | alerts.rules.Words
 
-def of_brand(settings: Settings, brand: str) -> dict[str, alerts.rules.Rule]:
+
+def of_brand(settings: Settings, brand: str) -> dict[str, FixedRule]:
     """The rules that watch a brand, by their name in the configuration."""
     return {
         name: build(name, rule, brand)
@@ -19,7 +21,7 @@ def of_brand(settings: Settings, brand: str) -> dict[str, alerts.rules.Rule]:
     }
 
 
-def build(name: str, rule: Rule, brand: str) -> alerts.rules.Rule:
+def build(name: str, rule: Rule, brand: str) -> FixedRule:
     """The rule as `alerts` checks it. Raises alerts.errors.BadRule."""
     hours = rule.window.total_seconds() / 3600
     series = SeriesKey(brand)

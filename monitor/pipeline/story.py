@@ -23,8 +23,6 @@ from alerts.message import (
     Facts,
     Kind,
     Language,
-    Link,
-    LinkKind,
     Message,
     Phrase,
     Quote,
@@ -37,7 +35,7 @@ from monitor.config import Settings
 from monitor.pipeline import dispatch, related
 from monitor.pipeline.context import Context
 from monitor.pipeline.watch import BrandWatch, DayPoint
-from monitor.store.tables import Brand, Incident, Mention, Source, TopicTag
+from monitor.store.tables import Brand, Mention, Source, TopicTag
 
 if TYPE_CHECKING:
     from monitor.pipeline.detect import Change
@@ -54,14 +52,18 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, watc
     if not change.transition.speaks:
         return
     settings, now = context.settings, context.now
-    message = tell(session, settings, brand, change, watch, now=now)
-    change.row.data = summary(message)
+    kind = Kind(str(change.transition.kind))
+    told: dict[str, Message] = {settings.language: tell(session, settings, brand, change, watch, now=now)}
+    change.row.data = summary(told[settings.language])
     session.add(change.row)
-    for channel, reason in dispatch.channels_for(session, settings, change.row, brand, message, now=now):
-        language: Language = settings.channels[channel].language or settings.language
-        shown = message if language == message.language else tell(session, settings, brand, change, watch, now=now,
-                                                                  language=language)  # fmt: skip
-        dispatch.put_message(session, settings, shown, channel=channel, reason=reason, row=change.row, now=now)
+    for decision in dispatch.decisions_for(session, settings, change.row, brand, kind, now=now):
+        if decision.send_at is None:
+            continue
+        language: Language = settings.channels[decision.channel].language or settings.language
+        if language not in told:
+            told[language] = tell(session, settings, brand, change, watch, now=now, language=language)
+        links = dispatch.links_of(session, settings, change.row, decision.channel, now=now)
+        dispatch.put_message(session, settings, replace(told[language], links=links), decision, row=change.row, now=now)
 
 
 def tell(session: Session, settings: Settings, brand: Brand, change: Change, watch: BrandWatch, *, now: datetime,
@@ -89,7 +91,7 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
     phrases = phrases_of(mentions, before)
     return Message(
         kind=kind,
-        dedup_key=f"incident:{row.uid}:{kind}:{now:%Y%m%dT%H%M%S}",
+        dedup_key=dispatch.message_key(row, kind, now),
         brand=brand.name,
         at=now,
         language=language,
@@ -105,7 +107,6 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
         phrases=phrases,
         quotes=quotes_of(mentions, sources, phrases),
         confounders=confounders_of(change),
-        links=links_of(settings, row),
         chart_png=chart,
         chart_alt=alt,
     )
@@ -216,15 +217,6 @@ def confounders_of(change: Change) -> tuple[Confounder, ...]:
     if change.finding is None:
         return ()
     return tuple(Confounder(ConfounderKind(name)) for name in change.finding.confounders)
-
-
-def links_of(settings: Settings, row: Incident) -> tuple[Link, ...]:
-    """Ways back into the dashboard, where its address is known."""
-    base = settings.web.base_url
-    if not base:
-        return ()
-    page = f"{base.rstrip('/')}/incidents/{row.uid}"
-    return (Link(LinkKind.DASHBOARD, page),)
 
 
 def rule_headline(change: Change, settings: Settings, language: str) -> str:

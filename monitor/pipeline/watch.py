@@ -20,7 +20,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 import alerts.settings
-from alerts.detector import Decision, decide, interval
+from alerts.decision import Decision, decide, interval
 from alerts.panel import Panel, Verdicts
 from alerts.phase import Calendar
 from alerts.series import SeriesKey
@@ -189,7 +189,7 @@ class BrandWatch:
 
     def _save(self, session: Session, panel: Panel, keys: Sequence[SeriesKey], day: date) -> None:
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: array.astype(np.float64) for name, array in panel.state.arrays.items()})  # type: ignore[arg-type]
+        np.savez_compressed(buffer, **{name: array.astype(np.float64) for name, array in panel.state.arrays.items()})
         session.merge(
             DetectorState(brand_id=self.brand.id, signal=SIGNAL, day=day.isoformat(), settings=self._fingerprint(),
                           series=[key.text() for key in keys], arrays=buffer.getvalue())
@@ -227,7 +227,7 @@ class BrandWatch:
         total = np.zeros((len(days), len(keys)))
         sources = source_names(session)
         rows = session.exec(
-            select(Bucket.hour_at, Bucket.source_id, Bucket.location, Bucket.language, Bucket.topic, Bucket.n,  # type: ignore[call-overload]
+            select(Bucket.hour_at, Bucket.source_id, Bucket.location, Bucket.language, Bucket.topic, Bucket.n,
                    Bucket.n_negative)
             .where(Bucket.brand_id == self.brand.id, col(Bucket.hour_at) >= self.day_start(first),
                    col(Bucket.hour_at) < min(self.day_start(last + timedelta(days=1)), now + timedelta(hours=1)))

@@ -54,7 +54,7 @@ def counts_from_rows(session: Session, brand_id: int, hours: Sequence[datetime])
             Mention.score_state != "new",
         ]
         mentions = session.execute(
-            select(Mention.id, Mention.published_at, Mention.source_id, Mention.location, Mention.language,  # type: ignore[call-overload]
+            select(Mention.id, Mention.published_at, Mention.source_id, Mention.location, Mention.language,
                    Mention.sentiment, Mention.rating).where(*base)
         ).all()  # fmt: skip
         place: dict[int, tuple[datetime, int, str, str, float | None]] = {}
@@ -103,9 +103,9 @@ def hourly(
     language: str | None = None,
 ) -> list[HourCount]:
     """Hours with anything in them of one series, start <= hour < end, oldest first. None = all of that dimension."""
-    statement = select(  # type: ignore[call-overload]
-        Bucket.hour_at, *_sums()
-    ).where(Bucket.brand_id == brand_id, Bucket.topic == topic, col(Bucket.hour_at) >= start, col(Bucket.hour_at) < end)
+    statement = select(Bucket.hour_at, *_sums()).where(
+        Bucket.brand_id == brand_id, Bucket.topic == topic, col(Bucket.hour_at) >= start, col(Bucket.hour_at) < end
+    )
     for column, value in ((Bucket.source_id, source_id), (Bucket.location, location), (Bucket.language, language)):
         if value is not None:
             statement = statement.where(column == value)

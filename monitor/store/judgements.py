@@ -64,7 +64,7 @@ def apply_judgement(
     changed = session.execute(
         update(Mention).where(col(Mention.id) == mention_id, col(Mention.content_hash) == content_hash).values(**values)
     )
-    if changed.rowcount == 0:  # type: ignore[attr-defined]
+    if changed.rowcount == 0:
         return False
     session.execute(
         delete(Judgement).where(col(Judgement.mention_id) == mention_id, col(Judgement.model) == judgement.model)
