@@ -287,13 +287,14 @@ def _cluster(session: Session, rows: list[dict[str, Any]], brand_id: int) -> int
             insert(Signature),
             [{"mention_id": row["id"], "text_hash": digest, "minhash": duplicates.to_bytes(signature)}],
         )
-        session.execute(
-            insert(SignatureBand),
-            [
-                {"brand_id": brand_id, "band": n, "value": value, "mention_id": row["id"]}
-                for n, value in enumerate(bands)
-            ],
-        )
+        if bands:  # a text of sixty characters may have fewer once links and emoji are out of it
+            session.execute(
+                insert(SignatureBand),
+                [
+                    {"brand_id": brand_id, "band": n, "value": value, "mention_id": row["id"]}
+                    for n, value in enumerate(bands)
+                ],
+            )
     return n_copies
 
 
