@@ -35,7 +35,14 @@ def _address(value: str) -> str:
     local, at, domain = address.rpartition("@")
     if not (local and at and domain) or any(char in value for char in "\r\n\0") or " " in address:
         raise ValueError(f"{value!r} is not an address; allowed is name@domain or Name <name@domain>")
-    return email.utils.formataddr((name, address)) if name and name.isascii() else value
+    try:
+        ascii_domain = domain.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError(f"{value!r}: {domain!r} cannot be the name of a domain") from None
+    if ascii_domain == domain:
+        return value
+    # servers that know no SMTPUTF8 still know this form of the name
+    return f'"{email.utils.quote(name)}" <{local}@{ascii_domain}>' if name else f"{local}@{ascii_domain}"
 
 
 MailAddress = Annotated[str, AfterValidator(_address)]

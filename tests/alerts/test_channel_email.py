@@ -199,6 +199,14 @@ def test_an_unknown_host_is_tried_again() -> None:
         channel(Inbox(), host="no-such-host.invalid", port=25).deliver(samples.test(), now=NOW)
 
 
+def test_a_domain_in_cyrillic_is_written_for_machines(server: Inbox) -> None:
+    receipt = channel(server, sender="Монитор <monitor@луна.рф>").deliver(samples.test(), now=NOW)
+    assert receipt.id.endswith("@xn--80avgx.xn--p1ai>")
+    assert server.greeted == ["xn--80avgx.xn--p1ai"]
+    (sender,) = server.mails[0]["From"].addresses
+    assert (sender.display_name, sender.domain) == ("Монитор", "xn--80avgx.xn--p1ai")
+
+
 def test_unsubscribing_with_one_click(server: Inbox) -> None:
     channel(server, unsubscribe_url="https://monitor.example/u?t=1", unsubscribe_mail="off@luna.example").deliver(
         samples.test(), now=NOW
@@ -241,6 +249,7 @@ def test_a_mail_that_is_too_large_goes_without_its_attachments(server: Inbox) ->
         ({"recipients": []}, "recipients"),
         ({"recipients": ["nobody"]}, "'nobody' is not an address"),
         ({"recipients": ["a@b.example\r\nBcc: c@d.example"]}, "is not an address"),
+        ({"sender": "monitor@luna..example"}, "cannot be the name of a domain"),
         ({"security": "ssl"}, "security='ssl'"),
         ({"port": 70000}, "port=70000"),
         ({"hots": "x"}, "hots"),
