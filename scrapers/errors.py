@@ -8,6 +8,7 @@ ScraperError
 |   |-- Unreachable      network trouble: try again later
 |   |-- RateLimited      wait `retry_after` seconds
 |   |-- Refused          address, scheme, robots.txt or size forbids it: do not retry
+|-- PushRejected     a message pushed to us is not accepted: answer its `status`
 |-- Blocked          the site shows a wall: park the source
 |-- LoginNeeded      credentials are missing or were refused
 |-- Gone             the thing that was read does not exist any more
@@ -64,6 +65,14 @@ class RateLimited(FetchError):
 
 class Refused(FetchError):
     """We refuse to fetch this: private address, scheme, robots.txt, body cap."""
+
+
+class PushRejected(ScraperError):
+    """A webhook message that is not accepted; `status` is the HTTP status to answer."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Blocked(ScraperError):

@@ -1,0 +1,144 @@
+"""Feedback that other systems push to us: signed, fresh, once, and of bounded size.
+
+The headers are those of Standard Webhooks (https://www.standardwebhooks.com), for which senders have libraries:
+
+    webhook-id          unique per message; the idempotency key
+    webhook-timestamp   seconds since 1970, at most `window_seconds` away from now
+    webhook-signature   "v1,<base64 of HMAC-SHA256 over id.timestamp.body>", several while keys rotate
+
+`receive(body, headers, settings, guard, now=...) -> Received` checks in this order: size, headers, signature, time; then
+reads the body, which is whatever an import reads (a JSON object, a list, JSON lines, CSV); then looks for a replay.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from scrapers import imports
+from scrapers.errors import BadParams, PushRejected
+from scrapers.imports.run import Row
+from scrapers.item import Item
+
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """`secrets`: base64 with or without the prefix whsec_; the first signs, all are accepted (rotation)."""
+
+    secrets: tuple[str, ...]
+    window_seconds: float = 300.0
+    max_bytes: int = MAX_BYTES
+    mapping: Mapping[str, str] | None = None
+    kind: str | None = None
+    locale: str | None = None
+
+    def __repr__(self) -> str:
+        return f"WebhookSettings(secrets={len(self.secrets)}, window_seconds={self.window_seconds:g})"
+
+
+class ReplayGuard(Protocol):
+    """Ids of messages that were accepted. The application keeps them in its database."""
+
+    def first_time(self, key: str, *, until: datetime) -> bool:
+        """Remembers `key` until a time and says whether it is new; both in one step."""
+        ...
+
+
+class MemoryReplayGuard:
+    """The guard of one process."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, datetime] = {}
+
+    def first_time(self, key: str, *, until: datetime) -> bool:
+        if key in self._known:
+            return False
+        oldest = until - timedelta(days=2)
+        self._known = {one: at for one, at in self._known.items() if at > oldest}
+        self._known[key] = until
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a message brought. `repeated`: it was accepted before, answer as if it had worked, store nothing."""
+
+    key: str
+    rows: tuple[Row, ...] = ()
+    repeated: bool = False
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return tuple(row.item for row in self.rows if row.item is not None)
+
+
+def receive(
+    body: bytes, headers: Mapping[str, str], settings: WebhookSettings, guard: ReplayGuard, *, now: datetime
+) -> Received:
+    """A message that may be trusted. Raises `PushRejected` with the HTTP status to answer."""
+    if len(body) > settings.max_bytes:
+        raise PushRejected(f"the body is over {settings.max_bytes} bytes", status=413)
+    lower = {key.lower(): value.strip() for key, value in headers.items()}
+    key, stamp, given = (lower.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    if not re.fullmatch(r"[\x21-\x7e]{1,200}", key) or not re.fullmatch(r"\d{1,12}", stamp) or not given:
+        raise PushRejected("the headers webhook-id, webhook-timestamp and webhook-signature are needed", status=400)
+    if not _is_signed(body, key, stamp, given, settings.secrets):
+        raise PushRejected("the signature is wrong", status=401)
+    if abs(now.timestamp() - int(stamp)) > settings.window_seconds:
+        raise PushRejected(f"the time is more than {settings.window_seconds:g} s away from ours", status=400)
+    try:
+        rows = tuple(
+            imports.read_bytes(
+                body, name="message", mapping=settings.mapping, kind=settings.kind, locale=settings.locale, now=now
+            )
+        )
+    except BadParams as problem:
+        raise PushRejected(str(problem), status=422) from None
+    # Last, so that a message that could not be read may be sent again after it is mended.
+    if not guard.first_time(key, until=now + timedelta(seconds=2 * settings.window_seconds)):
+        return Received(key, repeated=True)
+    return Received(key, rows)
+
+
+def sign(body: bytes, *, key: str, timestamp: int, secret: str) -> dict[str, str]:
+    """The headers of a message, as a sender makes them."""
+    mac = hmac.new(_secret(secret), f"{key}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "webhook-id": key,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": "v1," + base64.b64encode(mac).decode(),
+    }
+
+
+def _is_signed(body: bytes, key: str, stamp: str, given: str, secrets: tuple[str, ...]) -> bool:
+    found = False
+    for secret in secrets:
+        expected = hmac.new(_secret(secret), f"{key}.{stamp}.".encode() + body, hashlib.sha256).digest()
+        for one in given.split()[:10]:
+            name, _, value = one.partition(",")
+            try:
+                mac = base64.b64decode(value, validate=True)
+            except (binascii.Error, ValueError):
+                continue
+            found |= name == "v1" and hmac.compare_digest(mac, expected)
+    return found
+
+
+def _secret(raw: str) -> bytes:
+    """At least 16 bytes, base64."""
+    try:
+        found = base64.b64decode(raw.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise BadParams("a webhook secret is base64, with or without the prefix whsec_") from None
+    if len(found) < 16:
+        raise BadParams("a webhook secret has at least 16 bytes")
+    return found
