@@ -97,14 +97,14 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def configure_logs(*, json: bool | None = None) -> None:
-    """structlog to stderr: lines for people on a terminal, JSON elsewhere. MONITOR_LOG sets the level (default warning)."""
+    """structlog to stderr: lines on a terminal, JSON elsewhere. MONITOR_LOG sets the level (default warning)."""
     import structlog
 
     level = getattr(logging, os.environ.get("MONITOR_LOG", "warning").upper(), logging.WARNING)
     as_json = not sys.stderr.isatty() if json is None else json
-    renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer()
-    )
+    renderer: Any = structlog.dev.ConsoleRenderer()
+    if as_json:
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -122,7 +122,8 @@ def import_(
         say(f"... and {len(result.bad_rows) - 50} more bad rows")
     verb = "would be imported" if dry_run else "imported"
     print(
-        f"{result.n_new} {verb}, {result.n_edited} updated, {result.n_known} known already, {len(result.bad_rows)} bad rows"
+        f"{result.n_new} {verb}, {result.n_edited} updated, {result.n_known} known already, "
+        f"{len(result.bad_rows)} bad rows"
     )
     if result.bad_rows:
         raise Partial(f"{len(result.bad_rows)} of {result.n_seen + len(result.bad_rows)} rows could not be read")
@@ -150,7 +151,7 @@ def export(
     until: Annotated[str | None, typer.Option(help="Only what was published before this time (ISO).")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Write mentions with their judgements to a file. Cells that a spreadsheet would run as formulas are made harmless."""
+    """Write mentions with their judgements to a file. Cells that a spreadsheet would run as formulas are defused."""
     from monitor.pipeline.exporting import export_file
 
     with common.context(config) as context:

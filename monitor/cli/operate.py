@@ -146,7 +146,7 @@ def _run_sample(*, web: bool, scheduler: bool, once: bool) -> None:
     settings = sample_settings(Path("data"))
     with common.made_context(settings) as context, instance_lock(settings):
         say(
-            "No monitor.toml here: this is the bundled sample, a chain of cafes that was written and arranged for this project."
+            "No monitor.toml here: this is the bundled sample, a chain of cafes, written and arranged for this project."
         )
         shown = load_sample(context)
         for line in shown:

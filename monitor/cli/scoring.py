@@ -29,7 +29,7 @@ def score_stream(
     settings: Settings | None,
     report: Callable[[str, int, int], None],
 ) -> tuple[int, int]:
-    """Judge every row of `source`; returns (rows that got an error, rows). Ctrl-C leaves the finished lines in place."""
+    """Judge every row of `source`; returns (rows with an error, rows). Ctrl-C leaves the finished lines in place."""
     from models.scorer import stream
 
     rows = read_texts(source)

@@ -167,9 +167,9 @@ def test_query(
     config: ConfigOption = None,
 ) -> None:
     """Which stored mentions a query hits."""
-    import scrapers.query
     from sqlmodel import col, select
 
+    import scrapers.query
     from monitor.store.engine import reading
     from monitor.store.tables import Mention, Source
 

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Daemon:
-    """Runs the steps until it is told to stop. `serve` is the dashboard: called with the stop event, in its own thread."""
+    """Runs the steps until it is told to stop. `serve` is the dashboard: called with the stop event, in a thread."""
 
     def __init__(self, context: Context, *, scheduler: bool = True,
                  serve: Callable[[threading.Event], None] | None = None) -> None:  # fmt: skip

@@ -84,7 +84,7 @@ def _held_back(context: Context) -> str:
         return f"{waiting} mentions wait for judgement; collecting pauses until there are fewer than {MAX_UNSCORED}"
     folder = Path(context.settings.data_dir)
     if folder.exists() and (free := shutil.disk_usage(folder).free) < MIN_FREE_BYTES:
-        return f"only {free // 2**20} MiB are free in {folder}; collecting pauses until there are {MIN_FREE_BYTES // 2**20}"
+        return f"only {free // 2**20} MiB are free in {folder}; collecting pauses below {MIN_FREE_BYTES // 2**20}"
     return ""
 
 
@@ -143,20 +143,17 @@ async def collect_source(context: Context, source: Source, client: Client) -> Ta
     try:
         scraper = scrapers.registry.get(source.scraper)
         params = scraper.params_type.model_validate(settings.params if settings else {})
-        async with contextlib.aclosing(
-            scrapers.collect.collect(scraper, params, state, client, now=started)
-        ) as batches:
-            async for batch in batches:
-                counts = _commit(context, source, batch, version)
-                version += 1
-                tally.n_seen += counts.n_seen
-                tally.n_new += counts.n_new
-                tally.n_edited += counts.n_edited
-                state = batch.state_after
-                if batch.status not in {"ok", "empty"}:
-                    status, error, wait = str(batch.status), batch.note or "", batch.retry_after
-                if context.should_stop():
-                    break
+        async for batch in scrapers.collect.collect(scraper, params, state, client, now=started):
+            counts = _commit(context, source, batch, version)
+            version += 1
+            tally.n_seen += counts.n_seen
+            tally.n_new += counts.n_new
+            tally.n_edited += counts.n_edited
+            state = batch.state_after
+            if batch.status not in {"ok", "empty"}:
+                status, error, wait = str(batch.status), batch.note or "", batch.retry_after
+            if context.should_stop():
+                break
     except RateLimited as problem:
         status, error, wait = "rate_limited", str(problem), problem.retry_after
     except FetchError as problem:
@@ -277,7 +274,7 @@ def _finish(context: Context, source: Source, run_id: int | None, *, status: str
 
 
 def _cover(session: Session, source: Source, now: datetime, *, done: bool) -> None:
-    """Write down which hours were really collected. A success also covers what lies since the last one: feeds catch up."""
+    """Write down which hours were really collected. A success covers what lies since the last: feeds catch up."""
     last = hour_of(now)
     first = last
     if done and source.last_success_at is not None:

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
@@ -60,13 +59,6 @@ class Context:
         if self._scorer is None:
             self._scorer = load_scorer(self.settings)
         return self._scorer
-
-    @cached_property
-    def topics(self) -> Any:
-        """The taxonomy in force."""
-        import models.taxonomy
-
-        return models.taxonomy.load()
 
 
 def load_scorer(settings: Settings) -> Scorer:

@@ -1,6 +1,7 @@
 """The detect step: what stands out becomes incidents, and every change of an incident commits with its messages.
 
-One transaction per brand: detector memory, incident rows, their log and the outbox rows are written together or not at all.
+One transaction per brand: detector memory, incident rows, their log and the outbox rows are written together or not
+at all.
 """
 
 from __future__ import annotations
@@ -230,9 +231,9 @@ def _advance(
         value, step, now=now, policy=policy, series_text=key.text() if key else "",
         signal=RULE_SIGNAL if hit is not None else SIGNAL,
     ):  # fmt: skip
-        if transition.kind == "repeated" and row is not None and value is not None:
-            if not _news_since(session, brand, row, value.notified_at):
-                continue  # nothing to tell but that it has not ended
+        repeats = transition.kind == "repeated" and row is not None and value is not None
+        if repeats and not _news_since(session, brand, row, value.notified_at):
+            continue  # nothing to tell but that it has not ended
         again = row if transition.kind != "opened" else None
         source_id = None
         if again is None and key is not None and key.source:

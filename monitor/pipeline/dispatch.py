@@ -1,4 +1,4 @@
-"""Dispatch: the account's routes, silences and limits as `alerts.routing` wants them, and its decisions as outbox rows."""
+"""Dispatch: the account's routes, silences and limits as `alerts.routing` wants them, its decisions as outbox rows."""
 
 from __future__ import annotations
 

@@ -62,17 +62,36 @@ def examine(config: Path | None, *, offline: bool = False) -> list[Line]:
     return lines
 
 
+def describe_model() -> str:
+    """The embedded model in a line: revision and size. Raises models.errors.WeightsMissing."""
+    import json
+
+    from models.embedded import DIRECTORY
+    from models.errors import WeightsMissing
+
+    files = [DIRECTORY / name for name in ("config.json", "model.safetensors", "tokenizer.json")]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise WeightsMissing(f"{DIRECTORY} lacks {', '.join(missing)}")
+    revision = json.loads(files[0].read_text(encoding="utf-8")).get("revision", "unknown")
+    size = sum(file.stat().st_size for file in files)
+    return f"revision {revision}, {size / 1e6:.0f} MB"
+
+
 def _weights(settings: Settings) -> Iterator[Line]:
     from models.errors import ModelError
-    from models.scorer import describe
 
-    name = settings.model.name or "embedded"
-    try:
-        text = describe(settings.model.name or None, revision=settings.model.revision)
-    except ModelError as error:
-        yield Line("model", "fail", f"{name}: {error}", "name another model under [model], or install the files")
+    if settings.model.name:
+        yield Line("model", "ok", f"{settings.model.name}, loaded when a text is judged")
         return
-    yield Line("model", "ok", f"{name}: {text}")
+    try:
+        text = describe_model()
+    except (ModelError, OSError, ValueError) as error:
+        yield Line(
+            "model", "fail", f"embedded: {error}", "name another model under [model], or install the package again"
+        )
+        return
+    yield Line("model", "ok", f"embedded: {text}")
 
 
 def _disk(settings: Settings) -> Iterator[Line]:

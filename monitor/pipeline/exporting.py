@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +52,7 @@ def export_file(
         partial = output.with_name(f".{output.name}.part")
         try:
             n = write_rows(rows(session, conditions), partial, output.suffix)
-            os.replace(partial, output)
+            partial.replace(output)
         finally:
             partial.unlink(missing_ok=True)
     return n
@@ -99,21 +98,15 @@ def harmless(value: Any) -> Any:
 
 
 def _csv(table: Iterator[dict[str, Any]], path: Path) -> int:
-    n = 0
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(FIELDS)
-        for n, row in enumerate(table, start=1):
-            writer.writerow([harmless(row[name]) for name in FIELDS])
-    return n
+        return sum(writer.writerow([harmless(row[name]) for name in FIELDS]) > 0 for row in table)
 
 
 def _jsonl(table: Iterator[dict[str, Any]], path: Path) -> int:
-    n = 0
     with path.open("w", encoding="utf-8") as file:
-        for n, row in enumerate(table, start=1):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return n
+        return sum(file.write(json.dumps(row, ensure_ascii=False) + "\n") > 0 for row in table)
 
 
 def _xlsx(table: Iterator[dict[str, Any]], path: Path) -> int:
@@ -124,7 +117,8 @@ def _xlsx(table: Iterator[dict[str, Any]], path: Path) -> int:
     sheet = book.create_sheet("mentions")
     sheet.append(FIELDS)
     n = 0
-    for n, row in enumerate(table, start=1):
+    for row in table:
+        n += 1
         cells = [harmless(row[name]) for name in FIELDS]
         sheet.append(
             [ILLEGAL_CHARACTERS_RE.sub("", cell)[:32_000] if isinstance(cell, str) else cell for cell in cells]
@@ -143,7 +137,8 @@ def _parquet(table: Iterator[dict[str, Any]], path: Path) -> int:
     n = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         page: list[dict[str, Any]] = []
-        for n, row in enumerate(table, start=1):
+        for row in table:
+            n += 1
             page.append(row)
             if len(page) == _PAGE:
                 writer.write_table(pa.Table.from_pylist(page, schema=schema))

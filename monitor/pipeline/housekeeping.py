@@ -43,7 +43,7 @@ def housekeep(context: Context) -> dict[str, int]:
             (Run, Run.started_at, now - KEEP_RUNS),
             (WebSession, WebSession.expires_at, now),
         ):
-            session.execute(delete(table).where(col(column) < limit))  # type: ignore[arg-type]
+            session.execute(delete(table).where(col(column) < limit))
         old = select(Mention.id).where(col(Mention.published_at) < now - 2 * DUPLICATE_WINDOW)
         for table in (SignatureBand, Signature):
             session.execute(delete(table).where(col(table.mention_id).in_(old)))

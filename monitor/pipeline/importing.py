@@ -26,7 +26,7 @@ CHUNK = 1000
 
 @dataclass
 class ImportResult:
-    """What an import did: counts, notes on what was guessed, and (row number, reason) of rows that could not be read."""
+    """What an import did: counts, notes on what was guessed, (row number, reason) of rows that could not be read."""
 
     n_seen: int = 0
     n_new: int = 0
@@ -138,8 +138,8 @@ def notes_of(run: Any) -> list[str]:
 def brands_of(items: list[Item], brand: str) -> Callable[[Item], str | None]:
     """Which brand an item belongs to, for files that cover several.
 
-    With a brand column in which `brand` occurs, only its rows count; in which it does not occur, every row keeps the brand
-    it names; without one, all rows are the brand's.
+    With a brand column in which `brand` occurs, only its rows count; in which it does not occur, every row keeps the
+    brand it names; without one, all rows are the brand's.
     """
     names = {item.subject.casefold() for item in items if item.subject}
     wanted = brand.casefold()

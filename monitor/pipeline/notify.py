@@ -1,7 +1,7 @@
 """The notify step: outbox rows are delivered at least once, and once where the channel can be asked.
 
-A row is marked `sending` before the call. A row found in that state was interrupted: the channel is asked first whether it has
-the message, and only then sent again, with the same key.
+A row is marked `sending` before the call. A row found in that state was interrupted: the channel is asked first whether
+it has the message, and only then sent again, with the same key.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def put(
     incident_id: int | None = None,
     not_before: datetime | None = None,
 ) -> bool:
-    """Queue a message for a channel in the caller's transaction. False when its key is there already: nothing doubles."""
+    """Queue a message for a channel in the caller's transaction. False when its key is there: nothing doubles."""
     key = f"{envelope.dedup_key}:{channel}"
     if session.exec(select(Outbox.id).where(Outbox.dedup_key == key)).first() is not None:
         return False

@@ -41,7 +41,7 @@ def replay_file(
     progress: Callable[[str, int, int], None] | None = None,
     scorer: Any = None,
 ) -> dict[str, Any]:
-    """Replay `file` and return the summary. Raises ConfigError and scrapers.errors.BadParams for what cannot be read."""
+    """Replay `file` and return the summary. Raises ConfigError or BadParams for what cannot be read."""
     import scrapers.imports
 
     if every < timedelta(minutes=1) or every > timedelta(days=1):

@@ -28,8 +28,8 @@ _CHAT = {"slack", "telegram", "apprise"}
 def report_due(context: Context) -> int:
     """Write and queue the report of the last whole week where that is due and not done. Returns how many were made.
 
-    The time is a wall time of the account's zone: missed while the daemon was off, it is made at the next start; the unique
-    keys of report and outbox make it happen once.
+    The time is a wall time of the account's zone: missed while the daemon was off, it is made at the next start; the
+    unique keys of report and outbox make it happen once.
     """
     settings = context.settings
     if not settings.report.enabled:

@@ -1,4 +1,4 @@
-"""The bundled sample: a chain of cafes, fed through the pipeline on a simulated clock, so that a new user sees it all at once."""
+"""The bundled sample: a chain of cafes, fed through the pipeline on a simulated clock for a new user to see it all."""
 
 from __future__ import annotations
 

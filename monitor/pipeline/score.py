@@ -75,8 +75,8 @@ def _next(session: Session, size: int, ids: Sequence[int] | None = None) -> list
     if ids is not None:
         statement = statement.where(col(Mention.id).in_(ids))
     return [
-        _Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language, mention.content_hash,
-                 mention.published_at, mention.rating)
+        _Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language,
+                 mention.content_hash, mention.published_at, mention.rating)
         for mention in session.exec(statement)
     ]  # fmt: skip
 

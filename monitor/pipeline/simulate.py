@@ -1,4 +1,4 @@
-"""The simulated clock: dated feedback arrives as if live, through the very steps of the daemon; nothing sees the future."""
+"""The simulated clock: dated feedback arrives as if live, through the daemon's own steps; nothing sees the future."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Clock:
 
 
 class Prejudged:
-    """A scorer that has judged every text beforehand in large batches: a text's judgement does not depend on the time."""
+    """A scorer that has judged every text beforehand in large batches: a judgement does not depend on the time."""
 
     def __init__(self, scorer: Scorer, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
         self.name, self.revision = scorer.name, scorer.revision

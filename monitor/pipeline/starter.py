@@ -45,7 +45,7 @@ settings = {{ directory = "data/outbox" }}
 
 # [channels.mail]                # with `username`, give the password by environment:
 # kind = "email"                  # MONITOR_CHANNELS__MAIL__SETTINGS__PASSWORD
-# settings = {{ host = "smtp.example.org", port = 587, sender = "monitor@example.org", recipients = ["team@example.org"] }}
+# settings = {{ host = "smtp.example.org", port = 587, sender = "bot@example.org", recipients = ["team@example.org"] }}
 
 # [channels.slack]
 # kind = "slack"

@@ -231,8 +231,9 @@ def rule_headline(change: Change, settings: Settings, language: str) -> str:
     span = t.ngettext("{n} hour", "{n} hours", hours)
     if hit.kind == "Words":
         found = ", ".join(hit.words[:5])
-        return t.gettext("Rule “{rule}”: {n} mentions with {words} within {span}", rule=hit.rule, n=t.number(hit.observed),
-                         words=found, span=span)  # fmt: skip
+        n = t.number(hit.observed)
+        return t.gettext("Rule “{rule}”: {n} mentions with {words} within {span}", rule=hit.rule, n=n, words=found,
+                         span=span)  # fmt: skip
     if hit.kind == "MeanRatingBelow":
         return t.gettext("Rule “{rule}”: the mean rating is {observed}, below {limit}, within {span}", rule=hit.rule,
                          observed=t.number(round(hit.observed, 1)), limit=t.number(hit.limit), span=span)  # fmt: skip

@@ -1,7 +1,7 @@
 """The watch over one brand: its series day by day, what the detector remembers of them, and what it says of today.
 
-Rows are local days. The remembered state ends with yesterday; today is judged on a copy, as far as the day has come, so that
-a complaint counts within minutes and nothing has to be taken back.
+Rows are local days. The remembered state ends with yesterday; today is judged on a copy, as far as the day has come, so
+that a complaint counts within minutes and nothing has to be taken back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 import alerts.settings
-from alerts.decision import Decision, decide, interval
+from alerts.decision import Decision, interval
+from alerts.detector import decide
 from alerts.panel import Panel, Verdicts
 from alerts.phase import Calendar
 from alerts.series import SeriesKey
@@ -189,7 +190,8 @@ class BrandWatch:
 
     def _save(self, session: Session, panel: Panel, keys: Sequence[SeriesKey], day: date) -> None:
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: array.astype(np.float64) for name, array in panel.state.arrays.items()})
+        arrays: dict[str, Any] = dict(panel.state.arrays)
+        np.savez_compressed(buffer, **arrays)
         session.merge(
             DetectorState(brand_id=self.brand.id, signal=SIGNAL, day=day.isoformat(), settings=self._fingerprint(),
                           series=[key.text() for key in keys], arrays=buffer.getvalue())

@@ -18,7 +18,7 @@ _PAGES = 2000
 def backup(settings: Settings, output: Path) -> int:
     """Copy the store while others write (SQLite's online backup); returns the size in bytes.
 
-    The copy gets its name only after an integrity check. Raises ConfigError for PostgreSQL, MonitorError for a bad copy.
+    The copy gets its name only after an integrity check. Raises ConfigError on PostgreSQL, MonitorError for a bad copy.
     """
     source = _file(settings)
     if not source.is_file():

@@ -110,7 +110,10 @@ def hourly(
         if value is not None:
             statement = statement.where(column == value)
     rows = session.execute(statement.group_by(Bucket.hour_at).order_by(Bucket.hour_at))
-    return [HourCount(row[0], *(int(v or 0) for v in row[1:6]), float(row[6] or 0.0)) for row in rows]
+    return [
+        HourCount(at, int(n or 0), int(bad or 0), int(flat or 0), int(good or 0), int(rated or 0), float(stars or 0.0))
+        for at, n, bad, flat, good, rated, stars in rows
+    ]
 
 
 def leaves(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Bucket]:

@@ -50,7 +50,8 @@ def store(
     """Write the state machine's value into its row (a new one when there is none)."""
     if row is None:
         row = Incident(uid=uuid.uuid4().hex[:12], brand_id=brand_id, series=value.series_text, signal=value.signal,
-                       opened_at=value.opened_at, since_at=value.started_at, last_seen_at=value.last_seen_at, rule=rule)  # fmt: skip
+                       opened_at=value.opened_at, since_at=value.started_at, last_seen_at=value.last_seen_at,
+                       rule=rule)  # fmt: skip
         key = SeriesKey.parse(value.series_text)
         row.topic, row.location, row.language = key.topic or "", key.location or "", key.language or ""
         row.source_id = source_id
