@@ -31,6 +31,6 @@ def band(
     """The last `days` days up to now, or to two weeks after the end of the incident."""
     end = incident.resolved_at or now
     until = min(now, end + AFTERWARDS)
-    watch = brand_watch(session, settings, brand, until)
+    watch = brand_watch(session, settings, brand)
     points = watch.history(session, related.series_key(incident.series, brand), until, days=days)
     return Band(tuple(points), watch.local_day(incident.since_at), watch.local_day(min(end, now)))

@@ -81,10 +81,10 @@ class Format:
         return self.t.moment(at, self.zone, style) if at is not None else "–"
 
     def day(self, day: date, style: str = "d MMM y") -> str:
-        return self.t.date(day, style)
+        return self.t.day(day, style)
 
     def days(self, first: date, last: date) -> str:
-        return self.t.date(first) if first == last else self.t.day_range(first, last)
+        return self.t.day(first) if first == last else self.t.day_range(first, last)
 
     def ago(self, at: datetime | None) -> str:
         """"3 hours ago", "in 5 minutes"."""
