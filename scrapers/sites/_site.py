@@ -16,12 +16,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from lxml.html import HtmlElement
 from pydantic import SecretStr
 
 from scrapers.base import Page, Parsed, Scraper, Status
 from scrapers.errors import LoginNeeded
 from scrapers.item import Item
-from scrapers.readers import json_data, text, walls
+from scrapers.readers import json_data, schema_org, text, walls
 from scrapers.readers.identity import content_id
 
 
@@ -99,6 +100,22 @@ def nothing(note: str, *, facts: Mapping[str, float] | None = None) -> Parsed:
 def leads_to(next_cursor: str, note: str) -> Parsed:
     """A page without items whose only use is that it names the next one."""
     return Parsed(Status.OK, next_cursor=next_cursor, note=note)
+
+
+def marked(page: Page, root: HtmlElement, *names: str) -> schema_org.Reviews:
+    """What the page marks up for search engines; nothing when the page names another site as its own.
+
+    `names` are parts of the site's host ("capterra."). A page cut out of its site names none and is read.
+    """
+    claims = [
+        page.url,
+        *root.xpath("//link[@rel='canonical']/@href"),
+        *root.xpath("//meta[@property='og:url']/@content"),
+    ]
+    hosts = [link.host for one in claims if (link := Link.of(str(one)))]
+    if hosts and not any(name in f"{host}." for host in hosts for name in names):
+        return schema_org.Reviews()
+    return schema_org.read(page, root)
 
 
 def key(value: Any) -> str | None:

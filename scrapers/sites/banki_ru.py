@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from scrapers.base import Meta, Page, Params, Parsed
 from scrapers.item import Item, Reply
-from scrapers.readers import dates, html, json_data, rating, schema_org, text
+from scrapers.readers import dates, html, json_data, rating, text
 from scrapers.readers.json_data import dicts, dig, integer, walk
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, flags, key, listed, rich, settled, unread
+from scrapers.sites._site import JsonScraper, Link, flags, key, listed, marked, rich, settled, unread
 
 _ZONE = "Europe/Moscow"
 
@@ -59,13 +59,13 @@ class BankiRu(JsonScraper):
                     items.extend(item for one in dicts(some) if "grade" in one and (item := _item(one)) is not None)
         if items:
             return settled(listed(items, found=False), page)
-        marked = schema_org.read(page, root)
+        found_marks = marked(page, root, "banki.")
         return settled(
             listed(
-                marked.items,
+                found_marks.items,
                 found=False,
-                facts=marked.facts,
-                note=None if marked.items else "no reviews of Banki.ru on this page",
+                facts=found_marks.facts,
+                note=None if found_marks.items else "no reviews of Banki.ru on this page",
             ),
             page,
         )
@@ -74,7 +74,7 @@ class BankiRu(JsonScraper):
 def _item(one: dict[str, Any]) -> Item | None:
     identity = key(one.get("id"))
     content = rich(one.get("text"))
-    if identity is None or not ("text" in one or "grade" in one):
+    if identity is None or not ("grade" in one or "dateCreate" in one):
         return None
     answer = rich(one.get("agentAnswerText"))
     bank = text.optional(rich(dig(one, "company", "name"))) or text.optional(one.get("bankName"))

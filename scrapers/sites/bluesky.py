@@ -196,6 +196,7 @@ def _posts(data: dict[str, Any]) -> Parsed:
     gone: list[str] = []
     known = any(isinstance(data.get(name), list) for name in _VIEWS)
     entries = [one for name in _VIEWS for one in dicts(data.get(name))] if known else [data]
+    hollow = known and not any(data.get(name) for name in _VIEWS)
     for entry in entries:
         for view in _views(entry):
             uri = key(view.get("uri"))
@@ -212,7 +213,7 @@ def _posts(data: dict[str, Any]) -> Parsed:
             )
             if item is not None:
                 items.append(item)
-    empty = known and not entries
+    empty = hollow
     if not items and not gone and not empty:
         return unread("no posts in this answer")
     return listed(items, found=empty, gone=gone, next_cursor=key(data.get("cursor")))

@@ -100,7 +100,7 @@ class Discourse(JsonScraper):
             ]
             return listed(
                 (item for one in entries if (item := _topic(one, {}, base)) is not None),
-                found=bool(data) and not entries and "type" in (dicts(data) or [{}])[0],
+                found=not entries and any(isinstance(one.get("results"), list) for one in dicts(data)),
             )
         if isinstance(data.get("errors"), list) and "error_type" in data:
             return _problem(data)

@@ -113,10 +113,9 @@ def objects(data: Any) -> tuple[list[dict[str, Any]], bool]:
 
     True where it was a list.
     """
-    if isinstance(data, list):
-        return dicts(data), True
-    if isinstance(data.get("data"), list):
-        return dicts(data["data"]), True
+    for raw in (data, data.get("data") if isinstance(data, dict) else None):
+        if isinstance(raw, list):
+            return dicts(raw), not raw or bool(dicts(raw))
     if isinstance(data.get("data"), dict):
         return [data["data"]], False
     if "id" in data:

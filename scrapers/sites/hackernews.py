@@ -160,12 +160,7 @@ def _item(one: dict[str, Any], parent: str | None) -> Item | None:
         return None
     tags = one.get("_tags") if isinstance(one.get("_tags"), list) else []
     comment = one.get("type") == "comment" or "comment" in (tags or []) or isinstance(one.get("comment_text"), str)
-    known = (
-        one.get("type") in ("story", "comment", "job", "poll", "pollopt")
-        or tags
-        or "created_at_i" in one
-        or "by" in one
-    )
+    known = "created_at_i" in one or ("by" in one and "time" in one) or "objectID" in one
     title, story = one.get("title"), one.get("story_title")
     if not known or not (comment or isinstance(title, str)):
         return None

@@ -17,6 +17,7 @@ from scrapers.sites._site import JsonScraper, Link, address, body, flags, https,
 from scrapers.sites.facebook_graph import API, objects, problem
 
 _COMMENTS = "id,text,timestamp,username,like_count,replies{id,text,timestamp,username,like_count}"
+_OF_COMMENTS = ("timestamp", "username", "like_count", "replies", "from", "user", "hidden")
 _MEDIA = "id,caption,comments_count,like_count,media_type,permalink,timestamp,username"
 
 
@@ -99,7 +100,7 @@ def _items(one: dict[str, Any]) -> list[Item]:
     identity = key(one.get("id"))
     if identity is None:
         return []
-    if "text" in one:
+    if "text" in one and (set(one) == {"id", "text"} or any(name in one for name in _OF_COMMENTS)):
         return _comments(one, None)
     if not any(name in one for name in ("caption", "media_type", "media_url", "permalink", "comments_count")):
         return []

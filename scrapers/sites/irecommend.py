@@ -10,10 +10,10 @@ from lxml.html import HtmlElement
 
 from scrapers.base import Meta, Page, Params, Parsed, Scraper
 from scrapers.item import Item
-from scrapers.readers import dates, html, rating, schema_org, text, walls
+from scrapers.readers import dates, html, rating, text, walls
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import count
-from scrapers.sites._site import key, listed, nothing, settled, unread
+from scrapers.sites._site import key, listed, marked, nothing, settled, unread
 
 _SITE = "https://irecommend.ru/"
 _NONE_YET = re.compile(r"отзывов пока нет|ещё нет отзывов|еще нет отзывов", re.IGNORECASE)
@@ -59,9 +59,9 @@ class Irecommend(Scraper):
                 r"[?&]page=(\d{1,4})", html.first(root, "//li[contains(@class, 'pager-next')]/a/@href") or ""
             )
             return listed(items, found=False, next_cursor=following.group(1) if following else None)
-        marked = schema_org.read(page, root)
-        if marked.items:
-            return listed(marked.items, found=False, facts=marked.facts)
+        found_marks = marked(page, root, "irecommend.")
+        if found_marks.items:
+            return listed(found_marks.items, found=False, facts=found_marks.facts)
         wall = walls.recognise(page)
         if wall is not None:
             return wall

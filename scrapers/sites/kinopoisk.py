@@ -82,7 +82,10 @@ def _item(one: dict[str, Any], film: str | None) -> Item | None:
     raw = one.get("reviewData") or one.get("reviewDate") or one.get("date")
     when = _when(raw)
     identity = key(one.get("reviewID")) or key(one.get("kinopoiskId")) or key(one.get("id"))
-    if identity is None and not content:
+    own = (
+        "reviewDescription" in one or "kinopoiskId" in one or ("review" in one and ("movieId" in one or "type" in one))
+    )
+    if not own or (identity is None and not content):
         return None
     stars, name = _mark(one.get("reviewType") or one.get("type"))
     film = key(one.get("movieId")) or film

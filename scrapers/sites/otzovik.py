@@ -10,10 +10,10 @@ from lxml.html import HtmlElement
 
 from scrapers.base import Meta, Page, Params, Parsed, Scraper
 from scrapers.item import Item, Reply
-from scrapers.readers import dates, html, rating, schema_org, text, walls
+from scrapers.readers import dates, html, rating, text, walls
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import count
-from scrapers.sites._site import joined, key, labelled, listed, nothing, settled, unread
+from scrapers.sites._site import joined, key, labelled, listed, marked, nothing, settled, unread
 
 _NUMBER = re.compile(r"review_(\d+)")
 _SITE = "https://otzovik.com/"
@@ -48,9 +48,9 @@ class Otzovik(Scraper):
         if items:
             following = re.search(r"/(\d{1,4})/(?:\?|$)", html.first(root, "//a[contains(@class, 'next')]/@href") or "")
             return listed(items, found=False, next_cursor=following.group(1) if following else None)
-        marked = schema_org.read(page, root)
-        if marked.items:
-            return listed(marked.items, found=False, facts=marked.facts)
+        found_marks = marked(page, root, "otzovik.")
+        if found_marks.items:
+            return listed(found_marks.items, found=False, facts=found_marks.facts)
         wall = walls.recognise(page)
         if wall is not None:
             return wall
@@ -79,7 +79,7 @@ def _outer(root: HtmlElement) -> list[HtmlElement]:
             )
             if isinstance(one, HtmlElement)
         ]
-        if not found and root.xpath("//*[contains(@class, 'review-body')]"):
+        if not found and html.by_class(root, "review-body") and html.by_class(root, "review-postdate"):
             found = [root]
     unique = list(dict.fromkeys(found))
     return [one for one in unique if not any(up in unique for up in one.iterancestors())]

@@ -11,10 +11,10 @@ from lxml.html import HtmlElement
 
 from scrapers.base import Meta, Page, Params, Parsed, Scraper
 from scrapers.item import Item
-from scrapers.readers import dates, html, json_data, rating, schema_org, text, walls
+from scrapers.readers import dates, html, json_data, rating, text, walls
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import number
-from scrapers.sites._site import body, joined, key, labelled, listed, settled, unread
+from scrapers.sites._site import body, joined, key, labelled, listed, marked, settled, unread
 
 _TERMS = (
     "The terms forbid reading the pages by program: save them in the browser and parse the files, or use the "
@@ -25,6 +25,7 @@ _DATE = re.compile(
     r"\b(?:[A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d{2}-\d{2}|[A-Z][a-z]{2,8} \d{4}"
     r"|\d{1,2} [A-Z][a-z]{2,8} \d{4})\b"
 )
+_HOSTS = ("capterra.", "getapp.", "softwareadvice.", "trustradius.", "gartner.")
 _KINDS = ("review", "article", "comment")  # the last two by what the page marks up for search engines
 Reader = Callable[[HtmlElement, Page], list[Item]]
 
@@ -44,9 +45,9 @@ class _Saved(Scraper):
         items = self.cards(root, page)
         if items:
             return listed(items, found=False)
-        marked = schema_org.read(page, root)
-        if marked.items:
-            return listed(marked.items, found=False, facts=marked.facts)
+        marks = marked(page, root, *_HOSTS)
+        if marks.items:
+            return listed(marks.items, found=False, facts=marks.facts)
         return settled(unread(f"no review cards of {self.meta.title} on this page"), page)
 
 
@@ -340,7 +341,9 @@ def _trustradius_card(card: HtmlElement, page: Page) -> Item | None:
 
 def _trustradius_json(one: dict[str, Any]) -> Item | None:
     score = one.get("rating") if one.get("rating") is not None else one.get("score")
-    if key(one.get("_id") or one.get("id")) is None or (score is None and not one.get("heading")):
+    if key(one.get("_id") or one.get("id")) is None or not any(
+        name in one for name in ("heading", "synopsis", "reviewer")
+    ):
         return None
     person = one.get("reviewer") or one.get("user")
     return _item(

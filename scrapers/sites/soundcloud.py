@@ -78,8 +78,8 @@ def _item(one: dict[str, Any]) -> Item | None:
     identity = key(one.get("id")) or key(one.get("urn")) or key(dig(one, "self", "urn"))
     if identity is None:
         return None
-    track = "title" in one and "body" not in one
-    if not track and "body" not in one:
+    track = one.get("kind") == "track" or ("title" in one and "playback_count" in one)
+    if not track and not ("body" in one and (one.get("kind") == "comment" or "track_id" in one)):
         return None
     return Item(
         kind="post" if track else "comment",

@@ -11,12 +11,25 @@ from pydantic import Field, SecretStr
 
 from scrapers.base import Credential, Meta, Page, Params, Parsed, Request, Scraper, Slice, Status
 from scrapers.item import Item, Reply
-from scrapers.readers import dates, html, json_data, rating, schema_org, text
+from scrapers.readers import dates, html, json_data, rating, text
 from scrapers.readers.html import language_code
 from scrapers.readers.identity import content_id
 from scrapers.readers.json_data import dicts, dig, walk
 from scrapers.readers.numbers import count
-from scrapers.sites._site import Link, address, body, flags, https, key, listed, nothing, secret, settled, unread
+from scrapers.sites._site import (
+    Link,
+    address,
+    body,
+    flags,
+    https,
+    key,
+    listed,
+    marked,
+    nothing,
+    secret,
+    settled,
+    unread,
+)
 
 _LOCATION = re.compile(r"-d(\d{3,12})-")
 _BUBBLES = re.compile(r"\bbubble_(\d)(\d)\b")
@@ -109,9 +122,9 @@ def _page(root: HtmlElement, page: Page) -> Parsed:
         items = [item for card in outer if (item := _card(card, page, language)) is not None]
         if items:
             return listed(items, found=False)
-    marked = schema_org.read(page, root)
-    if marked.items:
-        return listed(marked.items, found=False, facts=marked.facts)
+    found_marks = marked(page, root, "tripadvisor.")
+    if found_marks.items:
+        return listed(found_marks.items, found=False, facts=found_marks.facts)
     own = (
         html.first(root, "//link[@rel='canonical']/@href")
         or html.first(root, "//meta[@property='og:url']/@content")
@@ -124,8 +137,8 @@ def _page(root: HtmlElement, page: Page) -> Parsed:
         ):
             return nothing("a list of places with their ratings: no reviews on it")
         return (
-            nothing("a page of TripAdvisor without reviews", facts=marked.facts)
-            if marked.facts
+            nothing("a page of TripAdvisor without reviews", facts=found_marks.facts)
+            if found_marks.facts
             else unread("a page of TripAdvisor without review cards")
         )
     return unread("no review cards of TripAdvisor on this page")
@@ -245,7 +258,8 @@ def _api(data: dict[str, Any] | list[Any]) -> Parsed:
 
 def _review(one: dict[str, Any]) -> Item | None:
     identity = key(one.get("id"))
-    if identity is None or not ("text" in one or "rating" in one):
+    told = one.get("published_date") or one.get("publishedDate") or one.get("createdDate")
+    if identity is None or not told or not ("text" in one or "rating" in one):
         return None
     answer = dig(one, "owner_response") or dig(one, "mgmtResponse")
     said = body(dig(answer, "text"))
@@ -258,7 +272,7 @@ def _review(one: dict[str, Any]) -> Item | None:
         url=https(one.get("url")),
         author=text.optional(dig(user, "username")) or text.optional(dig(user, "displayName")),
         **(rating.read(one.get("rating"), best=5, worst=1) or rating.NONE).fields(),
-        **dates.read(one.get("published_date") or one.get("publishedDate") or one.get("createdDate")).fields(),
+        **dates.read(told).fields(),
         language=language_code(one.get("lang") or one.get("language")),
         reply=Reply(
             said,

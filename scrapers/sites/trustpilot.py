@@ -12,11 +12,24 @@ from pydantic import Field, SecretStr
 from scrapers.base import Credential, Meta, Page, Params, Parsed, Request, Scraper, Slice, Status
 from scrapers.errors import BadParams
 from scrapers.item import Item, Reply
-from scrapers.readers import dates, html, json_data, rating, schema_org, text
+from scrapers.readers import dates, html, json_data, rating, text
 from scrapers.readers.html import language_code
 from scrapers.readers.json_data import dicts, dig, walk
 from scrapers.readers.numbers import count, number
-from scrapers.sites._site import Link, address, body, edited, flags, key, listed, nothing, secret, settled, unread
+from scrapers.sites._site import (
+    Link,
+    address,
+    body,
+    edited,
+    flags,
+    key,
+    listed,
+    marked,
+    nothing,
+    secret,
+    settled,
+    unread,
+)
 
 API = "https://api.trustpilot.com/v1/business-units"
 
@@ -92,12 +105,12 @@ def _page(root: HtmlElement, page: Page) -> Parsed:
     ]
     if items:
         return listed(items, found=False)
-    marked = schema_org.read(page, root)
+    found_marks = marked(page, root, "trustpilot.")
     return listed(
-        marked.items,
+        found_marks.items,
         found=False,
-        facts=marked.facts,
-        note=None if marked.items else "no reviews of Trustpilot on this page",
+        facts=found_marks.facts,
+        note=None if found_marks.items else "no reviews of Trustpilot on this page",
     )
 
 
@@ -191,7 +204,7 @@ def _api(data: dict[str, Any] | list[Any], url: str) -> Parsed:
         if "not found" in low or "could not be found" in low:
             return Parsed(Status.NOT_FOUND, note=said)
         return unread(said or "no `reviews` in this answer")
-    entries = [one for one in dicts(reviews) if "stars" in one or "rating" in one]
+    entries = [one for one in dicts(reviews) if "consumer" in one and ("stars" in one or "rating" in one)]
     link = Link.of(url)
     here = count(link.query.get("page")) if link else None
     more = any(dig(one, "rel") == "next-page" for one in dicts(dig(data, "links")))

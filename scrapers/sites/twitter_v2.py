@@ -118,7 +118,13 @@ def _item(
 ) -> Item | None:
     latest = key(one.get("id"))
     content = dig(one, "note_tweet", "text") or one.get("text")
-    if latest is None or not isinstance(content, str):
+    if (
+        latest is None
+        or not latest.isdigit()
+        or not isinstance(content, str)
+        or "timestamp" in one
+        or "createdAt" in one
+    ):
         return None
     versions = keys(one.get("edit_history_tweet_ids"))
     identity = versions[0] if latest in versions else latest  # an edit makes a new number; the first one stays

@@ -110,7 +110,7 @@ class TwoGis(JsonScraper):
 
 def _item(one: dict[str, Any]) -> Item | None:
     identity = key(one.get("id"))
-    if identity is None:
+    if identity is None or "date_created" not in one:
         return None
     when = dates.read(one.get("date_created"))
     branch = key(dig(one, "object", "id"))

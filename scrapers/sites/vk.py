@@ -31,6 +31,7 @@ _ERRORS: dict[int, tuple[Status, float | None]] = {
     18: (Status.NOT_FOUND, None), 19: (Status.NOT_FOUND, None), 100: (Status.NOT_FOUND, None),
     113: (Status.NOT_FOUND, None), 125: (Status.NOT_FOUND, None),
 }  # fmt: skip
+_NO_POSTS = ("friend", "photo", "photo_tag", "wall_photo", "audio", "audio_playlist", "video", "topic")  # of a feed
 _LOGIN = (5, 7, 15, 17, 27, 28, 30, 203, 212, 1116, 1117)
 _ERRORS |= dict.fromkeys(_LOGIN, (Status.LOGIN, None))
 
@@ -121,8 +122,8 @@ class Vk(JsonScraper):
         owner = owner or parameter(page.url, "owner_id") or _community(parameter(page.url, "group_id"))
         topic = parameter(page.url, "topic_id")
         items, gone = _read(dicts(entries), names, owner, topic)
-        known = not entries or any(
-            isinstance(one.get("type"), str) for one in dicts(entries)
+        known = not entries or (
+            isinstance(answer, dict) and any(isinstance(one.get("type"), str) for one in dicts(entries))
         )  # news of friends, photos
         return listed(items, found=known, gone=gone, next_cursor=_following(answer, len(entries), page.url))
 

@@ -80,7 +80,7 @@ class Wordpress(JsonScraper):
             if isinstance(data.get(name), list):
                 entries = dicts(data[name])
                 return listed((item for one in entries if (item := _dotcom(one)) is not None), found=not entries)
-        if "content" in data and ("id" in data or "ID" in data):
+        if "content" in data and ("id" in data or "ID" in data) and "@context" not in data:
             one = _rest(data) if "id" in data else _dotcom(data)
             return listed([one] if one else [], found=False)
         if "code" in data or "error" in data:
@@ -111,7 +111,7 @@ def _rest(one: dict[str, Any]) -> Item | None:
             **when.fields(),
             edited_at=edit if edit and when.at and (edit - when.at).total_seconds() > 60 else None,
         )
-    if "content" not in one:
+    if "content" not in one or not ("author_name" in one or isinstance(one["content"], dict)):
         return None
     return _comment(
         identity,

@@ -98,9 +98,7 @@ def _page(root: HtmlElement, page: Page) -> Parsed:
         found = _answers(json_data.loads(str(raw)))
         if found.items:
             return found
-    if root.xpath(
-        "//*[contains(@class, 'mini-badge') or contains(@class, 'badge__') or contains(@class, 'comments-list')]"
-    ):
+    if root.xpath("//*[contains(@class, 'mini-badge__') or contains(@class, 'badge__org')]"):
         return nothing("the widget shows no reviews", facts=facts)
     return unread("no reviews of Yandex Maps on this page")
 
