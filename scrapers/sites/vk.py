@@ -122,9 +122,8 @@ class Vk(JsonScraper):
         owner = owner or parameter(page.url, "owner_id") or _community(parameter(page.url, "group_id"))
         topic = parameter(page.url, "topic_id")
         items, gone = _read(dicts(entries), names, owner, topic)
-        known = not entries or (
-            isinstance(answer, dict) and any(isinstance(one.get("type"), str) for one in dicts(entries))
-        )  # news of friends, photos
+        other_news = isinstance(answer, dict) and any(one.get("type") in _NO_POSTS for one in dicts(entries))
+        known = not entries or other_news
         return listed(items, found=known, gone=gone, next_cursor=_following(answer, len(entries), page.url))
 
 
@@ -190,14 +189,7 @@ def _item(
     kind_of = one.get("type") if "source_id" in one else one.get("post_type")
     if "title" in one and "created_by" in one:
         return _topic(one, identity, names)
-    if ("text" not in one and "copy_history" not in one) or kind_of in (
-        "friend",
-        "photo",
-        "photo_tag",
-        "wall_photo",
-        "audio",
-        "video",
-    ):
+    if ("text" not in one and "copy_history" not in one) or kind_of in _NO_POSTS:
         return None
     place = identity.rpartition("_")[0]
     above = key(one.get("post_id")) if "id" in one else None
