@@ -5,6 +5,7 @@ Everything is fitted on development rows; the errors reported are measured on th
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class Voices:
         return a, b, c
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def listen(
     model: FeedbackModel,
     config: TrainConfig,
@@ -53,7 +54,9 @@ def listen(
     batch: int = 512,
 ) -> Voices:
     """Logits of both halves for these rows of the encoded corpus (first window only)."""
-    encoder = model.to(device).eval()
+    model = model.to(device).eval()
+    dtype = torch.bfloat16 if config.bf16 else torch.float32
+    encoder = copy.deepcopy(model).to(dtype)
     lengths = np.minimum(tokens.lengths(), config.max_tokens)[rows]
     n_topics = len(TOPICS)
     heard = [torch.zeros(len(rows), 3), torch.zeros(len(rows), n_topics), torch.zeros(len(rows), n_topics, 3)]
@@ -65,7 +68,7 @@ def listen(
         width = int(lengths[at].max())
         ids = np.full((len(part), width), pad_id, np.int64)
         fill(ids, tokens, part, np.zeros(len(part), np.int64), lengths[at], 0)
-        mask = torch.from_numpy((np.arange(width)[None] < lengths[at][:, None]).astype(np.float32)).to(device)
+        mask = torch.from_numpy((np.arange(width)[None] < lengths[at][:, None]).astype(np.float32)).to(device, dtype)
         hidden = encoder.hidden(torch.from_numpy(ids).to(device), mask)
         found = encoder.encoder_heads(hidden, mask)[:3]
         ngrams, counts = gather(tokens.ngrams, tokens.ngram_offsets, part)

@@ -77,7 +77,7 @@ def train_ngrams(
             scale = -config.ngram_lr * fade * torch.rsqrt(accumulated[ids_t])
             table.weight.index_add_(0, ids_t, gradient[owner_t] * scale[:, None])
         if progress is not None:
-            progress(step + 1, {name: float(value) for name, value in parts.items()})
+            progress(step + 1, {name: float(value.detach()) for name, value in parts.items()})
     return {"accumulated": accumulated}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 
 from models.errors import TrainingError
-from models.network import FeedbackConfig, FeedbackModel, save_directory
+from models.network import TOKENIZER_FILE, WEIGHTS_FILE, FeedbackConfig, FeedbackModel, save_directory
 from models.tokenizer import TextEncoder
 from models.training.calibrate import calibrate, listen
 from models.training.card import write_card
@@ -110,9 +111,21 @@ def finish(
         held = listen(model, config, tokens, out, pad_id=pad_id, device=device)
         metrics["held_out"] = measure(model, corpus, out, held)
     model = model.cpu()
-    model.config.revision = config.fingerprint()
     save_directory(model, tokenizer, config.out, every_matrix=config.int8_encoder)
+    model.config.revision = content_revision(config.out)
+    model.config.save_pretrained(config.out)
     return metrics
+
+
+def content_revision(directory: Path) -> str:
+    """Twelve hex digits of everything in a model directory that an output depends on."""
+    digest = hashlib.sha256()
+    settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    settings.pop("revision", None)
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for name in (WEIGHTS_FILE, TOKENIZER_FILE):
+        digest.update((directory / name).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Tokenizer, np.ndarray, Tokens]:
