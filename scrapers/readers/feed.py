@@ -1,9 +1,9 @@
 """RSS 0.9 to 2.0, RDF, Atom and JSON Feed to plain entries.
 
 read(page) -> Feed | None       None when the bytes are no feed at all
-    Feed.entries, .title, .language, .url (of the site), .next_url (RFC 5005 paging), .kind ("rss", "atom", "rdf", "json")
-    Entry: id, url, title, text, author, author_url, published (raw), updated (raw), parent_id, n_replies, n_views, n_likes,
-           source (name and address of the publisher), element (lxml, None for JSON)
+    Feed: entries, title, language, url (of the site), next_url (RFC 5005 paging), kind ("rss", "atom", "rdf", "json")
+    Entry: id, url, title, text, author, author_url, published (raw), updated (raw), parent_id, n_replies, n_views,
+           n_likes, source (name and address of the publisher), element (lxml, None for JSON)
     item(entry, page, feed, kind="article") -> Item      the usual way on
 
 lxml reads the document with recovery; a document too broken for it goes to feedparser.

@@ -47,9 +47,9 @@ def decode(page: Page | bytes, content_type: str = "") -> str:
         return body.decode("utf-8")  # multi-byte UTF-8 is never valid by accident, whatever the header claims
     except UnicodeDecodeError as problem:
         cut = problem.start >= len(body) - 4 and problem.reason == "unexpected end of data"
-        if cut:
-            return body.decode("utf-8", "replace")
     declared = charset_of(body, content_type)
+    if cut and declared in (None, "utf-8"):
+        return body.decode("utf-8", "replace")
     if declared and declared != "utf-8":
         try:
             return body.decode(declared)

@@ -38,7 +38,8 @@ class Rating:
 NONE = Rating(None, None, None)
 
 _OF = re.compile(
-    r"(\d+(?:[.,]\d+)?)\s*(?:/|из|од|з|of|out of|von|sternen von|de|di|da|sur|dari|av|na|od|van|z|מתוך)\s*(\d+(?:[.,]\d+)?)",
+    r"(\d+(?:[.,]\d+)?)\s*(?:/|из|од|з|of|out of|von|sternen von|de|di|da|sur|dari|av|na|od|van|z|מתוך)\s*"
+    r"(\d+(?:[.,]\d+)?)",
     re.IGNORECASE,
 )
 _FULL, _EMPTY = "★⭐🌟✭✮", "☆✩"

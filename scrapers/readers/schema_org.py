@@ -88,7 +88,7 @@ def _json_ld(root: HtmlElement) -> Iterator[Any]:
 
 
 def _loads(source: str) -> Any:
-    """JSON-LD as it is found: in comments or CDATA, a semicolon after it, commas before brackets, HTML entities inside."""
+    """JSON-LD as it is found: in comments or CDATA, with semicolons, spare commas, HTML entities inside."""
     source = (
         re.sub(r"^\s*(?://)?\s*<!(?:--|\[CDATA\[)|(?://)?\s*(?:-->|\]\]>)\s*$", "", source).strip().rstrip(";").strip()
     )

@@ -19,7 +19,7 @@ from lxml.html import HtmlElement, HTMLParser
 # ZWJ and ZWNJ stay when single: emoji and Persian need them.
 _DROP = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\uffff\U000e0000-\U000e001f]"
+    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e001f]"
 )
 _JOINER_RUN = re.compile("[\u200c\u200d]{2,}")
 _JOINER_ALONE = re.compile("(?:(?<=\\s)|^)[\u200c\u200d]+|[\u200c\u200d]+(?=\\s|$)")
@@ -28,8 +28,8 @@ _SPACES = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\n{3,}")
 
 _BLOCKS = frozenset(
-    "address article aside blockquote dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 "  # noqa: SIM905
-    "h6 header hr li main nav ol p pre section summary table tbody tfoot thead tr ul".split()
+    "address article aside blockquote dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "  # noqa: SIM905
+    "h5 h6 header hr li main nav ol p pre section summary table tbody tfoot thead tr ul".split()
 )
 _PARAGRAPHS = frozenset("p blockquote ul ol table h1 h2 h3 h4 h5 h6 pre".split())  # noqa: SIM905
 _SILENT = frozenset("script style template noscript head title svg math iframe object".split())  # noqa: SIM905
@@ -84,9 +84,9 @@ def from_html(fragment: object) -> str:
         root = etree.fromstring(f"<div>{source}</div>".encode(), parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         root = None
-    if root is None:
-        return plain(html.unescape(re.sub(r"<[^<>]*>", " ", source)))
-    return of_element(root)
+    found = of_element(root) if root is not None else ""
+    # libxml2 gives up on very deep nesting; the words are still there.
+    return found or plain(html.unescape(re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<[^<>]*>", " ", source)))
 
 
 def of_element(root: HtmlElement) -> str:
