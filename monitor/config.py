@@ -114,6 +114,8 @@ class Route(Section):
     locations: tuple[str, ...] = ()
     min_severity: Severity = "info"
     go_on: bool = False
+    escalate_to: tuple[str, ...] = ()  # channels that hear of it when nobody has acknowledged it
+    escalate_after: Duration = parse_duration("1h")
     quiet_from: time | None = None
     quiet_to: time | None = None
     quiet_breaks_for: Severity = "critical"
@@ -226,7 +228,7 @@ class Settings(Section):
             if rule.brand is not None and rule.brand not in self.brands:
                 raise ValueError(f"rules.{name}.brand: {rule.brand!r} is not a brand; {_allowed(self.brands)}")
         for number, route in enumerate(self.routes):
-            for channel in route.channels:
+            for channel in (*route.channels, *route.escalate_to):
                 if channel not in self.channels:
                     raise ValueError(
                         f"routes[{number}].channels: {channel!r} is not a channel; {_allowed(self.channels)}"

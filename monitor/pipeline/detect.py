@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -18,15 +17,17 @@ from sqlmodel import Session, col, select
 import alerts.hierarchy
 import alerts.incident
 import alerts.settings
+import alerts.verdict
 from alerts.detector import Decision
 from alerts.evidence import tail
-from alerts.incident import Evidence, Policy, Transition
+from alerts.incident import Evidence, Policy
 from alerts.rules import Fact, Hit
 from alerts.series import DIMENSIONS, SeriesKey
 from alerts.severity import Severity, classify
 from monitor.config import Brand as BrandSettings
 from monitor.config import Settings
 from monitor.pipeline import related, rules, story
+from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.watch import SIGNAL, BrandWatch, Watch, series_of, source_names
 from monitor.store import incidents
@@ -36,16 +37,6 @@ from monitor.store.tables import Brand, Incident, Mention
 log = structlog.get_logger()
 
 RULE_SIGNAL = "rule"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One transition of one incident, and its row, within the transaction that made it."""
-
-    row: Incident
-    transition: Transition
-    finding: alerts.hierarchy.Finding | None = None
-    hit: Hit | None = None
 
 
 def detect(context: Context, *, only: Collection[int] | None = None) -> list[Change]:
@@ -65,6 +56,8 @@ def detect(context: Context, *, only: Collection[int] | None = None) -> list[Cha
             made = detect_brand(session, context, brand, watch)
             for change in made:
                 story.queue(session, context, brand, change, watch)
+            for row in incidents.unacknowledged(session, brand.id or 0):
+                story.remind(session, context, brand, row, watch)
         for change in made:
             if change.transition.speaks:
                 log.info("incident.changed", incident=change.row.uid, kind=str(change.transition.kind))
@@ -96,7 +89,11 @@ def detect_brand(session: Session, context: Context, brand: Brand, watcher: Bran
             running = known.state != "resolved"
             step = evidence_of(session, brand, key, today, settings=settings, complete=False, running=running)
             changes += _advance(session, brand, known, step, now=now, policy=policy, finding=found.get(text))
+    answers = incidents.answers(session, brand.id or 0)
     for text, finding in found.items():
+        # people's earlier answers about the same or a similar series raise or lower the odds that this is real
+        if finding.score < finding.threshold + alerts.verdict.shift(finding.series, SIGNAL, answers, now=now):
+            continue
         if text in statistical or not watch.decisions[finding.series].alarm:
             continue
         if (wider := _same_story(finding.series, statistical, watch)) is not None:
@@ -231,8 +228,7 @@ def _advance(
         value, step, now=now, policy=policy, series_text=key.text() if key else "",
         signal=RULE_SIGNAL if hit is not None else SIGNAL,
     ):  # fmt: skip
-        repeats = transition.kind == "repeated" and row is not None and value is not None
-        if repeats and not _news_since(session, brand, row, value.notified_at):
+        if transition.kind == "repeated" and not _news_since(session, brand, row, value):
             continue  # nothing to tell but that it has not ended
         again = row if transition.kind != "opened" else None
         source_id = None
@@ -248,11 +244,12 @@ def _advance(
     return changes
 
 
-def _news_since(session: Session, brand: Brand, row: Incident, told_at: datetime | None) -> bool:
+def _news_since(session: Session, brand: Brand, row: Incident | None, value: alerts.incident.Incident | None) -> bool:
     """Whether complaints came since the last message."""
-    if told_at is None or row.rule:
+    if row is None or value is None or value.notified_at is None or row.rule:
         return True
-    return len(related.negatives(session, brand, related.series_key(row.series, brand), since=told_at, limit=2)) > 1
+    key = related.series_key(row.series, brand)
+    return len(related.negatives(session, brand, key, since=value.notified_at, limit=2)) > 1
 
 
 def _check_rules(session: Session, settings: Settings, brand: Brand, rows: Iterable[Incident], *, now: datetime,

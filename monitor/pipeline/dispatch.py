@@ -13,11 +13,11 @@ import alerts.render
 import alerts.silence
 from alerts.errors import BadRule
 from alerts.message import Kind, Link, LinkKind, Message
-from alerts.routing import Decision, Event, QuietHours, Route, Sent, decide
+from alerts.routing import Decision, Event, Held, QuietHours, Route, Sent, decide, unanswered
 from alerts.severity import Severity
 from alerts.silence import Matcher, Op, labels_of
 from monitor.config import Settings
-from monitor.pipeline.notify import put
+from monitor.pipeline.outbox import put
 from monitor.pipeline.related import key_of
 from monitor.store import meta
 from monitor.store.tables import Brand, Incident, Outbox, Silence
@@ -47,6 +47,23 @@ def decisions_for(session: Session, settings: Settings, row: Incident, brand: Br
     return made
 
 
+def silenced(made: list[Decision]) -> bool:
+    """Whether a mute is why nobody hears of it: then it speaks when the mute ends."""
+    return (
+        bool(made)
+        and all(decision.send_at is None for decision in made)
+        and any(Held.SILENCED in decision.held for decision in made)
+    )
+
+
+def unanswered_for(
+    session: Session, settings: Settings, row: Incident, brand: Brand, *, now: datetime
+) -> list[Decision]:
+    """Whom to tell that nobody has acknowledged this open incident for too long."""
+    event = event_of(row, brand, Kind.UNACKNOWLEDGED, now=now)
+    return unanswered(event, routes_of(settings), opened_at=row.opened_at, now=now, log=log_of(session, brand, now))
+
+
 def put_message(session: Session, settings: Settings, message: Message, decision: Decision, *, row: Incident,
                 now: datetime) -> bool:  # fmt: skip
     """Queue a message for one channel, at the time that was decided."""
@@ -54,7 +71,7 @@ def put_message(session: Session, settings: Settings, message: Message, decision
     reason = ", ".join([str(decision.reason), decision.route, *decision.held])
     return put(
         session, envelope, channel=decision.channel, kind=str(message.kind), now=now, reason=reason,
-        brand_id=row.brand_id, incident_id=row.id, not_before=decision.send_at,
+        brand_id=row.brand_id, incident_id=row.id, not_before=decision.send_at, group=decision.group,
     )  # fmt: skip
 
 
@@ -109,6 +126,7 @@ def routes_of(settings: Settings) -> list[Route]:
             routes.append(
                 Route(
                     name=f"route {number}", channels=(name,), matchers=matchers, go_on=route.go_on or not last,
+                    escalate_to=route.escalate_to, escalate_after=route.escalate_after,
                     min_severity=Severity(route.min_severity), quiet=quiet, group_wait=_NONE, group_interval=_NONE,
                     max_per_hour=settings.channels[name].max_per_hour,
                 )

@@ -6,7 +6,7 @@ it has the message, and only then sent again, with the same key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from alerts.channels import Channel, Receipt
 from alerts.errors import AlertError, Rejected, Retryable
 from monitor.config import Settings
 from monitor.pipeline.context import Context, Tally
+from monitor.pipeline.outbox import fold_waiting, put, thread_of
 from monitor.store import notices
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Outbox
@@ -38,36 +39,13 @@ class Job:
     id: int
     dedup_key: str
     channel: str
+    kind: str
     envelope: alerts.message.Envelope
     attempts: int
     interrupted: bool
     created_at: datetime
+    brand_id: int | None
     incident_id: int | None
-
-
-def put(
-    session: Session,
-    envelope: alerts.message.Envelope,
-    *,
-    channel: str,
-    kind: str,
-    now: datetime,
-    reason: str = "",
-    brand_id: int | None = None,
-    incident_id: int | None = None,
-    not_before: datetime | None = None,
-) -> bool:
-    """Queue a message for a channel in the caller's transaction. False when its key is there: nothing doubles."""
-    key = f"{envelope.dedup_key}:{channel}"
-    if session.exec(select(Outbox.id).where(Outbox.dedup_key == key)).first() is not None:
-        return False
-    session.add(
-        Outbox(
-            dedup_key=key, channel=channel, kind=kind, reason=reason, brand_id=brand_id, incident_id=incident_id,
-            payload={"envelope": alerts.message.dumps(envelope)}, created_at=now, next_try_at=not_before or now,
-        )
-    )  # fmt: skip
-    return True
 
 
 def notify(context: Context) -> Tally:
@@ -75,6 +53,8 @@ def notify(context: Context) -> Tally:
     tally = Tally()
     opened: dict[str, Channel[Any]] = {}
     tried: set[int] = set()
+    with writing(context.engine) as session:
+        fold_waiting(session, now=context.now)
     try:
         while not context.should_stop():
             with reading(context.engine) as session:
@@ -112,11 +92,27 @@ def _due(session: Session, now: datetime) -> list[Job]:
         .order_by(col(Outbox.id))
         .limit(_LIMIT)
     )
-    return [
-        Job(row.id or 0, row.dedup_key, row.channel, alerts.message.loads(row.payload["envelope"]), row.attempts,
-            row.state == "sending", row.created_at, row.incident_id)
-        for row in rows
-    ]  # fmt: skip
+    jobs = []
+    for row in rows:
+        envelope = alerts.message.loads(row.payload["envelope"])
+        thread = thread_of(session, incident_id=row.incident_id, channel=row.channel)
+        if thread is not None:
+            envelope = replace(envelope, reply_to=thread)
+        jobs.append(
+            Job(
+                id=row.id or 0,
+                dedup_key=row.dedup_key,
+                channel=row.channel,
+                kind=row.kind,
+                envelope=envelope,
+                attempts=row.attempts,
+                interrupted=row.state == "sending",
+                created_at=row.created_at,
+                brand_id=row.brand_id,
+                incident_id=row.incident_id,
+            )
+        )
+    return jobs
 
 
 def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tally:
@@ -127,8 +123,9 @@ def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tal
         channel = opened.get(job.channel)
         if channel is None:
             channel = opened[job.channel] = open_channel(context.settings, job.channel)
-        if job.interrupted and channel.lookup(job.envelope.dedup_key, since=job.created_at):
-            _settle(context, job, state="sent", receipt="found at the channel after an interruption")
+        envelope = job.envelope
+        if job.interrupted and channel.lookup(envelope.dedup_key, reply_to=envelope.reply_to, since=job.created_at):
+            _settle(context, job, state="sent", detail="found at the channel after an interruption")
             return Tally(n_seen=1)
         receipt = channel.deliver(job.envelope, now=now)
     except Retryable as problem:
@@ -139,7 +136,9 @@ def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tal
     except Exception as problem:
         log.exception("notification.crashed", channel=job.channel, outbox=job.id)
         return _again(context, job, f"{type(problem).__name__}: {problem}", after=None)
-    _settle(context, job, state="sent", receipt=_receipt(receipt))
+    _settle(context, job, state="sent", receipt=receipt.id, detail=_detail(receipt))
+    if receipt.again:
+        _try_the_rest(context, job, receipt)
     log.info("notification.sent", channel=job.channel, outbox=job.id)
     return Tally(n_seen=1, n_new=1)
 
@@ -159,11 +158,11 @@ def _claim(context: Context, job: Job, now: datetime) -> bool:
         return bool(changed.rowcount == 1)
 
 
-def _settle(context: Context, job: Job, *, state: str, receipt: str = "", error: str = "") -> None:
+def _settle(context: Context, job: Job, *, state: str, receipt: str = "", detail: str = "", error: str = "") -> None:
     with writing(context.engine) as session:
         row = session.get(Outbox, job.id)
         if row is not None:
-            row.state, row.receipt, row.last_error = state, receipt[:500], error[:2000]
+            row.state, row.receipt, row.detail, row.last_error = state, receipt[:500], detail[:2000], error[:2000]
             row.sent_at = context.now if state == "sent" else None
             session.add(row)
             if state == "sent":
@@ -198,8 +197,19 @@ def _dead(context: Context, job: Job, error: str) -> None:
     log.error("notification.dead", channel=job.channel, outbox=job.id)
 
 
-def _receipt(receipt: Receipt) -> str:
-    told = receipt.detail or receipt.id
-    if receipt.refused:
-        told += "; refused: " + ", ".join(f"{who}: {why}" for who, why in receipt.refused.items())
-    return told
+def _try_the_rest(context: Context, job: Job, receipt: Receipt) -> None:
+    """Recipients that were refused for now get the message again, alone, under a key of their own."""
+    number = job.dedup_key.count("+again") + 1
+    if number >= MAX_TRIES:
+        return
+    key = f"{job.envelope.dedup_key}+again{number}"
+    envelope = replace(job.envelope, dedup_key=key, only_to=receipt.again)
+    later = context.now + WAITS[min(number, len(WAITS)) - 1]
+    with writing(context.engine) as session:
+        put(session, envelope, channel=job.channel, kind=job.kind, now=context.now, reason="refused for now",
+            brand_id=job.brand_id, incident_id=job.incident_id, not_before=later)  # fmt: skip
+
+
+def _detail(receipt: Receipt) -> str:
+    refused = ", ".join(f"{who}: {why}" for who, why in receipt.refused.items())
+    return "; refused: ".join(part for part in (receipt.detail, refused) if part)

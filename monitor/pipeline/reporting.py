@@ -10,7 +10,7 @@ from sqlmodel import Session, col, func, select
 from monitor.config import Settings
 from monitor.errors import ConfigError
 from monitor.pipeline.context import Context
-from monitor.pipeline.notify import put
+from monitor.pipeline.outbox import put
 from monitor.reports import render
 from monitor.reports.build import build_weekly
 from monitor.reports.week import Week

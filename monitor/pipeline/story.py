@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 import alerts.charts
 import alerts.explain
+import alerts.incident
 import alerts.render
+from alerts.incident import Transition, withheld
 from alerts.message import (
     Confounder,
     ConfounderKind,
@@ -30,15 +32,15 @@ from alerts.message import (
     Signal,
     TopicCount,
 )
+from alerts.routing import Decision
 from alerts.series import SeriesKey
 from monitor.config import Settings
 from monitor.pipeline import dispatch, related
+from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.watch import BrandWatch, DayPoint
-from monitor.store.tables import Brand, Mention, Source, TopicTag
-
-if TYPE_CHECKING:
-    from monitor.pipeline.detect import Change
+from monitor.store import incidents
+from monitor.store.tables import Brand, Incident, Mention, Source, TopicTag
 
 BEFORE = timedelta(days=28)
 N_QUOTES = 3
@@ -56,18 +58,43 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, watc
     told: dict[str, Message] = {settings.language: tell(session, settings, brand, change, watch, now=now)}
     change.row.data = summary(told[settings.language])
     session.add(change.row)
-    for decision in dispatch.decisions_for(session, settings, change.row, brand, kind, now=now):
+    decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
+    if dispatch.silenced(decisions):
+        incidents.store(session, withheld(change.transition.incident), brand_id=change.row.brand_id, row=change.row)
+    send(session, context, brand, change, watch, decisions, told)
+
+
+def remind(session: Session, context: Context, brand: Brand, row: Incident, watch: BrandWatch) -> bool:
+    """Tell those who must hear when nobody has acknowledged an open incident for too long; each once."""
+    now = context.now
+    decisions = dispatch.unanswered_for(session, context.settings, row, brand, now=now)
+    if not decisions:
+        return False
+    transition = Transition(alerts.incident.Kind.REPEATED, incidents.value_of(row))
+    change = Change(row, transition)
+    send(session, context, brand, change, watch, decisions, {}, kind=Kind.UNACKNOWLEDGED)
+    incidents.record(session, row, str(Kind.UNACKNOWLEDGED), at=now)
+    return True
+
+
+def send(
+    session: Session, context: Context, brand: Brand, change: Change, watch: BrandWatch,
+    decisions: Sequence[Decision], told: dict[str, Message], *, kind: Kind | None = None,
+) -> None:  # fmt: skip
+    """Queue the message for every channel that was decided on, each in its language."""
+    settings, now = context.settings, context.now
+    for decision in decisions:
         if decision.send_at is None:
             continue
         language: Language = settings.channels[decision.channel].language or settings.language
         if language not in told:
-            told[language] = tell(session, settings, brand, change, watch, now=now, language=language)
+            told[language] = tell(session, settings, brand, change, watch, now=now, language=language, kind=kind)
         links = dispatch.links_of(session, settings, change.row, decision.channel, now=now)
         dispatch.put_message(session, settings, replace(told[language], links=links), decision, row=change.row, now=now)
 
 
 def tell(session: Session, settings: Settings, brand: Brand, change: Change, watch: BrandWatch, *, now: datetime,
-         language: Language | None = None) -> Message:  # fmt: skip
+         language: Language | None = None, kind: Kind | None = None) -> Message:  # fmt: skip
     """The message of one transition in one language."""
     row, incident = change.row, change.transition.incident
     language = language or settings.language
@@ -87,11 +114,12 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
     alt = (
         alerts.charts.describe(chart_points(points), language=language, time_zone=settings.time_zone) if points else ""
     )
-    kind = Kind(str(change.transition.kind))
+    kind = kind or Kind(str(change.transition.kind))
     phrases = phrases_of(mentions, before)
     return Message(
         kind=kind,
         dedup_key=dispatch.message_key(row, kind, now),
+        acknowledged_by=incident.by if incident.acknowledged_at else None,
         brand=brand.name,
         at=now,
         language=language,

@@ -90,7 +90,7 @@ def upgrade(engine: Engine) -> bool:
             connection.commit()
         try:
             with connection.begin():
-                config = _alembic()
+                config = alembic_config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         finally:
@@ -107,7 +107,7 @@ def pending(engine: Engine) -> bool:
             current = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
         raise NotReady(f"the store cannot be opened: {getattr(error, 'orig', None) or error}") from error
-    script = ScriptDirectory.from_config(_alembic())
+    script = ScriptDirectory.from_config(alembic_config())
     if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
         raise NotReady(f"the store was written by a newer version (revision {current}); install that version")
     return current != script.get_current_head()
@@ -119,7 +119,8 @@ def require_current(engine: Engine) -> None:
         raise NotReady("the store is not up to date; run `monitor db upgrade`")
 
 
-def _alembic() -> Config:
+def alembic_config() -> Config:
+    """Where the migrations are, for alembic."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     return config

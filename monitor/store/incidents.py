@@ -12,7 +12,9 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 import alerts.incident
+from alerts.incident import Verdict
 from alerts.series import SeriesKey
+from alerts.verdict import Answer
 from monitor.store.tables import Incident, IncidentEvent
 
 _MACHINE: TypeAdapter[alerts.incident.Incident] = TypeAdapter(alerts.incident.Incident)
@@ -67,6 +69,22 @@ def store(
     session.add(row)
     session.flush()
     return row
+
+
+def unacknowledged(session: Session, brand_id: int) -> list[Incident]:
+    """Open incidents that nobody has taken on."""
+    return list(session.exec(select(Incident).where(Incident.brand_id == brand_id, Incident.state == "open")))
+
+
+def answers(session: Session, brand_id: int) -> list[Answer]:
+    """What people said of earlier incidents: the labels that raise or lower the bar for similar ones."""
+    rows = session.exec(
+        select(Incident).where(Incident.brand_id == brand_id, col(Incident.verdict).is_not(None), Incident.rule == "")
+    )
+    return [
+        Answer(SeriesKey.parse(row.series), row.signal, Verdict(row.verdict), row.resolved_at or row.last_seen_at)
+        for row in rows
+    ]
 
 
 def record(

@@ -382,13 +382,15 @@ class Outbox(SQLModel, table=True):
     brand_id: int | None = _reference("brand.id", nullable=True)
     incident_id: int | None = _reference("incident.id", nullable=True, index=True)
     payload: dict[str, Any] = _json()
-    state: str = "pending"  # pending | sending | sent | dead | folded
+    state: str = "pending"  # pending | sending | sent | dead | folded (left as part of a digest)
+    group_key: str = ""  # messages of one channel and group that wait leave as one digest
     attempts: int = 0
     created_at: datetime = _time(nullable=False)
     next_try_at: datetime = _time(nullable=False)
     sending_at: datetime | None = _time()
     sent_at: datetime | None = _time()
-    receipt: str = ""
+    receipt: str = ""  # what the channel calls the message; the first of an incident is its thread
+    detail: str = _text(nullable=False)
     last_error: str = _text(nullable=False)
 
 
