@@ -149,6 +149,17 @@ class Scraper:
         """
         return None
 
+    def sign_in(self, params: Any) -> Request | None:
+        """The request that turns lasting credentials into a token of some hours; None where there is nothing to do.
+
+        It is made once a reading; the token is never stored.
+        """
+        return None
+
+    def signed(self, params: Any, page: Page) -> Any:
+        """The parameters with the token in `page`, the answer to `sign_in`. LoginNeeded when it was refused."""
+        return params
+
     def parse(self, page: Page) -> Parsed:
         """Bytes to items. Pure: same page, same result. Never raises on any bytes: a wrong page gives a status."""
         raise NotImplementedError

@@ -89,6 +89,9 @@ async def collect(
     A page that does not arrive ends its slice too; the first such `FetchError` is raised after the other slices.
     """
     _check_params(scraper, params)
+    door = scraper.sign_in(params)
+    if door is not None:
+        params = scraper.signed(params, await client.fetch(door, meta=scraper.meta))
     whole = _state(state)
     budget = _Budget(max_pages, backfill_pages)
     trouble: FetchError | None = None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr
 
 from scrapers.base import Credential, Meta, Page, Params, Parsed, Request, Slice, Status
-from scrapers.errors import BadParams
+from scrapers.errors import BadParams, LoginNeeded
 from scrapers.item import Item
 from scrapers.readers import dates, html, json_data, text
 from scrapers.readers.html import language_code
@@ -25,13 +25,17 @@ _VIEWS = ("posts", "feed", "records", "notifications")
 
 
 class BlueskyParams(Params):
-    query: str | None = Field(None, description="Words to search; needs `access_token`")
+    query: str | None = Field(None, description="Words to search; needs `handle` and `app_password`")
     actor: str | None = Field(None, description="Handle or did of an account whose posts are read")
     thread: str | None = Field(
         None, description="Handle (or did) and number of a post, as HANDLE/NUMBER: it and its answers are read"
     )
     language: str | None = Field(None, description="Two-letter language to search in")
-    access_token: SecretStr | None = Field(None, description="Session token (accessJwt) made with an app password")
+    handle: str | None = Field(None, description="Handle of your account, for the search")
+    app_password: SecretStr | None = Field(None, description="App password of that account")
+    access_token: SecretStr | None = Field(
+        None, description="Session token (accessJwt); made from `handle` and `app_password` when they are given"
+    )
     service: str = Field("https://bsky.social", description="The account's own server, which answers the search")
 
 
@@ -44,9 +48,7 @@ class Bluesky(JsonScraper):
         "Who wants everything should take the Jetstream.",
         hosts=("public.api.bsky.app", "bsky.social"),
         kinds=("post", "comment"),
-        credentials=(
-            Credential("access_token", "Session of an app password", "https://bsky.app/settings/app-passwords"),
-        ),
+        credentials=(Credential("app_password", "App password", "https://bsky.app/settings/app-passwords"),),
         robots=False,
         url_examples={
             "https://bsky.app/profile/example.bsky.social": {"actor": "example.bsky.social"},
@@ -105,6 +107,26 @@ class Bluesky(JsonScraper):
             url, headers={"authorization": f"Bearer {secret(params.access_token, 'access_token', 'bluesky')}"}
         )
 
+    def sign_in(self, params: Any) -> Request | None:
+        """Only the search needs a session."""
+        ready = params.access_token is not None or params.thread or params.actor
+        if ready or params.handle is None or params.app_password is None:
+            return None
+        return Request(
+            f"{params.service.rstrip('/')}/xrpc/com.atproto.server.createSession",
+            method="POST",
+            json={"identifier": params.handle, "password": params.app_password.get_secret_value()},
+        )
+
+    def signed(self, params: Any, page: Page) -> Any:
+        answer = json_data.loads(page)
+        token = dig(answer, "accessJwt")
+        if not isinstance(token, str) or not token:
+            raise LoginNeeded(
+                f"bluesky: the server refused the app password: {text.line(dig(answer, 'message'))[:200]}"
+            )
+        return params.model_copy(update={"access_token": SecretStr(token)})
+
     def parse(self, page: Page) -> Parsed:
         lines = _lines(page)
         return settled(_events(lines), page) if lines else super().parse(page)
@@ -142,6 +164,9 @@ class BlueskyJetstream(Bluesky):
         docs="https://github.com/bluesky-social/jetstream",
     )
     params_type: ClassVar[type[Params]] = Params
+
+    def sign_in(self, params: Any) -> None:
+        return None
 
     def match(self, url: str) -> None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from datetime import datetime
@@ -11,13 +12,26 @@ from lxml import etree
 from pydantic import Field, SecretStr
 
 from scrapers.base import Credential, Meta, Page, Params, Parsed, Request, Slice, Status
-from scrapers.errors import BadParams
+from scrapers.errors import BadParams, LoginNeeded
 from scrapers.item import Item
-from scrapers.readers import dates, text, walls
+from scrapers.readers import dates, json_data, text, walls
 from scrapers.readers.json_data import dicts, dig, integer
 from scrapers.readers.numbers import count
 from scrapers.readers.xml import parse as parse_xml
-from scrapers.sites._site import JsonScraper, Link, address, edited, flags, https, key, listed, rich, settled, unread
+from scrapers.sites._site import (
+    JsonScraper,
+    Link,
+    address,
+    edited,
+    flags,
+    https,
+    key,
+    listed,
+    rich,
+    secret,
+    settled,
+    unread,
+)
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _REMOVED = ("[removed]", "[deleted]", "[ removed by reddit ]", "[удалено]")
@@ -30,31 +44,32 @@ _BYLINE = re.compile(r"(?:&#32;|\s)*submitted by.*", re.DOTALL)
 class RedditParams(Params):
     subreddit: str | None = Field(None, description="Name of a subreddit without r/")
     query: str | None = Field(None, description="Words to search; within the subreddit when both are given")
-    thread: str | None = Field(None, description="Id of a post: its comments are read (needs `subreddit` for the feed)")
+    thread: str | None = Field(None, description="Id of a post of the subreddit: its comments are read")
+
+
+class RedditOauthParams(RedditParams):
+    client_id: str | None = Field(None, description="Id of your registered application")
+    client_secret: SecretStr | None = Field(None, description="Secret of that application")
     access_token: SecretStr | None = Field(
-        None,
-        description="OAuth token of your application: 100 requests a minute and numbers of votes; without it the "
-        "feeds are read",
+        None, description="OAuth token; made from `client_id` and `client_secret` when they are given"
     )
 
 
 class Reddit(JsonScraper):
+    """The open feeds. Saved answers of the API are read as well."""
+
     meta = Meta(
         name="reddit",
-        title="Reddit",
-        access="B",
-        terms="Feeds are open at about one request a minute; anything more needs a registered application. "
-        "What is deleted there must be deleted here.",
-        hosts=("www.reddit.com", "oauth.reddit.com"),
+        title="Reddit (feeds)",
+        access="A",
+        terms="Feeds are open at about one request a minute, 25 entries each, without votes; for more register an "
+        "application and "
+        "use `reddit_oauth`. What is deleted there must be deleted here.",
+        hosts=("www.reddit.com",),
         kinds=("post", "comment"),
         interval_seconds=3600,
         min_interval_seconds=900,
         host_interval_seconds=61.0,
-        credentials=(
-            Credential(
-                "access_token", "OAuth token of a script application (optional)", "https://www.reddit.com/prefs/apps"
-            ),
-        ),
         robots=False,
         url_examples={
             "https://www.reddit.com/r/gravelcycling/": {"subreddit": "gravelcycling"},
@@ -66,7 +81,7 @@ class Reddit(JsonScraper):
             "https://www.reddit.com/search/?q=acme": {"query": "acme"},
         },
         verified="against recordings",
-        docs="https://www.reddit.com/dev/api/",
+        docs="https://www.reddit.com/wiki/rss/",
     )
     params_type: ClassVar[type[Params]] = RedditParams
 
@@ -79,40 +94,12 @@ class Reddit(JsonScraper):
             return RedditParams(subreddit=sub, thread=thread, query=query)
         return None
 
-    def request(
-        self, params: RedditParams, part: Slice, cursor: str | None, *, since: datetime | None = None
-    ) -> Request | None:
-        base = f"/r/{params.subreddit}" if params.subreddit else ""
-        if not base and not params.query:
-            raise BadParams("reddit: give `subreddit`, `query`, or both")
-        token = params.access_token.get_secret_value() if params.access_token else ""
-        host, ending, common = (
-            ("https://oauth.reddit.com", "", {"raw_json": 1}) if token else ("https://www.reddit.com", ".rss", {})
-        )
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        within = {"restrict_sr": 1} if base else {}
+    def request(self, params: Any, part: Slice, cursor: str | None, *, since: datetime | None = None) -> Request | None:
+        path, words = _path(params, "reddit")
         if params.thread:
-            path = f"{base}/comments/{params.thread}{ending and '/' + ending}"
-            return Request(
-                address(f"{host}{path}", sort="new", limit=500 if token else None, **common), headers=headers
-            )
-        if params.query:
-            return Request(
-                address(
-                    f"{host}{base}/search{ending}",
-                    q=params.query,
-                    sort="new",
-                    limit=100,
-                    after=cursor,
-                    **within,
-                    **common,
-                ),
-                headers=headers,
-            )
-        return Request(
-            address(f"{host}{base}/new{'/' + ending if ending else ''}", limit=100, after=cursor, **common),
-            headers=headers,
-        )
+            return Request(address(f"https://www.reddit.com{path}/.rss", sort="new"))
+        ending = "search.rss" if params.query else "new/.rss"
+        return Request(address(f"https://www.reddit.com{path}/{ending}", limit=100, after=cursor, **words))
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         if isinstance(data, dict) and "kind" not in data and ("error" in data or "reason" in data):
@@ -148,6 +135,76 @@ class Reddit(JsonScraper):
         if root is None or root.tag != f"{_ATOM}feed":
             return walls.otherwise(page, "neither a listing nor a feed of Reddit")
         return settled(_feed(root), page)
+
+
+class RedditOauth(Reddit):
+    """The same with an application of your own: votes, edits, whole threads."""
+
+    meta = Meta(
+        name="reddit_oauth",
+        title="Reddit (API)",
+        access="B",
+        terms="A registered application may ask 100 times a minute; new applications may need approval, and "
+        "commercial use a contract. "
+        "What is deleted there must be deleted here.",
+        hosts=("oauth.reddit.com", "www.reddit.com"),
+        kinds=("post", "comment"),
+        host_interval_seconds=1.0,
+        credentials=(
+            Credential(
+                "client_secret", "Secret of a script application, with its id", "https://www.reddit.com/prefs/apps"
+            ),
+        ),
+        robots=False,
+        verified="against recordings",
+        docs="https://www.reddit.com/dev/api/",
+    )
+    params_type: ClassVar[type[Params]] = RedditOauthParams
+
+    def match(self, url: str) -> None:
+        """Links go to the reader of feeds, which needs no application."""
+        return
+
+    def request(self, params: Any, part: Slice, cursor: str | None, *, since: datetime | None = None) -> Request | None:
+        path, words = _path(params, "reddit_oauth")
+        token = secret(params.access_token, "client_secret", "reddit_oauth")
+        headers = {"authorization": f"Bearer {token}"}
+        base = f"https://oauth.reddit.com{path}"
+        if params.thread:
+            return Request(address(base, sort="new", limit=500, raw_json=1), headers=headers)
+        url = f"{base}/search" if params.query else f"{base}/new"
+        return Request(address(url, limit=100, after=cursor, raw_json=1, **words), headers=headers)
+
+    def sign_in(self, params: Any) -> Request | None:
+        if params.access_token is not None or not params.client_id or params.client_secret is None:
+            return None
+        pair = base64.b64encode(f"{params.client_id}:{params.client_secret.get_secret_value()}".encode()).decode()
+        return Request(
+            "https://www.reddit.com/api/v1/access_token",
+            method="POST",
+            headers={"authorization": f"Basic {pair}"},
+            form={"grant_type": "client_credentials"},
+        )
+
+    def signed(self, params: Any, page: Page) -> Any:
+        answer = json_data.loads(page)
+        token = dig(answer, "access_token")
+        if not isinstance(token, str) or not token:
+            said = text.line(dig(answer, "error") or dig(answer, "message"))[:200]
+            raise LoginNeeded(f"reddit: the application was refused: {said}")
+        return params.model_copy(update={"access_token": SecretStr(token)})
+
+
+def _path(params: RedditParams, name: str) -> tuple[str, dict[str, Any]]:
+    """The part of the address that both ways share, and the words of a search."""
+    base = f"/r/{params.subreddit}" if params.subreddit else ""
+    if not base and not params.query:
+        raise BadParams(f"{name}: give `subreddit`, `query`, or both")
+    if params.thread:
+        return f"{base}/comments/{params.thread}", {}
+    if params.query:
+        return base, {"q": params.query, "sort": "new", "restrict_sr": 1 if base else None}
+    return base, {}
 
 
 def _read(one: dict[str, Any], kind: str, items: list[Item], gone: list[str]) -> None:

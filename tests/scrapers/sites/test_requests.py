@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from scrapers import registry
 from scrapers.base import Page, Request, Scraper, Slice, Status
+from scrapers.collect import Batch, collect
 from scrapers.errors import BadParams, LoginNeeded
 
 SINCE = datetime(2026, 11, 1, 10, 20, 30, tzinfo=UTC)
@@ -76,7 +78,7 @@ def test_what_is_known_already_is_not_asked_for_again() -> None:
         ("facebook_graph", {"page": "500", "access_token": TOKEN}),
         ("instagram_graph", {"user": "1", "access_token": TOKEN}),
         ("instagram_graph", {"user": "1", "hashtag": "2", "access_token": TOKEN}),
-        ("reddit", {"subreddit": "acme", "access_token": TOKEN}),
+        ("reddit_oauth", {"subreddit": "acme", "access_token": TOKEN}),
         ("bluesky", {"query": "acme", "access_token": TOKEN}),
         ("youtube_data_api", {"video": "vid00000001", "key": TOKEN}),
         ("google_places", {"place": "ChIJ", "key": TOKEN}),
@@ -183,11 +185,69 @@ def test_a_forum_goes_on_below_a_page_of_deleted_posts() -> None:
 def test_reddit_reads_feeds_without_a_token_and_the_api_with_one() -> None:
     assert ask("reddit", subreddit="acme").url.startswith("https://www.reddit.com/r/acme/new/.rss?")
     assert ask("reddit", subreddit="acme", query="slow").url.startswith("https://www.reddit.com/r/acme/search.rss?")
-    with_token = ask("reddit", subreddit="acme", thread="p1", access_token=TOKEN)
+    with_token = ask("reddit_oauth", subreddit="acme", thread="p1", access_token=TOKEN)
     assert (
         with_token.url.startswith("https://oauth.reddit.com/r/acme/comments/p1?")
         and query(with_token)["raw_json"] == "1"
     )
+
+
+class Door:
+    """A client that hands out one answer after the other and remembers what it was asked."""
+
+    def __init__(self, *bodies: str) -> None:
+        self.bodies = list(bodies)
+        self.asked: list[Request] = []
+
+    async def fetch(self, request: Request, *, meta: Any = None) -> Page:
+        self.asked.append(request)
+        return Page(self.bodies.pop(0).encode(), url=request.url, fetched_at=SINCE)
+
+
+def read_once(name: str, door: Door, **values: Any) -> list[Batch]:
+    scraper = registry.get(name)
+
+    async def run() -> list[Batch]:
+        params = scraper.params_type(**values)
+        return [one async for one in collect(scraper, params, None, door, now=SINCE)]  # type: ignore[arg-type]
+
+    return asyncio.run(run())
+
+
+def test_an_application_signs_in_once_a_reading_and_the_token_is_not_kept() -> None:
+    door = Door(
+        json.dumps({"access_token": TOKEN}), json.dumps({"kind": "Listing", "data": {"after": None, "children": []}})
+    )
+    batches = read_once("reddit_oauth", door, subreddit="acme", client_id="id", client_secret="whisper")
+    assert [urlsplit(one.url).hostname for one in door.asked] == ["www.reddit.com", "oauth.reddit.com"]
+    assert door.asked[0].form == {"grant_type": "client_credentials"} and "whisper" not in door.asked[0].url
+    assert door.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
+    assert TOKEN not in json.dumps([one.state_after for one in batches])
+
+
+def test_an_app_password_opens_the_search_of_bluesky_only() -> None:
+    door = Door(json.dumps({"accessJwt": TOKEN}), json.dumps({"posts": []}))
+    read_once("bluesky", door, query="acme", handle="ada.example.org", app_password="whisper")
+    assert door.asked[0].url.endswith("/xrpc/com.atproto.server.createSession")
+    assert door.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
+    open_door = Door(json.dumps({"feed": []}))
+    read_once("bluesky", open_door, actor="ada.example.org", handle="ada.example.org", app_password="whisper")
+    assert [urlsplit(one.url).hostname for one in open_door.asked] == ["public.api.bsky.app"]
+
+
+def test_a_refused_password_is_said() -> None:
+    with pytest.raises(LoginNeeded, match="Invalid identifier or password"):
+        read_once(
+            "bluesky",
+            Door(json.dumps({"message": "Invalid identifier or password"})),
+            query="a",
+            handle="h",
+            app_password="x",
+        )
+    with pytest.raises(LoginNeeded, match="invalid_grant"):
+        read_once(
+            "reddit_oauth", Door(json.dumps({"error": "invalid_grant"})), query="a", client_id="i", client_secret="x"
+        )
 
 
 def test_what_a_lost_credential_looks_like() -> None:
