@@ -31,6 +31,7 @@ from scrapers.sites._site import (
 )
 
 _TOPIC_URL = re.compile(r"/t/(?:[^/]+/)?(\d+)")
+_CAPTION = re.compile(r'<div class="meta">(?:(?!<div|</div>).)*</div>', re.DOTALL)
 _LIKE = 2  # number of the action "like"
 
 
@@ -175,7 +176,7 @@ def _posts(
         if one.get("deleted_at") or one.get("user_deleted") is True:
             gone.append(identity)
             continue
-        content = rich(one.get("cooked")) or text.plain(one.get("raw") if isinstance(one.get("raw"), str) else "")
+        content = _written(one.get("cooked")) or text.plain(one.get("raw") if isinstance(one.get("raw"), str) else "")
         if one.get("post_type") == 3 and not content:  # "closed this topic"
             continue
         place, number = key(one.get("topic_id")) or key(topic.get("id")), integer(one.get("post_number"))
@@ -215,6 +216,11 @@ def _posts(
             )
         )
     return items, gone
+
+
+def _written(cooked: Any) -> str:
+    """The words of a post, without the captions (name, size in pixels and bytes) that the forum puts under pictures."""
+    return rich(_CAPTION.sub("", cooked)) if isinstance(cooked, str) else ""
 
 
 def _topics(data: dict[str, Any], base: str) -> Parsed:

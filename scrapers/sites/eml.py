@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.policy
 import re
 from collections.abc import Iterator
+from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
@@ -112,7 +113,7 @@ def _header(message: Message, name: str) -> str:
     try:
         for chunk, charset in decode_header(source):
             parts.append(_decoded(chunk, charset) if isinstance(chunk, bytes) else chunk)
-    except (ValueError, LookupError, UnicodeError):
+    except (MessageError, ValueError, LookupError, UnicodeError):
         return text.line(source)
     return text.line("".join(parts))
 
@@ -128,7 +129,7 @@ def _body(message: Message) -> str:
     """The text part; the HTML part where there is no text. Attachments, signatures of lists and quoted letters go."""
     plain: list[str] = []
     rich: list[str] = []
-    for part in message.walk():
+    for part in _parts(message):
         if part.is_multipart() or "attachment" in str(part.get("Content-Disposition") or "").lower():
             continue
         kind = part.get_content_type()
@@ -147,6 +148,17 @@ def _body(message: Message) -> str:
     if not content.strip():
         content = "\n\n".join(text.from_html(one) for one in rich)
     return _own_words(text.plain(content))
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """Parts of the letter itself, not of letters that are attached to it."""
+    stack = [message]
+    while stack:
+        part = stack.pop()
+        yield part
+        inside = part.get_payload()
+        if isinstance(inside, list) and (part is message or part.get_content_maintype() == "multipart"):
+            stack.extend(one for one in reversed(inside) if isinstance(one, Message))
 
 
 def _own_words(content: str) -> str:

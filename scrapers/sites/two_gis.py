@@ -120,7 +120,10 @@ def _item(one: dict[str, Any]) -> Item | None:
         f"https://2gis.ru/reviews/{branch}/review/{identity}" if branch and provider in (None, "2gis") else None
     )
     marks = flags(
-        hidden=one.get("is_hidden"), verified=one.get("is_verified"), syndicated=bool(provider and provider != "2gis")
+        not_counted=one.get("is_rated") is False,
+        hidden=one.get("is_hidden"),
+        verified=one.get("is_verified"),
+        syndicated=bool(provider and provider != "2gis"),
     )
     return Item(
         kind="review",
