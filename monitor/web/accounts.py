@@ -150,7 +150,9 @@ def use_setup(session: Session, token: str, *, name: str, password: str, now: da
 # ---- browsers
 
 
-def log_in(session: Session, name: str, password: str, *, now: datetime, lifetime: timedelta) -> LoggedIn | datetime | None:
+def log_in(
+    session: Session, name: str, password: str, *, now: datetime, lifetime: timedelta
+) -> LoggedIn | datetime | None:
     """A login, or None (wrong), or the time until which the account is locked after too many wrong tries.
 
     An unknown name costs as much time as a wrong password.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from monitor.metrics.metric import Metric
 from monitor.metrics.proportion import share
-from monitor.store.queries.quality import Looked
 from monitor.store.judgements import SENTIMENTS
+from monitor.store.queries.quality import Looked
 
 
 @dataclass(frozen=True, slots=True)

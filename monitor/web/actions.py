@@ -1,4 +1,4 @@
-"""What people do: corrections, decisions on incidents, silences, topics, sources. Pages and API call the same functions.
+"""What people do: corrections, decisions on incidents, silences, topics, sources; for pages and API alike.
 
 Each is one short transaction with its line in the log of changes.
 """
@@ -174,8 +174,19 @@ def end_silence(context: Context, actor: str, silence_id: int) -> None:
 # ---- topics
 
 
-def edit_topic(context: Context, actor: str, key: str, *, names: dict[str, str], keywords: Sequence[str],
-               examples: Sequence[str], stage: str, touchpoint: str, experience: str, active: bool) -> None:  # fmt: skip
+def edit_topic(
+    context: Context,
+    actor: str,
+    key: str,
+    *,
+    names: dict[str, str],
+    keywords: Sequence[str],
+    examples: Sequence[str],
+    stage: str,
+    touchpoint: str,
+    experience: str,
+    active: bool,
+) -> None:
     """Write a topic over the built-in one, or make a new one. Raises BadRequest."""
     key = key.strip().lower()
     if not _TOPIC_KEY.fullmatch(key):
@@ -275,7 +286,7 @@ def retry_message(context: Context, actor: str, outbox_id: int) -> None:
             .where(col(Outbox.id) == outbox_id, col(Outbox.state) == "dead")
             .values(state="pending", attempts=0, next_try_at=now)
         )
-        if changed.rowcount == 0:  # type: ignore[attr-defined]
+        if changed.rowcount == 0:
             raise NotFound(f"message {outbox_id} was not given up")
         audit(session, actor, "outbox.retried", str(outbox_id), now=now)
 

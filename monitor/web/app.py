@@ -28,8 +28,8 @@ from monitor.web.security import SecurityHeaders, Throttle
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
     "Everything the dashboard shows. Authenticate with an API token (`Authorization: Bearer mon_...`, made on the page "
-    "Tokens) or with the cookie of a logged-in browser; with a cookie, changes need the header `X-CSRF-Token`. Lists are "
-    "paged by `cursor`; errors are `application/problem+json` (RFC 9457). Times are ISO 8601 in UTC."
+    "Tokens) or with the cookie of a logged-in browser; with a cookie, changes need the header `X-CSRF-Token`. Lists "
+    "are paged by `cursor`; errors are `application/problem+json` (RFC 9457). Times are ISO 8601 in UTC."
 )
 
 
@@ -50,5 +50,3 @@ def create_app(context: Context) -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(SecurityHeaders)
     return app
-
-

@@ -1,4 +1,4 @@
-"""The numbers of the dashboard: counts of a selection made into metrics with intervals and changes. No language, no layout."""
+"""The numbers of the dashboard: counts of a selection as metrics with intervals and changes; no language, no layout."""
 
 from __future__ import annotations
 
@@ -198,7 +198,9 @@ def places(session: Session, selection: Selection, *, now: datetime) -> list[Pla
             stars += [value] * n
         if stars or rows[key].pair.now.n:
             result.append(Place(rows.get(key) or _row(key, Pair()), branch_rating(stars, ages)))
-    return sorted(result, key=lambda place: (-(place.rating.value if place.rating.value is not None else -1), place.row.key))
+    return sorted(
+        result, key=lambda place: (-(place.rating.value if place.rating.value is not None else -1), place.row.key)
+    )
 
 
 def voice(session: Session, selection: Selection) -> list[tuple[Brand, Voice]]:
@@ -250,9 +252,7 @@ def journey(session: Session, selection: Selection, taxonomy: TaxonomyView, *, z
 
 def alive(session: Session, selection: Selection) -> list[Incident]:
     """Incidents of the brand that were alive in the span, those judged "not an incident" left out."""
-    found = incidents.listed(
-        session, brand_id=selection.brand_id, overlap=(selection.start, selection.end), limit=200
-    )
+    found = incidents.listed(session, brand_id=selection.brand_id, overlap=(selection.start, selection.end), limit=200)
     return [row for row in found if row.verdict != "rejected"]
 
 

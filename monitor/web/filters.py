@@ -75,16 +75,20 @@ class Filter:
         values = getattr(self, name)
         text = str(value)
         changed = tuple(v for v in values if v != text) if text in values else (*values, text)
-        return dataclasses.replace(self, **{name: changed})
+        return self._with(name, changed)
 
     def only(self, name: str, value: Any) -> Filter:
         """Narrowed to one value of a dimension; without it when that is the only one already."""
         text = str(value)
-        return dataclasses.replace(self, **{name: () if getattr(self, name) == (text,) else (text,)})
+        return self._with(name, () if getattr(self, name) == (text,) else (text,))
 
     def without(self, name: str) -> Filter:
         empty: Any = {"q": "", "corrected": False, "copies": False}.get(name, ())
-        return dataclasses.replace(self, **{name: empty})
+        return self._with(name, empty)
+
+    def _with(self, name: str, value: Any) -> Filter:
+        changes: dict[str, Any] = {name: value}
+        return dataclasses.replace(self, **changes)
 
     def with_period(self, period: str) -> Filter:
         return dataclasses.replace(self, period=period, since=None, until=None)
@@ -150,7 +154,7 @@ def parse(params: QueryParams | Mapping[str, Any]) -> Filter:
     words, brand = params.get("q") or "", params.get("brand") or ""
     _check_text("q", words)
     _check_text("brand", brand)
-    flags = {name: (params.get(name) or "") in {"1", "true", "on"} for name in ("corrected", "copies")}
+    flags: dict[str, Any] = {name: (params.get(name) or "") in {"1", "true", "on"} for name in ("corrected", "copies")}
     return Filter(brand=brand, period=period, since=since, until=until, q=words.strip(), **flags, **values)
 
 

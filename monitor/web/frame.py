@@ -90,8 +90,14 @@ def memo_of(request: Request) -> Memo:
 
 
 def page(
-    request: Request, rows: Session, visitor: Visitor, template: str, *, framed: Frame | None = None,
-    status: int = 200, **values: Any,
+    request: Request,
+    rows: Session,
+    visitor: Visitor,
+    template: str,
+    *,
+    framed: Frame | None = None,
+    status: int = 200,
+    **values: Any,
 ) -> HTMLResponse:
     """A page inside the frame."""
     framed = framed or frame(request, rows, visitor)

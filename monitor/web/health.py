@@ -112,7 +112,9 @@ class _Numbers:
         for rule, n in ({"detector": 0} | counted).items():
             incidents.add_metric([rule], n)
         yield incidents
-        sent = CounterMetricFamily("monitor_notifications", "Messages by channel and result", labels=["channel", "result"])
+        sent = CounterMetricFamily(
+            "monitor_notifications", "Messages by channel and result", labels=["channel", "result"]
+        )
         for channel, state, n in operations.delivered(session):
             sent.add_metric([channel, state], n)
         yield sent

@@ -26,17 +26,15 @@ class Memo:
 
     def get(self, key: Hashable, make: Callable[[], T], *, seconds: float | None = None) -> T:
         """The kept answer for `key`, or a fresh one from `make`."""
-        found = self._look(key)
+        found: tuple[T] | None = self._look(key)
         if found is not None:
-            value: T = found[0]
-            return value
+            return found[0]
         with self._lock:
             turn = self._turns.setdefault(key, Lock())
         with turn:
             found = self._look(key)
             if found is not None:
-                value = found[0]
-                return value
+                return found[0]
             era = self._era
             made = make()
             with self._lock:

@@ -87,7 +87,7 @@ class Format:
         return self.t.day(first) if first == last else self.t.day_range(first, last)
 
     def ago(self, at: datetime | None) -> str:
-        """"3 hours ago", "in 5 minutes"."""
+        """ "3 hours ago", "in 5 minutes"."""
         if at is None:
             return "–"
         return format_timedelta(at - self.now, add_direction=True, locale=self.t.locale, threshold=0.95)
@@ -115,7 +115,12 @@ def host_of(url: str) -> str:
 
 
 def render(
-    request: Request, visitor: Visitor, template: str, *, status: int = 200, headers: dict[str, str] | None = None,
+    request: Request,
+    visitor: Visitor,
+    template: str,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
     """A template with everything every page needs."""

@@ -78,7 +78,7 @@ def require_same_site(request: Request) -> None:
 
 
 async def require_csrf(request: Request, expected: str) -> None:
-    """A change asked for with a cookie must carry the session's own token, in a header or in the form. Raises Forbidden."""
+    """A change asked for with a cookie must carry the session's token, in a header or in the form. Raises Forbidden."""
     given = request.headers.get(CSRF_HEADER, "")
     kind = request.headers.get("content-type", "")
     if not given and kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):

@@ -40,7 +40,7 @@ def serve(context: Context, stop: threading.Event) -> None:
 
 async def _serve(server: _Server, sock: socket.socket, stop: threading.Event) -> None:
     async def watch() -> None:
-        while not stop.is_set():
+        while not stop.is_set():  # noqa: ASYNC110  (the event belongs to threads: asyncio has no way to wait for it)
             await asyncio.sleep(0.2)
         server.should_exit = True
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 from sqlmodel import Session
-from zoneinfo import ZoneInfo
 
 from monitor.i18n import Translator, languages, translator
 from monitor.pipeline.context import Context

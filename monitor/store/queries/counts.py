@@ -58,7 +58,7 @@ def by_hour(session: Session, selection: Selection) -> list[tuple[datetime, Coun
     if selection.countable:
         topic = selection.topics[0] if selection.topics else ""
         statement = (
-            select(Bucket.hour_at, *_bucket_sums())  # type: ignore[call-overload]
+            select(Bucket.hour_at, *_bucket_sums())
             .where(*bucket_conditions(selection), Bucket.topic == topic)
             .group_by(Bucket.hour_at)
             .order_by(Bucket.hour_at)
@@ -94,7 +94,7 @@ def topics_by_hour(session: Session, selection: Selection) -> dict[str, list[tup
     if selection.countable:
         day = _day(session, Bucket.hour_at)
         statement = (
-            select(Bucket.topic, day, *_bucket_sums())  # type: ignore[call-overload]
+            select(Bucket.topic, day, *_bucket_sums())
             .where(*bucket_conditions(selection), Bucket.topic != "")
             .group_by(Bucket.topic, day)
         )
@@ -112,7 +112,7 @@ def ratings_by_location(
     """(day, stars, how many) by location: what a recency-weighted rating needs."""
     day = _day(session, Mention.published_at)
     rows = session.execute(
-        select(Mention.location, day, Mention.rating, func.count())  # type: ignore[call-overload]
+        select(Mention.location, day, Mention.rating, func.count())
         .where(
             Mention.brand_id == brand_id,
             col(Mention.published_at) >= start,
@@ -145,7 +145,7 @@ def coverage_by_hour(
 ) -> list[tuple[datetime, int, int]]:
     """(hour, readings due, readings done) of the brand's sources."""
     statement = (
-        select(Coverage.hour_at, func.sum(Coverage.n_due), func.sum(Coverage.n_done))  # type: ignore[call-overload]
+        select(Coverage.hour_at, func.sum(Coverage.n_due), func.sum(Coverage.n_done))
         .join(Source, col(Source.id) == col(Coverage.source_id))
         .where(
             col(Coverage.hour_at) >= start,
@@ -204,7 +204,7 @@ def _sums_of(sentiment: Any) -> list[Any]:
     return [
         func.count(),
         *(func.sum(case((sentiment == value, 1), else_=0)) for value in ("negative", "neutral", "positive")),
-        func.count(Mention.rating),  # type: ignore[arg-type]
+        func.count(Mention.rating),
         func.coalesce(func.sum(Mention.rating), 0.0),
     ]
 

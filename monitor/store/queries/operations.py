@@ -57,20 +57,18 @@ def sources(session: Session, *, now: datetime) -> list[SourceHealth]:
     counted = {
         source_id: (int(n), last)
         for source_id, n, last in session.execute(
-            select(Mention.source_id, func.count(), func.max(Mention.published_at)).group_by(Mention.source_id)  # type: ignore[call-overload]
+            select(Mention.source_id, func.count(), func.max(Mention.published_at)).group_by(Mention.source_id)
         )
     }
     fresh = dict(
         session.execute(
-            select(Mention.source_id, func.count())  # type: ignore[call-overload]
-            .where(col(Mention.observed_at) >= week)
-            .group_by(Mention.source_id)
+            select(Mention.source_id, func.count()).where(col(Mention.observed_at) >= week).group_by(Mention.source_id)
         ).all()
     )
     covered = {
         source_id: (int(due or 0), int(done or 0))
         for source_id, due, done in session.execute(
-            select(Coverage.source_id, func.sum(Coverage.n_due), func.sum(Coverage.n_done))  # type: ignore[call-overload]
+            select(Coverage.source_id, func.sum(Coverage.n_due), func.sum(Coverage.n_done))
             .where(col(Coverage.hour_at) >= week)
             .group_by(Coverage.source_id)
         )
@@ -95,7 +93,7 @@ def sources(session: Session, *, now: datetime) -> list[SourceHealth]:
 
 def queues(session: Session) -> Queues:
     def number(statement: object) -> int:
-        return int(session.exec(statement).one())  # type: ignore[call-overload]
+        return int(session.exec(statement).one())
 
     return Queues(
         number(select(func.count()).select_from(Mention).where(Mention.score_state == "new")),
@@ -124,9 +122,7 @@ def runs(session: Session, *, limit: int = 50) -> list[tuple[Run, Source | None]
 
 def delivered(session: Session) -> list[tuple[str, str, int]]:
     """(channel, state, how many) over all messages."""
-    rows = session.execute(
-        select(Outbox.channel, Outbox.state, func.count()).group_by(Outbox.channel, Outbox.state)  # type: ignore[call-overload]
-    )
+    rows = session.execute(select(Outbox.channel, Outbox.state, func.count()).group_by(Outbox.channel, Outbox.state))
     return [(channel, state, int(n)) for channel, state, n in rows]
 
 
@@ -137,7 +133,7 @@ def run_totals(session: Session) -> list[tuple[str, str, int, int, int, int, flo
     else:
         seconds = (func.julianday(Run.finished_at) - func.julianday(Run.started_at)) * 86_400
     rows = session.execute(
-        select(  # type: ignore[call-overload]
+        select(
             Run.step, func.coalesce(Source.slug, ""), func.count(), func.sum(Run.n_items), func.sum(Run.n_new),
             func.sum(Run.n_edited), func.sum(seconds),
         )

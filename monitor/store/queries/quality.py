@@ -37,13 +37,13 @@ class Version:
 def looked_at(session: Session, *, brand_id: int | None = None, limit: int = 50_000) -> list[Looked]:
     """Mentions with a correction of sentiment and a judgement; the newest of each counts."""
     newest = (
-        select(Correction.mention_id, func.max(Correction.id).label("last"))  # type: ignore[call-overload]
+        select(Correction.mention_id, func.max(Correction.id).label("last"))
         .where(col(Correction.sentiment).is_not(None))
         .group_by(Correction.mention_id)
         .subquery()
     )
     judged = (
-        select(Judgement.mention_id, func.max(Judgement.id).label("last"))  # type: ignore[call-overload]
+        select(Judgement.mention_id, func.max(Judgement.id).label("last"))
         .where(col(Judgement.sentiment).is_not(None))
         .group_by(Judgement.mention_id)
         .subquery()
@@ -73,7 +73,7 @@ def looked_at(session: Session, *, brand_id: int | None = None, limit: int = 50_
 def versions(session: Session) -> list[Version]:
     """Model revisions on the mentions, newest first."""
     rows = session.execute(
-        select(  # type: ignore[call-overload]
+        select(
             Mention.model, Mention.score_state, func.count(), func.min(Mention.scored_at), func.max(Mention.scored_at)
         )
         .where(Mention.model != "")
@@ -94,7 +94,7 @@ def versions(session: Session) -> list[Version]:
 
 def states(session: Session) -> dict[str, int]:
     """Mentions by state of judging: new, done, failed, none."""
-    rows = session.execute(select(Mention.score_state, func.count()).group_by(Mention.score_state))  # type: ignore[call-overload]
+    rows = session.execute(select(Mention.score_state, func.count()).group_by(Mention.score_state))
     return {state: int(n) for state, n in rows}
 
 

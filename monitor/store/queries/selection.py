@@ -44,7 +44,8 @@ class Selection:
     def opened(self, dimension: str) -> Selection:
         """The same selection with one dimension not narrowed."""
         field = {"source": "source_ids", "topic": "topics", "location": "locations", "language": "languages"}[dimension]
-        return dataclasses.replace(self, **{field: ()})
+        changes: dict[str, Any] = {field: ()}
+        return dataclasses.replace(self, **changes)
 
     @property
     def countable(self) -> bool:
@@ -66,7 +67,7 @@ def bucket_conditions(selection: Selection) -> list[Any]:
         (Bucket.language, selection.languages),
     ):
         if values:
-            conditions.append(col(column).in_(values))  # type: ignore[arg-type]
+            conditions.append(col(column).in_(values))
     return conditions
 
 
@@ -78,7 +79,7 @@ def sentiment_about(topics: tuple[str, ...]) -> Any:
         else_="neutral",
     )
     return (
-        select(TopicTag.mention_id, worst.label("sentiment"))  # type: ignore[call-overload]
+        select(TopicTag.mention_id, worst.label("sentiment"))
         .where(col(TopicTag.topic).in_(topics))
         .group_by(col(TopicTag.mention_id))
         .subquery("about")
@@ -101,7 +102,7 @@ def mention_conditions(session: Session, selection: Selection, *, about: Any = N
         (Mention.kind, selection.kinds),
     ):
         if values:
-            conditions.append(col(column).in_(values))  # type: ignore[arg-type]
+            conditions.append(col(column).in_(values))
     if selection.sentiments:
         column = about.c.sentiment if about is not None else col(Mention.sentiment)
         conditions.append(column.in_(selection.sentiments))
@@ -118,12 +119,12 @@ def words_condition(session: Session, words: str) -> Any:
     """Mentions in which the words occur: FTS5 on SQLite, tsvector and trigrams on PostgreSQL."""
     if session.get_bind().dialect.name == "postgresql":
         clause = (
-            "SELECT rowid FROM mention_search WHERE to_tsvector('simple', body) @@ websearch_to_tsquery('simple', :words)"
-            " OR body ILIKE :like"
+            "SELECT rowid FROM mention_search WHERE body ILIKE :like"
+            " OR to_tsvector('simple', body) @@ websearch_to_tsquery('simple', :words)"
         )
         flat = fold(words)
         escaped = flat.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        found = text(clause).bindparams(words=flat, like=f"%{escaped}%").columns(rowid=Mention.__table__.c.id.type)  # type: ignore[attr-defined]
+        found = text(clause).bindparams(words=flat, like=f"%{escaped}%").columns(rowid=Mention.__table__.c.id.type)
         return col(Mention.id).in_(found)
     expression = match_expression(words)
     if not expression:
@@ -131,6 +132,6 @@ def words_condition(session: Session, words: str) -> Any:
     found = (
         text("SELECT rowid FROM mention_search WHERE mention_search MATCH :words")
         .bindparams(words=expression)
-        .columns(rowid=Mention.__table__.c.id.type)  # type: ignore[attr-defined]
+        .columns(rowid=Mention.__table__.c.id.type)
     )
     return col(Mention.id).in_(found)

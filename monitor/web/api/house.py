@@ -136,9 +136,7 @@ def steer(
 def queues(visitor: Viewer, rows: Rows) -> QueuesOut:
     """What waits: judgements, hours to count again, messages."""
     found = operations.queues(rows)
-    return QueuesOut(
-        n_unscored=found.n_unscored, n_hours=found.n_hours, n_outbox=found.n_outbox, n_dead=found.n_dead
-    )
+    return QueuesOut(n_unscored=found.n_unscored, n_hours=found.n_hours, n_outbox=found.n_outbox, n_dead=found.n_dead)
 
 
 @router.get("/messages", tags=["operations"])
@@ -158,9 +156,7 @@ def retry(request: Request, visitor: Analyst, message_id: Id) -> None:
 @router.get("/notices", tags=["operations"])
 def open_notices(visitor: Viewer, rows: Rows) -> list[NoticeOut]:
     """What the operator must know now."""
-    return [
-        NoticeOut(**row.model_dump(include=set(NoticeOut.model_fields))) for row in notices.open_notices(rows)
-    ]
+    return [NoticeOut(**row.model_dump(include=set(NoticeOut.model_fields))) for row in notices.open_notices(rows)]
 
 
 @router.post("/notices/{notice_id}/close", status_code=204, tags=["operations"])

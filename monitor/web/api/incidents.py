@@ -48,9 +48,7 @@ def listing(
         if found is None:
             raise NotFound(f"there is no brand {brand!r}")
         brand_id = found.id
-    items = incidents.listed(
-        rows, brand_id=brand_id, states=state, before_id=number_of(cursor), limit=limit + 1
-    )
+    items = incidents.listed(rows, brand_id=brand_id, states=state, before_id=number_of(cursor), limit=limit + 1)
     more = len(items) > limit
     shown = items[:limit]
     return Listing(items=[IncidentOut.of(row) for row in shown], next_cursor=str(shown[-1].id) if more else None)

@@ -65,7 +65,7 @@ def one(visitor: Viewer, rows: Rows, mention_id: Id) -> WholeOut:
 def highlight(
     request: Request, visitor: Viewer, rows: Rows, mention_id: Id, topic: Annotated[str, Query(max_length=40)] = ""
 ) -> list[SpanOut] | Response:
-    """Stretches of the text (title, full stop, text) that carried the sentiment, strongest first. 503 without a model."""
+    """Stretches of the text (title, full stop, text) that carried the sentiment, strongest first; 503 without model."""
     mention = rows.get(Mention, mention_id)
     if mention is None:
         raise NotFound(f"there is no mention {mention_id}")

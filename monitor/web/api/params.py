@@ -1,4 +1,4 @@
-"""The filter parameters of the API, declared for its description; they mean what they mean in the dashboard's address."""
+"""The filter parameters of the API, declared for its description; they mean what they mean in a page's address."""
 
 from __future__ import annotations
 

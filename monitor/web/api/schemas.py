@@ -213,8 +213,9 @@ class MentionOut(Value):
     def of(cls, entry: Entry, sources: dict[int, tuple[str, str]]) -> MentionOut:
         mention = entry.mention
         given = mention.model_dump(include=set(cls.model_fields) - {"source", "topics", "n_cluster"})
-        return cls(**given, source=sources.get(mention.source_id, ("", ""))[0], n_cluster=entry.n_cluster,
-                   topics=[TagOut(topic=tag.topic, p=tag.p, sentiment=tag.sentiment) for tag in entry.topics])  # fmt: skip
+        topics = [TagOut(topic=tag.topic, p=tag.p, sentiment=tag.sentiment) for tag in entry.topics]
+        slug = sources.get(mention.source_id, ("", ""))[0]
+        return cls(**given, source=slug, n_cluster=entry.n_cluster, topics=topics)
 
 
 class JudgementOut(Value):

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlmodel import Session
 
 from alerts.series import SeriesKey
 from monitor.pipeline import related
@@ -126,5 +125,3 @@ def silence_of(row: Incident, brand: Brand) -> dict[str, str]:
     if row.rule:
         return {"brand": brand.slug, "rule": row.rule}
     return {"brand": brand.slug, "series": row.series}
-
-

@@ -36,7 +36,7 @@ def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
 def sample(request: Request, visitor: Analyst, rows: Rows, slug: str) -> Response:
     """The newest page that could not be read, as plain text to look at: it is a stranger's and never rendered."""
     found = rows.exec(
-        select(Sample).join(Source, Source.id == Sample.source_id).where(Source.slug == slug)  # type: ignore[arg-type]
+        select(Sample).join(Source, Source.id == Sample.source_id).where(Source.slug == slug)
         .order_by(Sample.id.desc()).limit(1)  # type: ignore[union-attr]
     ).first()  # fmt: skip
     if found is None:

@@ -73,15 +73,16 @@
       };
       option.xAxis.data = days;
       option.xAxis.axisLabel.formatter = short;
+      option.xAxis = [option.xAxis, { type: "category", data: days, show: false, position: "bottom" }];
       option.yAxis = [option.yAxis, { type: "value", show: false, min: 0, max: 1 }];
       const bar = (name, key, colour) => ({
-        name, type: "bar", stack: "n", barMaxWidth: 22, itemStyle: { color: css(colour) }, cursor: "pointer",
+        name, type: "bar", stack: "n", barMaxWidth: 22, barCategoryGap: "22%", itemStyle: { color: css(colour) }, cursor: "pointer",
         data: steps.map((step) => step.counts[key]),
       });
       const negative = bar(words.negative, "n_negative", "--neg");
       negative.markArea = { silent: true, itemStyle: { color: css("--neg"), opacity: 0.1 }, data: areas };
       option.series = [
-        { type: "bar", yAxisIndex: 1, barGap: "-100%", barCategoryGap: 0, barWidth: "100%", silent: true, z: 0, tooltip: { show: false },
+        { type: "bar", xAxisIndex: 1, yAxisIndex: 1, barWidth: "100%", silent: true, z: 0, tooltip: { show: false },
           itemStyle: { color: hatch(css("--hatch")) },
           data: steps.map((step) => (step.coverage !== null && step.coverage < 0.9 ? 1 : 0)) },
         negative, bar(words.neutral, "n_neutral", "--neu"), bar(words.positive, "n_positive", "--pos"),
