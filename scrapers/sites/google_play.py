@@ -90,7 +90,7 @@ class GooglePlay(Scraper):
         link = Link.of(page.url)
         language = language_code(link.query.get("hl")) if link else None
         if html.looks_like_html(page.body) or "AF_initDataCallback" in source[:2_000_000]:
-            return settled(_saved(source, language), page)
+            return settled(_saved(source, language, page.url), page)
         chunks = [inner for inner in _answers(source) if inner is not None]
         if chunks:
             return settled(_batch(chunks, language), page)
@@ -121,14 +121,16 @@ def _answers(source: str) -> Iterator[Any]:
                 yield (row[1], json_data.loads(row[2]) if isinstance(row[2], str) else None)
 
 
-def _batch(chunks: list[Any], language: str | None) -> Parsed:
+def _batch(chunks: list[Any], language: str | None, app: str | None = None) -> Parsed:
     mine = [value for name, value in chunks if name == RPC] or [value for _, value in chunks]
     items: list[Item] = []
     token: str | None = None
     empty = False
     for value in mine:
         rows = dig(value, 0)
-        found = [item for row in rows if (item := _item(row, language)) is not None] if isinstance(rows, list) else []
+        found = (
+            [item for row in rows if (item := _item(row, language, app)) is not None] if isinstance(rows, list) else []
+        )
         items.extend(found)
         token = token or _token(value)
         # No reviews: the answer is `[]`, `[null, ...]` or has an empty list in place of rows.
@@ -143,10 +145,16 @@ def _batch(chunks: list[Any], language: str | None) -> Parsed:
     )
 
 
-def _saved(source: str, language: str | None) -> Parsed:
+def _saved(source: str, language: str | None, url: str) -> Parsed:
     """A saved page of an app: its data blocks hold the reviews that are shown first."""
     root = html.tree(source)
     language = language or html.language(root)
+    own = Link.of(
+        html.first(root, "//link[@rel='canonical']/@href")
+        or html.first(root, "//meta[@property='og:url']/@content")
+        or url
+    )
+    app = own.query.get("id") if own else None
     items: list[Item] = []
     blocks = 0
     for found in _CALLBACK.finditer(source):
@@ -161,14 +169,14 @@ def _saved(source: str, language: str | None) -> Parsed:
         except (ValueError, RecursionError):
             continue
         if json_data.depth(value) <= json_data.MAX_DEPTH:
-            items.extend(_rows(value, language))
+            items.extend(_rows(value, language, app))
     facts = _aggregate(root)
     if not items and blocks:
         return nothing("a page of the store without reviews", facts=facts)
     return listed(items, found=False, facts=facts, note=None if items else "no page data of Google Play")
 
 
-def _rows(value: Any, language: str | None) -> list[Item]:
+def _rows(value: Any, language: str | None, app: str | None) -> list[Item]:
     """Review rows wherever the block keeps them: lists are tried in order until one consists of reviews."""
     stack, seen = [value], 0
     while stack and seen < 20_000:
@@ -176,14 +184,14 @@ def _rows(value: Any, language: str | None) -> list[Item]:
         seen += 1
         if not isinstance(one, list):
             continue
-        found = [item for row in one if (item := _item(row, language)) is not None]
+        found = [item for row in one if (item := _item(row, language, app)) is not None]
         if found:
             return found
         stack.extend(below for below in reversed(one) if isinstance(below, list))
     return []
 
 
-def _item(row: Any, language: str | None) -> Item | None:
+def _item(row: Any, language: str | None, app: str | None) -> Item | None:
     if not isinstance(row, list) or len(row) < 6:
         return None
     identity, stars = row[0], row[2]
@@ -202,7 +210,7 @@ def _item(row: Any, language: str | None) -> Item | None:
         **_moment(row[5]).fields(),
         language=language,
         reply=Reply(answer, text.optional(dig(row, 7, 0)), _moment(dig(row, 7, 2)).at) if answer else None,
-        subject=text.optional(dig(row, 10)),
+        subject=app,
         n_likes=count(dig(row, 6)),
     )
 
@@ -288,7 +296,6 @@ def _owners(data: dict[str, Any]) -> Parsed:
                 **dates.read(dig(user, "lastModified", "seconds")).fields(),
                 language=language_code(user.get("reviewerLanguage")),
                 reply=Reply(answer, None, dates.iso(dig(maker, "lastModified", "seconds"))) if answer else None,
-                subject=text.optional(user.get("appVersionName")),
                 n_likes=count(user.get("thumbsUpCount")),
             )
         )
