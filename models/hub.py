@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,10 @@ from models.errors import LabelsUnknown, WeightsMissing
 if TYPE_CHECKING:
     import torch
 
+    from models.half import Switch
+
 MAX_TOKENS = 512
-CLOSE = 0.2  # log-odds; rounding to bf16 moves them by a hundredth or two (benchmarks/scoring.py)
+CLOSE = 0.12  # log-odds; rounding to bf16 moves them by a hundredth or two (benchmarks/scoring.py)
 _CPU_BUDGET, _GPU_BUDGET = 2048, 32_768  # tokens per batch; a single longer piece still goes alone
 _NAMES: dict[str, tuple[str, ...]] = {
     "negative": (
@@ -105,9 +108,14 @@ class HubClassifier:
         model, self._tokenizer = pretrained(name, revision=revision, offline=offline)
         self.revision = _revision(name, model, revision)
         self._matrix = label_matrix({int(k): str(v) for k, v in model.config.id2label.items()}, labels, name=name)
-        self._half = _half(self._device)
-        # A CPU keeps the exact weights beside: close calls are judged again with them.
-        self._model = model.to(self._device, dtype=torch.float32 if self._device == "cpu" else self._half).eval()
+        half = _half(self._device)
+        self._model = model.to(self._device, dtype=torch.float32 if self._device == "cpu" else half).eval()
+        self._switch: Switch | None = None
+        if self._device == "cpu" and half is not None:
+            from models.half import add_half
+
+            self._switch = add_half(self._model, half)
+        self._lock = threading.Lock()
         self._front, self._back = _frame(self._tokenizer)
         self._pad = self._tokenizer.pad_token_id or 0
         self._size = _window(model.config, self._tokenizer) - len(self._front) - len(self._back)
@@ -119,16 +127,18 @@ class HubClassifier:
             "input_ids"
         ]
         pieces = cut([len(ids) for ids in tokens], size=self._size)
-        logits, pooled = self._judge(tokens, pieces, np.arange(len(pieces.owner)), half=self._half is not None)
-        if self._device == "cpu" and self._half is not None:
-            close = np.flatnonzero(_margin(softmax(logits) @ self._matrix) < CLOSE)
-            if len(close):
-                logits[close], pooled[close] = self._judge(tokens, pieces, close, half=False)
+        with self._lock:  # the switch belongs to the whole network
+            logits, pooled = self._judge(tokens, pieces, np.arange(len(pieces.owner)))
+            if self._switch is not None:
+                close = np.flatnonzero(_margin(softmax(logits) @ self._matrix) < CLOSE)
+                if len(close):
+                    with self._switch.exact():
+                        logits[close], pooled[close] = self._judge(tokens, pieces, close)
         p = mean_by_owner(softmax(logits), pieces, len(texts)) @ self._matrix
         return Outputs(np.asarray(p, np.float32), None, None, mean_by_owner(pooled, pieces, len(texts)))
 
     def _judge(
-        self, tokens: Sequence[list[int]], pieces: Pieces, chosen: npt.NDArray[np.int64], *, half: bool
+        self, tokens: Sequence[list[int]], pieces: Pieces, chosen: npt.NDArray[np.int64]
     ) -> tuple[Floats, Floats]:
         """(logits [n, n_labels], pooled [n, width]) of the chosen pieces, in length-sorted batches."""
         import torch
@@ -137,8 +147,7 @@ class HubClassifier:
         n_special = len(self._front) + len(self._back)
         logits = np.empty((len(chosen), len(self._matrix)), np.float32)
         pooled = np.empty((len(chosen), int(self._model.config.hidden_size)), np.float32)
-        mixed = torch.autocast("cpu", dtype=self._half, enabled=half and self._device == "cpu")
-        with torch.inference_mode(), mixed:
+        with torch.inference_mode():
             for rows in plan(pieces.lengths[chosen] + n_special, budget=budget):
                 cuts = [tokens[pieces.owner[i]][pieces.begin[i] : pieces.end[i]] for i in chosen[rows]]
                 logits[rows], pooled[rows] = self._forward([self._front + ids + self._back for ids in cuts])

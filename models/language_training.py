@@ -40,6 +40,51 @@ _SAME = {
     "en_GB": "en",
 }
 _LEFT_OUT = {"ast", "br", "dsb", "hsb", "fy", "gd", "ia", "io", "os", "udm", "lb", "eo", "kab", "ckb", "be_Latn"}
+# Hand-written everyday words, for languages whose labelled texts are few or may not be used.
+EVERYDAY = {
+    "ro": """
+        și si că ca nu este e sunt eram era foarte dar pentru cu la din de mai am ai are avem aveți aveti au
+        fost fi să sa o un una il îl le lui ei ea el noi voi acest această aceasta acesta aceste asta asa așa
+        ce cum când cand unde cine care deci doar decât decat încă inca tot toate tuturor prea bine bun bună
+        buna bune rau rău slab slabă proastă proasta frumos frumoasă super ok recomand nu recomand cu
+        încredere mulțumit multumit mulțumită multumita mulțumesc multumesc dezamăgit dezamagit nemulțumit
+        produs produsul produse calitate calitatea preț pret prețul pretul bani banii livrare livrarea livrat
+        rapid rapidă repede curier curierul comandă comanda comandat primit ajuns a ajuns a venit returnat
+        stricat merge funcționează functioneaza nu merge bateria ecranul telefonul se vede se aude zile luni
+        an după dupa folosesc folosit cumpărat cumparat am cumparat am luat merită merita banii pe care il cel
+        cea cei cele mâncare mancare mancarea gustoasă servicii personal personalul magazin niciodată
+        niciodata mereu acum ieri azi mâine oameni oricum numai nimic ceva cineva nimeni trebuie poate pot
+        vreau știu stiu cred vezi fac face
+    """,
+    "uk": """
+        і й та але не є був була було були дуже так що як це цей ця ці той та те ті я ми ви він вона воно вони
+        мене мені нам вам його її їх для від до на у в з зі із про при під над через після перед без все всі
+        всього ще вже тільки лише також теж або чи коли де хто який яка яке які куди чому тому бо якщо щоб хоч
+        дуже смачно смачна смачний добре добрий гарно гарний гарна чудово чудовий погано поганий жахливо
+        жахливий жах нормально рекомендую не рекомендую раджу дякую спасибі велике привітний персонал
+        обслуговування офіціант кухня їжа страви піца салат борщ кава чай ціна ціни дорого дешево грошей гроші
+        замовлення замовили замовляли принесли чекали довго швидко доставка товар якість магазин завжди ніколи
+        сьогодні вчора завтра будь ласка можна треба потрібно сподобалось сподобалося не сподобалось прийшли
+        поїли взяли були тут там більше менше найкращий краще гірше людей люди разом місце атмосфера затишно
+        інтер'єр музика вечір друзями родиною дитиною день народження ще раз прийдемо повернемось
+    """,
+    "hu": """
+        és de nem van volt lesz nagyon hogy ez az azt ezt egy is meg már még csak mint mert ha vagy én te mi
+        ti ők engem neki nekem jó jól rossz rosszul szuper remek kiváló finom ízletes drága olcsó ár ára
+        minőség minősége termék terméket szállítás gyors lassú futár csomag rendelés rendeltem megérkezett
+        késett pincér kiszolgálás kedves udvarias bunkó étterem étel adag bolt üzlet pénz pénzt visszakaptam
+        soha többet mindig ajánlom nem ajánlom mindenkinek köszönöm köszönjük működik nem működik elromlott
+        vettem használom nap hét hónap év óra percet vártunk vártam itt ott ilyen olyan minden semmi valami
+        kell lehet tud tudom szerintem
+    """,
+    "mr": """
+        आहे आहेत नाही नाहीत होते होता होती आणि पण खूप छान चांगले चांगला चांगली वाईट मी तू तो ती ते आम्ही
+        तुम्ही आपण त्या त्याने हे हा ही काय कसे कधी कुठे का कारण म्हणून म्हणजे तर मला तुला त्याला आम्हाला
+        तुम्हाला माझा माझी माझे तुझा आपले साठी मध्ये वर खाली सोबत नंतर आधी आता आज काल उद्या झाले झाला झाली
+        केले केला केली करतो करते करा द्या दिले घेतले सांगा सर्व सगळे काही कोणी कोणीही फक्त अजून परत पैसे किंमत
+        वेळ माणूस लोक सरकार जेवण सेवा दर्जा उत्तम आवडले आवडला आवडली धन्यवाद अभिनंदन
+    """,
+}
 _MESSAGE = re.compile(r'^msgstr(?:\[\d\])? ((?:"(?:[^"\\]|\\.)*"\s*)+)', re.MULTILINE)
 
 
@@ -75,6 +120,14 @@ def trigger_terms(times: int = 5) -> Iterator[tuple[str, str]]:
     for by_language in read_yaml(HERE / "lexicon.yaml")["topics"].values():
         for code, terms in by_language.items():
             yield from ((code, term.replace("*", "")) for term in terms for _ in range(times))
+
+
+def everyday(rng: np.random.Generator, n: int = 1500) -> Iterator[tuple[str, str]]:
+    """(code, words in random order) from the hand-written lists."""
+    for code, words in EVERYDAY.items():
+        pool = words.split()
+        for _ in range(n):
+            yield code, " ".join(rng.choice(pool, size=int(rng.integers(2, 12))))
 
 
 def train(rows: list[tuple[str, str]], *, seed: int = 0, epochs: int = 5) -> dict[str, np.ndarray[Any, Any]]:
@@ -152,7 +205,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    rows = [*labelled(given.texts), *trigger_terms()]
+    rows = [*labelled(given.texts), *trigger_terms(), *everyday(np.random.default_rng(given.seed))]
     if given.catalogues:
         rows += catalogue(given.catalogues)
     arrays: dict[str, Any] = train(rows, seed=given.seed)

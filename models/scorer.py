@@ -30,7 +30,7 @@ from models.user_topics import FittedTopic
 T = TypeVar("T")
 EMBEDDED_NAMES = (None, "", "embedded", "base")
 _ROWS, _CHARACTERS = 1024, 200_000  # one chunk: bounds memory
-_REMEMBERED = 20_000  # judgements of texts seen before
+_REMEMBERED = 10_000  # judgements of texts seen before
 
 
 def load(
