@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from monitor.errors import MonitorError
@@ -162,7 +163,7 @@ async def collect_source(context: Context, source: Source, client: Client) -> Ta
         status, error = "bad_params", str(problem)
     except ScraperError as problem:
         status, error = "failed", str(problem)
-    except Moved:
+    except (Moved, IntegrityError):  # or two sources brought the same mention at the same instant
         status, error = "moved", "another process read this source at the same time"
     except Exception as problem:
         log.exception("source.crashed", source=source.slug)
@@ -195,7 +196,7 @@ def _commit(context: Context, source: Source, batch: Batch, version: int) -> Ing
             else:
                 for slug in matcher.brands_of(item, source=source.scraper):
                     by_brand.setdefault(slug, []).append(item)
-        for slug, items in by_brand.items():
+        for slug, items in sorted(by_brand.items(), key=lambda pair: brands[pair[0]]):
             counts = ingest(
                 session, items, brand_id=brands[slug], source_id=source.id or 0, origin=source.scraper, now=now,
                 location=source.location, store_authors=context.settings.privacy.store_authors,

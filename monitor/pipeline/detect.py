@@ -31,7 +31,7 @@ from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.watch import SIGNAL, BrandWatch, Watch, series_of, source_names
 from monitor.store import incidents
-from monitor.store.engine import reading, writing
+from monitor.store.engine import exclusive, reading, writing
 from monitor.store.tables import Brand, Incident, Mention
 
 log = structlog.get_logger()
@@ -52,6 +52,7 @@ def detect(context: Context, *, only: Collection[int] | None = None) -> list[Cha
         if context.should_stop():
             break
         with writing(context.engine) as session:
+            exclusive(session, f"detect:{brand.id}")
             watch = brand_watch(session, context.settings, brand)
             made = detect_brand(session, context, brand, watch)
             for change in made:

@@ -38,7 +38,7 @@ def decisions_for(session: Session, settings: Settings, row: Incident, brand: Br
     firing = [event_of(other, brand, Kind.OPENED, now=other.opened_at) for other in others]
     made = decide(
         event, routes_of(settings), now=now, silences=silences_of(session, now), firing=firing,
-        log=log_of(session, brand, now),
+        log=log_of(session, brand, now, about=row),
     )  # fmt: skip
     for decision in made:
         if decision.send_at is None:
@@ -61,7 +61,9 @@ def unanswered_for(
 ) -> list[Decision]:
     """Whom to tell that nobody has acknowledged this open incident for too long."""
     event = event_of(row, brand, Kind.UNACKNOWLEDGED, now=now)
-    return unanswered(event, routes_of(settings), opened_at=row.opened_at, now=now, log=log_of(session, brand, now))
+    return unanswered(
+        event, routes_of(settings), opened_at=row.opened_at, now=now, log=log_of(session, brand, now, about=row)
+    )
 
 
 def put_message(session: Session, settings: Settings, message: Message, decision: Decision, *, row: Incident,
@@ -149,9 +151,11 @@ def silences_of(session: Session, now: datetime) -> list[alerts.silence.Silence]
     return found
 
 
-def log_of(session: Session, brand: Brand, now: datetime) -> list[Sent]:
-    """What channels got or will get: the last day, and everything of incidents that are still active."""
-    active = select(Incident.id).where(Incident.brand_id == brand.id, Incident.state != "resolved")
+def log_of(session: Session, brand: Brand, now: datetime, *, about: Incident) -> list[Sent]:
+    """What channels got or will get: the last day, and everything of this incident and those that are active."""
+    active = select(Incident.id).where(
+        Incident.brand_id == brand.id, (Incident.state != "resolved") | (Incident.id == about.id)
+    )
     rows = session.exec(
         select(Outbox, Incident.uid)
         .join(Incident, col(Incident.id) == col(Outbox.incident_id), isouter=True)

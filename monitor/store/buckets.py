@@ -22,7 +22,9 @@ def recompute_touched(session: Session, *, limit: int = 500) -> int:
 
     Idempotent: buckets are written from rows, never incremented.
     """
-    touched = session.exec(select(TouchedHour).order_by(col(TouchedHour.hour_at)).limit(limit)).all()
+    # On PostgreSQL marks that a writer holds are left for the next turn: its rows cannot be seen yet.
+    marks = select(TouchedHour).order_by(col(TouchedHour.hour_at)).limit(limit).with_for_update(skip_locked=True)
+    touched = session.exec(marks).all()
     by_brand: dict[int, list[datetime]] = defaultdict(list)
     for row in touched:
         by_brand[row.brand_id].append(row.hour_at)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from monitor.config import Settings
+from monitor.store import meta
+from monitor.store.engine import exclusive
 from monitor.store.tables import Brand, Source
 
 IMPORT = "import"  # the scraper of sources that are files or webhooks
@@ -17,6 +19,8 @@ def synchronise(session: Session, settings: Settings, *, now: datetime) -> None:
     """Bring brand and source rows in step with the configuration. What left it is switched off, not deleted."""
     import scrapers.registry
 
+    exclusive(session, "catalogue")  # hosts of one release start together
+    meta.install_key(session)
     for slug, wanted in settings.brands.items():
         brand = find_brand(session, slug) or Brand(slug=slug, name=wanted.name)
         brand.name, brand.is_competitor, brand.active = wanted.name, wanted.competitor, True

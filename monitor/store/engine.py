@@ -33,7 +33,9 @@ def open_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         if url.startswith(("postgresql://", "postgres://")):
             url = "postgresql+psycopg://" + url.split("://", 1)[1]
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        # A host that freezes inside a transaction must not hold its locks for ever: the server ends its session.
+        guard = {"options": "-c idle_in_transaction_session_timeout=60000", "application_name": "monitor"}
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=guard)
     memory = url in {"sqlite://", "sqlite:///:memory:"}
     if not memory:
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +80,15 @@ def reading(engine: Engine) -> Iterator[Session]:
     """One consistent snapshot for reading."""
     with Session(engine, expire_on_commit=False) as session:
         yield session
+
+
+def exclusive(session: Session, name: str) -> None:
+    """Hold a name until the transaction ends, so that one host at a time does what it stands for.
+
+    On SQLite every writing transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"monitor:{name}"})
 
 
 def upgrade(engine: Engine) -> bool:

@@ -111,7 +111,12 @@ def erase_text(session: Session, mention: Mention, *, now: datetime) -> None:
 
 
 def touch(session: Session, brand_id: int, times: Iterable[datetime]) -> None:
-    """Mark the hours of these times for recomputation."""
+    """Mark the hours of these times for recomputation.
+
+    On PostgreSQL a mark that is there is locked until the caller commits: whoever counts the hour meanwhile would not see
+    the caller's rows, and must not take the mark away. Marks are taken in order, so that two callers never wait for
+    each other.
+    """
     hours = {hour_of(at) for at in times}
     if not hours:
         return
@@ -120,7 +125,10 @@ def touch(session: Session, brand_id: int, times: Iterable[datetime]) -> None:
     if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-        session.execute(pg_insert(TouchedHour).on_conflict_do_nothing(), rows)
+        statement = pg_insert(TouchedHour)
+        key = [col(TouchedHour.brand_id), col(TouchedHour.hour_at)]
+        same = {"hour_at": statement.excluded.hour_at}
+        session.execute(statement.on_conflict_do_update(index_elements=key, set_=same), rows)
     else:
         from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 

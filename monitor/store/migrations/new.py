@@ -38,7 +38,7 @@ def write(message: str) -> Path:
             config.attributes["connection"] = connection
             script = command.revision(config, message=message, autogenerate=True, rev_id=f"{number:04d}")
         engine.dispose()
-    path = Path(script.path)  # type: ignore[union-attr]
+    path = Path(script.path)
     text = path.read_text(encoding="utf-8")
     text = text.replace("sqlmodel.sql.sqltypes.AutoString()", "sa.String()")
     text = text.replace("monitor.store.types.UTCDateTime(timezone=True)", "UTCDateTime()")
