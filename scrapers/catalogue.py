@@ -81,6 +81,8 @@ def _section(scraper: Scraper) -> str:
         rhythm = f"every {_span(meta.interval_seconds)} (at most every {_span(meta.min_interval_seconds)})"
         rules = "robots.txt is obeyed" if meta.robots else "a documented API: robots.txt does not apply"
         lines.append(f"- pace: {rhythm}, {meta.host_interval_seconds:g} s between two requests to a host; {rules}")
+    if meta.daily_requests:
+        lines.append(f"- at most {meta.daily_requests} requests a day")
     if meta.docs:
         lines.append(f"- documentation: <{meta.docs}>")
     lines.extend(f"- needs `{one.name}`: {one.title}, from <{one.url}>" for one in meta.credentials)

@@ -1,15 +1,19 @@
 """What the sites' readers share: reading JSON behind walls, the status of a list, links, and clean values.
 
-JsonScraper                     `parse` loads JSON and calls `read`; walls and other pages get their status
-listed(items, found, ...)       ok with items, empty where the list was there, changed where it was not
-unread(note)                    "this is not what I know": the caller's wall check decides what it is
-Link.of(url)                    host, path parts and query of a pasted link; None for no link
-key(value)                      an id as text; None for anything that is no id
-body(value)                     text of a message, None and dicts give ""
+    JsonScraper                     `parse` loads JSON and calls `read`; walls and other pages get their status
+    listed(items, found, ...)       ok with items, empty where the list was there, changed where it was not
+    unread(note), nothing(note), leads_to(cursor, note)    an unknown page; a known one without items; a way on
+    settled(parsed, page)           a result that is only `changed` may be a wall
+    marked(page, root, host)        what a saved page of the site marks up for search engines
+    files_only(url, host)           a link of a site whose pages are read from files only
+    Link.of(url)                    host, path parts and query of a pasted link; None for no link
+    key(value), keys(list)          an id as text; None for anything that is no id
+    body(value), rich(value)        text of a plain or an HTML message; None and dicts give ""
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +23,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from lxml.html import HtmlElement
 from pydantic import SecretStr
 
-from scrapers.base import Page, Parsed, Scraper, Status
+from scrapers.base import Page, Params, Parsed, Scraper, Status
 from scrapers.errors import LoginNeeded
 from scrapers.item import Item
 from scrapers.readers import json_data, schema_org, text, walls
@@ -116,6 +120,15 @@ def marked(page: Page, root: HtmlElement, *names: str) -> schema_org.Reviews:
     if hosts and not any(name in f"{host}." for host in hosts for name in names):
         return schema_org.Reviews()
     return schema_org.read(page, root)
+
+
+def files_only(url: str, host: str) -> Params | None:
+    """For a link of a site whose pages are only read from files: it is recognised, so that nobody else fetches it.
+
+    `host` is a pattern of the whole host without "www.".
+    """
+    link = Link.of(url)
+    return Params() if link is not None and re.fullmatch(host, link.host) else None
 
 
 def key(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from scrapers.base import Meta, Page, Params, Parsed, Scraper, Status
 from scrapers.item import Item
 from scrapers.readers import dates, html, rating, text, walls
 from scrapers.readers.numbers import count, number
-from scrapers.sites._site import Link, key, listed, nothing, settled
+from scrapers.sites._site import Link, files_only, key, listed, nothing, settled
 
 _STAR_CLASS = re.compile(r"\ba-star(?:-(?:small|mini|medium|big))?-([0-5](?:-5)?)\b")
 _REVERSED = re.compile(r"(\d(?:[.,]\d)?)\s*つ星のうち\s*(\d(?:[.,]\d)?)|5\s*颗星.*?(\d(?:[.,]\d)?)")
@@ -54,9 +54,13 @@ class Amazon(Scraper):
         "parse the file. Sellers find reviews of their brand in Seller Central.",
         kinds=("review",),
         rating_scale=(1, 5),
+        url_examples={"https://www.amazon.de/dp/B000000001": {}},
         verified="against recordings",
     )
     params_type: ClassVar[type[Params]] = Params
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"(?:[a-z]+\.)?amazon\.[a-z.]{2,6}")
 
     def parse(self, page: Page) -> Parsed:
         root = html.tree(page)

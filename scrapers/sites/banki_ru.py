@@ -9,7 +9,7 @@ from scrapers.item import Item, Reply
 from scrapers.readers import dates, html, json_data, rating, text
 from scrapers.readers.json_data import dicts, dig, integer, walk
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, Link, flags, key, listed, marked, rich, settled, unread
+from scrapers.sites._site import JsonScraper, Link, files_only, flags, key, listed, marked, rich, settled, unread
 
 _ZONE = "Europe/Moscow"
 
@@ -24,9 +24,13 @@ class BankiRu(JsonScraper):
         "or the page in the browser and parse the file. Banks get reviews from their own account.",
         kinds=("review", "article", "comment"),
         rating_scale=(1, 5),
+        url_examples={"https://www.banki.ru/services/responses/bank/primer/": {}},
         verified="parse only",
     )
     params_type: ClassVar[type[Params]] = Params
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"banki\.ru")
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         entries = data.get("data") if isinstance(data, dict) else data

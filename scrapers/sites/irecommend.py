@@ -13,7 +13,7 @@ from scrapers.item import Item
 from scrapers.readers import dates, html, rating, text, walls
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import count
-from scrapers.sites._site import key, listed, marked, nothing, settled, unread
+from scrapers.sites._site import files_only, key, listed, marked, nothing, settled, unread
 
 _SITE = "https://irecommend.ru/"
 _NONE_YET = re.compile(r"отзывов пока нет|ещё нет отзывов|еще нет отзывов", re.IGNORECASE)
@@ -29,9 +29,13 @@ class Irecommend(Scraper):
         "the files.",
         kinds=("review", "article", "comment"),
         rating_scale=(1, 5),
+        url_examples={"https://irecommend.ru/content/krem-primer": {}},
         verified="parse only",
     )
     params_type: ClassVar[type[Params]] = Params
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"irecommend\.ru")
 
     def parse(self, page: Page) -> Parsed:
         root = html.tree(page)

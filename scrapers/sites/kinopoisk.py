@@ -13,7 +13,7 @@ from scrapers.readers import dates, html, text
 from scrapers.readers.identity import content_id
 from scrapers.readers.json_data import dicts, dig
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, body, key, listed, rich, settled, unread
+from scrapers.sites._site import JsonScraper, body, files_only, key, listed, rich, settled, unread
 
 SCALE = "negative..positive"
 _MARKS = (
@@ -34,9 +34,13 @@ class Kinopoisk(JsonScraper):
         "of an API you may use, and parse the file.",
         kinds=("review",),
         rating_scale=(1, 3),
+        url_examples={"https://www.kinopoisk.ru/film/333/reviews/": {}},
         verified="against recordings",
     )
     params_type: ClassVar[type[Params]] = Params
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"(?:[a-z]+\.)?kinopoisk\.ru")
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         reviews = data if isinstance(data, list) else None

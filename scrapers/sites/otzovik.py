@@ -13,7 +13,7 @@ from scrapers.item import Item, Reply
 from scrapers.readers import dates, html, rating, text, walls
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import count
-from scrapers.sites._site import joined, key, labelled, listed, marked, nothing, settled, unread
+from scrapers.sites._site import files_only, joined, key, labelled, listed, marked, nothing, settled, unread
 
 _NUMBER = re.compile(r"review_(\d+)")
 _SITE = "https://otzovik.com/"
@@ -32,9 +32,13 @@ class Otzovik(Scraper):
         "browser and parse the files, or subscribe to the mails about new reviews.",
         kinds=("review", "article", "comment"),
         rating_scale=(1, 5),
+        url_examples={"https://otzovik.com/reviews/primer/": {}},
         verified="parse only",
     )
     params_type: ClassVar[type[Params]] = Params
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"otzovik\.com")
 
     def parse(self, page: Page) -> Parsed:
         root = html.tree(page)

@@ -14,7 +14,7 @@ from scrapers.item import Item
 from scrapers.readers import dates, html, json_data, rating, text, walls
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import number
-from scrapers.sites._site import body, joined, key, labelled, listed, marked, settled, unread
+from scrapers.sites._site import body, files_only, joined, key, labelled, listed, marked, settled, unread
 
 _TERMS = (
     "The terms forbid reading the pages by program: save them in the browser and parse the files, or use the "
@@ -53,9 +53,18 @@ class _Saved(Scraper):
 
 class Capterra(_Saved):
     meta = Meta(
-        name="capterra", title="Capterra", access="D", terms=_TERMS, kinds=_KINDS, rating_scale=(1, 5),
+        name="capterra",
+        title="Capterra",
+        access="D",
+        terms=_TERMS,
+        kinds=_KINDS,
+        rating_scale=(1, 5),
         verified="against recordings",
-    )  # fmt: skip
+        url_examples={"https://www.capterra.com/p/1/Acme/reviews/": {}},
+    )
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"(?:[a-z]+\.)?capterra\.[a-z.]{2,6}")
 
     def cards(self, root: HtmlElement, page: Page) -> list[Item]:
         return _capterra(root, page)
@@ -63,9 +72,18 @@ class Capterra(_Saved):
 
 class Getapp(_Saved):
     meta = Meta(
-        name="getapp", title="GetApp", access="D", terms=_TERMS, kinds=_KINDS, rating_scale=(0, 5),
+        name="getapp",
+        title="GetApp",
+        access="D",
+        terms=_TERMS,
+        kinds=_KINDS,
+        rating_scale=(0, 5),
         verified="against recordings",
-    )  # fmt: skip
+        url_examples={"https://www.getapp.com/operations/a/acme/reviews/": {}},
+    )
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"(?:[a-z]+\.)?getapp\.[a-z.]{2,6}")
 
     def cards(self, root: HtmlElement, page: Page) -> list[Item]:
         return _getapp(root, page)
@@ -73,9 +91,18 @@ class Getapp(_Saved):
 
 class SoftwareAdvice(_Saved):
     meta = Meta(
-        name="software_advice", title="Software Advice", access="D", terms=_TERMS, kinds=_KINDS,
-        rating_scale=(0.5, 5), verified="against recordings",
-    )  # fmt: skip
+        name="software_advice",
+        title="Software Advice",
+        access="D",
+        terms=_TERMS,
+        kinds=_KINDS,
+        rating_scale=(0.5, 5),
+        verified="against recordings",
+        url_examples={"https://www.softwareadvice.com/crm/acme-profile/reviews/": {}},
+    )
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"softwareadvice\.[a-z.]{2,6}")
 
     def cards(self, root: HtmlElement, page: Page) -> list[Item]:
         return _software_advice(root, page)
@@ -83,9 +110,18 @@ class SoftwareAdvice(_Saved):
 
 class Trustradius(_Saved):
     meta = Meta(
-        name="trustradius", title="TrustRadius", access="D", terms=_TERMS, kinds=_KINDS, rating_scale=(1, 10),
+        name="trustradius",
+        title="TrustRadius",
+        access="D",
+        terms=_TERMS,
+        kinds=_KINDS,
+        rating_scale=(1, 10),
         verified="against recordings",
-    )  # fmt: skip
+        url_examples={"https://www.trustradius.com/products/acme/reviews": {}},
+    )
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"trustradius\.com")
 
     def cards(self, root: HtmlElement, page: Page) -> list[Item]:
         return _trustradius(root, page)

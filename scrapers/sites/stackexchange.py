@@ -47,6 +47,7 @@ class Stackexchange(JsonScraper):
         hosts=("api.stackexchange.com",),
         kinds=("post", "answer", "comment"),
         credentials=(Credential("key", "Application key (optional)", "https://stackapps.com/apps/oauth/register"),),
+        daily_requests=300,
         robots=False,
         url_examples={
             "https://stackoverflow.com/questions/11227809/why-is-it-faster": {

@@ -10,7 +10,7 @@ from scrapers.item import Item, Reply
 from scrapers.readers import dates, rating, text
 from scrapers.readers.json_data import dicts, dig, walk
 from scrapers.readers.numbers import count
-from scrapers.sites._site import JsonScraper, body, flags, https, key, listed, unread
+from scrapers.sites._site import JsonScraper, body, files_only, flags, https, key, listed, unread
 
 _LISTS = ("productrevGetProductReviewList", "productrevGetShopReviewReadingList", "productrevGetShopReviewList")
 _WORDS = ("id", "en")  # languages of "1 bulan lalu"
@@ -26,9 +26,13 @@ class Tokopedia(JsonScraper):
         "(network panel) and parse the file, or export reviews from the seller centre and import them.",
         kinds=("review",),
         rating_scale=(1, 5),
+        url_examples={"https://www.tokopedia.com/toko-contoh/barang/review": {}},
         verified="against recordings",
     )
     params_type: ClassVar[type[Params]] = Params
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, r"(?:[a-z]+\.)?tokopedia\.com")
 
     def read(self, data: dict[str, Any] | list[Any], page: Page) -> Parsed:
         answers = [one for name in _LISTS for one in walk(data, name) if isinstance(one, dict)]

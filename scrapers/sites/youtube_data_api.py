@@ -51,6 +51,7 @@ class YoutubeDataApi(JsonScraper):
         hosts=("www.googleapis.com",),
         kinds=("comment", "post"),
         credentials=(Credential("key", "API key", "https://console.cloud.google.com/apis/credentials"),),
+        daily_requests=9_000,
         robots=False,
         url_examples={
             "https://www.youtube.com/watch?v=F1UP7wRCPH8&t=10s": {"video": "F1UP7wRCPH8"},
