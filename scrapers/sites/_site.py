@@ -69,7 +69,9 @@ def listed(
     Two different things under one id (other words, another time) are both kept: the second gets an id of its content.
     """
     once: dict[str, Item] = {}
-    for item in items:
+    for raw in items:
+        # Where a site names a writer by number only, the number is what people can tell writers apart by.
+        item = replace(raw, author=raw.author_id) if raw.author is None and raw.author_id else raw
         known = once.setdefault(item.external_id, item)
         if known.published_at != item.published_at and (known.title, known.text) != (item.title, item.text):
             other = f"{item.external_id}~{content_id(item.published_at, item.title, item.text)[2:10]}"
