@@ -20,7 +20,8 @@ class Decision:
 
     `observed`, `expected`, `low`, `high` (95 % interval of what is usual) and `p_value` belong to the time since the
     most probable onset: the last `window_steps` steps, from `since` on. `score` is the decimal log of the Bayes factor
-    for an outbreak, comparable over all series; `news` is the score where it is above the recent ones, else negative.
+    for an outbreak, comparable over all series; `news` is the score where it is above the recent ones and has the
+    minimum evidence, else not above zero.
     `active` is score >= `threshold` with the minimum evidence: true for as long as the deviation lasts. `alarm` is
     news >= `threshold` with the same evidence: true when it begins or grows; one deviation alarms once. `share` and
     `share_before` compare the negative share. `shifted` is the probability that all volume moved (campaign, holiday).

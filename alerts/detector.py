@@ -42,7 +42,7 @@ class Detector:
         self.calendar = Calendar.of(self.settings, holidays)
         self.panel = Panel(1, self.settings)
         self.last_at: dt.datetime | None = None
-        self.threshold = threshold(self.settings.rate)
+        self.threshold = threshold(self.settings.rate, step_seconds=self.settings.step_seconds)
         if level is not None:
             if not level > 0 or not weight_of_level > 0:
                 raise BadRule(f"detector: level={level}, weight_of_level={weight_of_level}; allowed is above 0")
@@ -140,7 +140,7 @@ def decide(
     variance = _variance(state, index, steps)
     low, high = interval(mean, variance)
     score, news = float(verdicts.score[index]), float(verdicts.news[index])
-    ratio, needed = observed / mean, threshold(settings.rate)
+    ratio, needed = observed / mean, threshold(settings.rate, step_seconds=settings.step_seconds)
     enough = (
         observed >= settings.min_negative
         and observed - mean >= settings.min_excess
@@ -155,7 +155,7 @@ def decide(
         at=at,
         signal="negative",
         score=score,
-        news=news,
+        news=news if enough else min(news, 0.0),
         threshold=needed,
         alarm=bool(news >= needed and enough),
         active=bool(score >= needed and enough),

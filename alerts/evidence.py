@@ -75,6 +75,8 @@ class Hypotheses:
                     for age, intensity in enumerate(extra):
                         if intensity > 0.5 * prior.intensities[1]:
                             row[age] = 1 + np.abs(ladder - np.log(intensity)).argmin()
+                    if row[0] == 0:
+                        continue  # too faint now to be told from nothing
                     rungs.append(row)
                     steps.append(onset)
                     weights.append(by_size * by_shape * _width(onset, onsets, shape))

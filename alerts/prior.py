@@ -48,10 +48,14 @@ class Prior:
     # Outbreak: extra negatives in units of one step's standard deviation. A spike has `size` of them in one step, a
     # burst 1.5 times that over three, a plateau or a ramp three times that over the longest window.
     p_outbreak: float = 0.0007
-    sizes: tuple[float, ...] = (2.0, 4.0, 6.0, 10.0)
-    size_weights: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
+    # burst 1.5 times that over three, a plateau or a ramp three times that over the longest window. Huge ones are rare,
+    # but must be thinkable: else a very large count would speak for a wild series rather than for an outbreak.
+    sizes: tuple[float, ...] = (2.0, 4.0, 6.0, 10.0, 20.0, 50.0, 150.0)
+    size_weights: tuple[float, ...] = (0.24, 0.24, 0.24, 0.2, 0.05, 0.02, 0.01)
     shape_weights: tuple[float, float, float, float] = (0.25, 0.25, 0.25, 0.25)
-    intensities: tuple[float, ...] = (0.0, 0.3, 0.5, 0.8, 1.2, 1.8, 2.6, 3.8, 5.5, 8.0, 12.0, 18.0)
+    intensities: tuple[float, ...] = (
+        0.0, 0.3, 0.5, 0.8, 1.2, 1.8, 2.6, 3.8, 5.5, 8.0, 12.0, 18.0, 30.0, 60.0, 150.0, 400.0,
+    )  # fmt: skip
     least_extra: float = 0.5
     onsets_daily: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     onsets_hourly: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 18, 24)

@@ -29,7 +29,7 @@ class Settings:
     step_seconds: int = DAY
     min_negative: int = 3
     min_excess: float = 2.0
-    min_ratio: float = 1.2
+    min_ratio: float = 1.1
     min_authors: int = 2
     short_history_days: float = 14.0
     countries: tuple[str, ...] = ()

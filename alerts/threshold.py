@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 
+from alerts.prior import DAY
+
 __all__ = ["promised_rate", "threshold"]
 
-# False notifications per series-week of the score, measured on simulated series without an outbreak (daily rows):
-# log10(rate) = SHIFT - SLOPE * score over four orders of magnitude. docs/alerts.md has the measurement.
-SHIFT = 0.17
-SLOPE = 1.07
+# False notifications per series-week of the score, measured on simulated series without an outbreak and straight on log
+# scales over four orders of magnitude: log10(rate) = shift - slope * score. By the hour there are 24 looks a day, and
+# what is left of autocorrelation counts for more. docs/alerts.md has both measurements.
+DAILY = (0.22, 1.07)
+HOURLY = (1.34, 0.78)
 
 
-def threshold(rate: float) -> float:
-    """The score that clean series reach `rate` times per series-week."""
-    return max(0.0, (SHIFT - math.log10(rate)) / SLOPE)
+def threshold(rate: float, *, step_seconds: int = DAY) -> float:
+    """The score that clean series of this step reach `rate` times per series-week."""
+    shift, slope = DAILY if step_seconds >= DAY else HOURLY
+    return max(0.0, (shift - math.log10(rate)) / slope)
 
 
-def promised_rate(score: float) -> float:
+def promised_rate(score: float, *, step_seconds: int = DAY) -> float:
     """False notifications per series-week at a threshold of `score`: the inverse of `threshold`."""
-    return float(10.0 ** (SHIFT - SLOPE * score))
+    shift, slope = DAILY if step_seconds >= DAY else HOURLY
+    return float(10.0 ** (shift - slope * score))
