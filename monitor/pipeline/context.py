@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +48,7 @@ class Context:
         self.client_options = client_options or {}
         self.progress = progress or (lambda what, done, total: None)
         self.should_stop = should_stop
+        self.owner = uuid.uuid4().hex  # of what this process has taken: never that of an earlier life
         self._scorer = scorer
 
     @property

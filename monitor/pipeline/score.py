@@ -1,23 +1,26 @@
 """The score step: texts without a judgement get one; a text that breaks the model is marked and never blocks the rest.
 
-A batch that is on its way is written down first. If the process dies inside the model, the next start finds the note,
-judges that batch one by one, and marks the text on which it dies again.
+A batch that is on its way is claimed first. If the process dies inside the model, the claim is found, its texts are
+judged one by one, and the text with which process after process dies is marked.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from monitor.pipeline.context import Context, Tally
-from monitor.store import meta
+from monitor.store import claims
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import rating_sentiment
 from monitor.store.judgements import apply_judgement
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BATCH = 512
-_IN_FLIGHT = "score.in_flight"
+MAX_DEATHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +57,55 @@ def score(context: Context, *, limit: int | None = None) -> Tally:
         total = min(n_unscored(session), limit or 10**12)
     if total == 0:
         return tally
-    tally.add(_recover(context))
     while not context.should_stop() and (limit is None or tally.n_seen < limit):
         size = BATCH if limit is None else min(BATCH, limit - tally.n_seen)
         with writing(context.engine) as session:
-            batch = _next(session, size)
-            if batch:
-                meta.put(session, _IN_FLIGHT, json.dumps([row.id for row in batch]))
-        if not batch:
+            claim = claims.take(session, context.owner, size)
+            batch = _read(session, claim.ids) if claim else []
+        if claim is None:
             break
-        tally.add(_score_batch(context, batch))
+        with _held(context):
+            tally.add(_mark(context, batch) if claim.n_deaths >= MAX_DEATHS else _score_batch(context, batch))
         context.progress("score", tally.n_seen, max(total, tally.n_seen))
-    with writing(context.engine) as session:
-        meta.put(session, _IN_FLIGHT, "")
     return tally
 
 
-def _next(session: Session, size: int, ids: Sequence[int] | None = None) -> list[_Pending]:
-    statement = select(Mention).where(Mention.score_state == "new").order_by(col(Mention.id)).limit(size)
-    if ids is not None:
-        statement = statement.where(col(Mention.id).in_(ids))
+@contextmanager
+def _held(context: Context) -> Iterator[None]:
+    """Keep a claim alive and give it back. A death leaves it; an error that is caught above does not count as one."""
+    done = threading.Event()
+    beats = None
+    if context.engine.dialect.name == "postgresql":
+        beats = threading.Thread(target=_beat, args=(context, done), name="claim", daemon=True)
+        beats.start()
+    try:
+        yield
+    except Exception:
+        with contextlib.suppress(SQLAlchemyError), writing(context.engine) as session:
+            claims.release(session, context.owner)
+        raise
+    finally:
+        done.set()
+        if beats:
+            beats.join()
+    with writing(context.engine) as session:
+        claims.release(session, context.owner)
+
+
+def _beat(context: Context, done: threading.Event) -> None:
+    while not done.wait(claims.BEAT.total_seconds()):
+        try:
+            with writing(context.engine) as session:
+                claims.renew(session, context.owner)
+        except SQLAlchemyError as error:
+            log.warning("claim.not_renewed", error=type(error).__name__)
+
+
+def _read(session: Session, ids: Sequence[int]) -> list[_Pending]:
     return [
         _Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language,
                  mention.content_hash, mention.published_at, mention.rating)
-        for mention in session.exec(statement)
+        for mention in session.exec(select(Mention).where(col(Mention.id).in_(ids)).order_by(col(Mention.id)))
     ]  # fmt: skip
 
 
@@ -94,7 +122,11 @@ def _score_batch(context: Context, batch: list[_Pending]) -> Tally:
     now = context.now
     tally = Tally(n_seen=len(batch))
     with writing(context.engine) as session:
-        for row, judgement in zip(batch, judgements, strict=True):
+        pairs = sorted(zip(batch, judgements, strict=True), key=lambda pair: (pair[0].brand_id, pair[0].published_at))
+        for (
+            row,
+            judgement,
+        ) in pairs:  # every judge marks hours in the same order, so that none waits for another in a ring
             _apply(session, row, judgement, now)
             if judgement.sentiment is None:
                 tally.n_failed += 1
@@ -124,28 +156,17 @@ def _judge(context: Context, batch: list[_Pending]) -> list[ModelJudgement]:
         return [ModelJudgement(None, None, 0.0, 0.0, 0.0, (), f"{scorer.name}@{scorer.revision}", reason)]
 
 
-def _recover(context: Context) -> Tally:
-    """After a death inside the model: judge the noted batch one by one, marking the text it died on twice."""
+def _mark(context: Context, batch: list[_Pending]) -> Tally:
+    """The text with which process after process died gets a mark in place of a judgement."""
     from models.base import Judgement as ModelJudgement
 
-    tally = Tally()
-    with reading(context.engine) as session:
-        note = meta.get(session, _IN_FLIGHT) or ""
-        ids = json.loads(note) if note else []
-        batch = _next(session, len(ids), ids) if ids else []
-    if len(ids) == 1 and batch:
-        row = batch[0]
-        judgement = ModelJudgement(None, None, 0.0, 0.0, 0.0, (), "none", "the model died on this text twice")
-        with writing(context.engine) as session:
+    reason = f"the process died {MAX_DEATHS} times with this text in the model"
+    judgement = ModelJudgement(None, None, 0.0, 0.0, 0.0, (), "none", reason)
+    with writing(context.engine) as session:
+        for row in batch:
             _apply(session, row, judgement, context.now)
-            meta.put(session, _IN_FLIGHT, "")
-        log.warning("mention.poisonous", mention=row.id)
-        return Tally(n_seen=1, n_failed=1)
-    for row in batch:
-        with writing(context.engine) as session:
-            meta.put(session, _IN_FLIGHT, json.dumps([row.id]))
-        tally.add(_score_batch(context, [row]))
-    return tally
+            log.warning("mention.poisonous", mention=row.id)
+    return Tally(n_seen=len(batch), n_failed=len(batch))
 
 
 def _apply(session: Session, row: _Pending, judgement: ModelJudgement, now: datetime) -> None:

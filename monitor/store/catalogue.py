@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from monitor.config import Settings
-from monitor.store import meta
 from monitor.store.engine import exclusive
+from monitor.store.meta import install_key
 from monitor.store.tables import Brand, Source
 
 IMPORT = "import"  # the scraper of sources that are files or webhooks
@@ -20,7 +20,7 @@ def synchronise(session: Session, settings: Settings, *, now: datetime) -> None:
     import scrapers.registry
 
     exclusive(session, "catalogue")  # hosts of one release start together
-    meta.install_key(session)
+    install_key(session)
     for slug, wanted in settings.brands.items():
         brand = find_brand(session, slug) or Brand(slug=slug, name=wanted.name)
         brand.name, brand.is_competitor, brand.active = wanted.name, wanted.competitor, True

@@ -1,7 +1,7 @@
 """Full-text search: how texts are folded so that people find what they mean.
 
 SQLite: an FTS5 table over folded text (NFKC, lower case, ё as е, diacritics off, Chinese and Japanese as bigrams).
-PostgreSQL: a tsvector of the same folded text, with trigrams for typos.
+PostgreSQL: a tsvector of the same folded text.
 """
 
 from __future__ import annotations
@@ -29,23 +29,40 @@ def searchable(title: str | None, text: str) -> str:
 
 
 def match_expression(query: str) -> str:
-    """An FTS5 expression: all words must occur, the last as a prefix; "quoted words" as a phrase; -word must not.
+    """An FTS5 expression: all words must occur, each as a prefix; "quoted words" as a phrase; -word must not.
 
     Anything else the user types is data, never syntax.
     """
     wanted: list[str] = []
     unwanted: list[str] = []
-    for minus, phrase, word in re.findall(r'(-?)(?:"([^"]+)"|(\S+))', query):
-        terms = _WORD.findall(fold(phrase or word))
-        if not terms:
-            continue
+    for minus, exact, terms in _parts(query):
         quoted = '"' + " ".join(terms) + '"'
-        if not phrase:
-            quoted += "*"
-        (unwanted if minus else wanted).append(quoted)
+        (unwanted if minus else wanted).append(quoted if exact else f"{quoted}*")
     if not wanted:
         return ""
     return " AND ".join(wanted) + "".join(f" NOT {term}" for term in unwanted)
+
+
+def tsquery(query: str) -> str:
+    """The same for PostgreSQL's to_tsquery: terms are letters and digits only, so nothing of them is syntax."""
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for minus, exact, terms in _parts(query):
+        joined = " <-> ".join(f"'{term}'" for term in terms) + ("" if exact else ":*")
+        (unwanted if minus else wanted).append(f"({joined})")
+    if not wanted:
+        return ""
+    return " & ".join(wanted) + "".join(f" & !{term}" for term in unwanted)
+
+
+def _parts(query: str) -> list[tuple[bool, bool, list[str]]]:
+    """What the user typed as (must not occur, exact phrase, its words)."""
+    parts = []
+    for minus, phrase, word in re.findall(r'(-?)(?:"([^"]+)"|(\S+))', query):
+        terms = _WORD.findall(fold(phrase or word))
+        if terms:
+            parts.append((bool(minus), bool(phrase), terms))
+    return parts
 
 
 def _bigrams(run: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import case, func, or_, text
 from sqlmodel import Session, col, select
 
-from monitor.store.search import fold, match_expression
+from monitor.store.search import match_expression, tsquery
 from monitor.store.tables import Bucket, Mention, TopicTag
 
 DIMENSIONS = ("source", "topic", "location", "language")
@@ -116,15 +116,13 @@ def mention_conditions(session: Session, selection: Selection, *, about: Any = N
 
 
 def words_condition(session: Session, words: str) -> Any:
-    """Mentions in which the words occur: FTS5 on SQLite, tsvector and trigrams on PostgreSQL."""
+    """Mentions in which the words occur: FTS5 on SQLite, tsvector on PostgreSQL, by the same rules."""
     if session.get_bind().dialect.name == "postgresql":
-        clause = (
-            "SELECT rowid FROM mention_search WHERE body ILIKE :like"
-            " OR to_tsvector('simple', body) @@ websearch_to_tsquery('simple', :words)"
-        )
-        flat = fold(words)
-        escaped = flat.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        found = text(clause).bindparams(words=flat, like=f"%{escaped}%").columns(rowid=Mention.__table__.c.id.type)
+        expression = tsquery(words)
+        if not expression:
+            return text("1 = 0")
+        clause = "SELECT rowid FROM mention_search WHERE to_tsvector('simple', body) @@ to_tsquery('simple', :words)"
+        found = text(clause).bindparams(words=expression).columns(rowid=Mention.__table__.c.id.type)  # type: ignore[attr-defined]
         return col(Mention.id).in_(found)
     expression = match_expression(words)
     if not expression:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from monitor.pipeline.context import Context
 from monitor.pipeline.score import score
@@ -14,7 +14,7 @@ from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
 from monitor.store.judgements import correct
-from monitor.store.tables import Brand, Judgement, Mention, TopicTag
+from monitor.store.tables import Brand, Judgement, Mention, Meta, TopicTag
 from tests.monitor import support
 from tests.monitor.support import NOW, WordScorer, item
 
@@ -80,7 +80,7 @@ def test_a_text_that_kills_the_process_is_found_and_marked(tmp_path: Path) -> No
     assert states(context) == {"good 1": "done", "boom": "failed", "late 2": "done"}
     with reading(context.engine) as session:
         assert "died" in (session.exec(select(Mention.score_error).where(Mention.text == "boom")).one() or "")
-        assert meta.get(session, "score.in_flight") == ""
+        assert not session.exec(select(Meta).where(col(Meta.key).startswith("score."))).all()
 
 
 def test_a_note_of_a_finished_batch_is_harmless(tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""The store on PostgreSQL: made from nothing, filled twice, searched, counted, verified."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import SQLModel, select
+
+import monitor.store.tables  # noqa: F401  (fills the metadata)
+from monitor.pipeline.aggregate import aggregate
+from monitor.pipeline.context import Context
+from monitor.pipeline.housekeeping import forget, purge
+from monitor.pipeline.score import score
+from monitor.store.catalogue import ensure_import, synchronise
+from monitor.store.check import verify
+from monitor.store.engine import open_engine, pending, reading, upgrade, writing
+from monitor.store.hosts import StoreLimiter
+from monitor.store.ingest import ingest, mark_gone
+from monitor.store.judgements import correct
+from monitor.store.queries.selection import words_condition
+from monitor.store.tables import Brand, Mention, TouchedHour
+from tests.monitor.postgres.server import Server
+from tests.monitor.support import NOW, item
+
+LONG = "We waited fifty minutes for two coffees although the place was nearly empty and nobody said a word about it"
+
+
+def fill(context: Context, *items: Any) -> Any:
+    with writing(context.engine) as session:
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        source = ensure_import(session, "site", now=NOW)
+        return ingest(session, items, brand_id=brand_id, source_id=source.id or 0, origin="site", now=NOW)
+
+
+def ids(context: Context, words: str) -> set[str]:
+    with reading(context.engine) as session:
+        return set(session.exec(select(Mention.external_id).where(words_condition(session, words))))
+
+
+def test_migrations_from_nothing(postgres: Server) -> None:
+    with postgres.database() as url:
+        engine = open_engine(url)
+        assert pending(engine)
+        done: list[bool] = []
+
+        def start() -> None:
+            own = open_engine(url)
+            done.append(upgrade(own))
+            own.dispose()
+
+        threads = [threading.Thread(target=start) for _ in range(3)]
+        for thread in threads:  # hosts of one release start together
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(done) == 3
+        assert not pending(engine)
+        with engine.connect() as connection:
+            names = set(
+                connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars()
+            )
+        assert {table.name for table in SQLModel.metadata.sorted_tables} <= names
+        engine.dispose()
+
+
+def test_a_second_run_changes_nothing(context: Context) -> None:
+    items = [item(n, f"text {n}") for n in range(900)]
+    assert fill(context, *items).n_new == 900
+    again = fill(context, *items)
+    assert (again.n_new, again.n_edited) == (0, 0)
+    assert fill(context, item(1, "another text")).n_edited == 1
+    with reading(context.engine) as session:
+        assert len(session.exec(select(Mention)).all()) == 900
+
+
+def test_copies_count_once_and_times_are_utc(context: Context) -> None:
+    assert fill(context, item(1, LONG), item(2, f"{LONG}!!")).n_copies == 1
+    with reading(context.engine) as session:
+        rows = {m.external_id: m for m in session.exec(select(Mention))}
+        assert (rows["1"].counts, rows["2"].counts) == (True, False)
+        assert rows["1"].published_at == NOW - timedelta(hours=1)
+        assert rows["1"].published_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("кофе", {"1"}), ("КОФЕ", {"1"}), ("ещё", {"1"}), ("еще", {"1"}), ("еще кофе", {"1"}), ("coff", {"2"}),
+     ("staff -coffee", {"3"}), ('"rude staff"', {"3"}), ("100%", {"2"}), ("' OR 1=1", set()), ("配達", {"4"})],
+)  # fmt: skip
+def test_search(context: Context, words: str, found: set[str]) -> None:
+    fill(context, item(1, "Ещё одна чашка кофе, и всё"), item(2, "Coffee was 100% cold"), item(3, "Rude staff"),
+         item(4, "配達が遅い"))  # fmt: skip
+    assert ids(context, words) == found
+
+
+def test_what_is_gone_is_not_found(context: Context) -> None:
+    fill(context, item(1, "late coffee"), item(2, "late tea"), item(3, "late bus", author="Anna"))
+    with writing(context.engine) as session:
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        assert mark_gone(session, ["1"], brand_ids=[brand_id], origin="site", now=NOW) == 1
+    assert ids(context, "late") == {"2", "3"}
+    assert forget(context, author="Anna") == 1
+    assert purge(context, before=NOW) == 1
+    assert ids(context, "late") == set()
+
+
+def test_buckets_equal_rows(context: Context) -> None:
+    fill(context, *(item(n, "late and rude" if n % 3 else "good", rating=float(n % 5 + 1),
+                         at=NOW - timedelta(hours=n % 40)) for n in range(200)))  # fmt: skip
+    assert score(context).n_new == 200
+    aggregate(context)
+    with writing(context.engine) as session:
+        for mention in session.exec(select(Mention).limit(5)):
+            correct(session, mention, actor="anna", now=NOW, sentiment="neutral", topics=[("price", "negative")])
+    aggregate(context)
+    assert verify(context.engine) == []
+    with reading(context.engine) as session:
+        assert session.exec(select(TouchedHour)).all() == []
+
+
+def test_counting_beside_judging_loses_no_hour(context: Context, make_context: Callable[..., Context]) -> None:
+    """A mention that is judged while its hour is being counted leaves the hour marked for another count."""
+    fill(context, item(1, "late"))
+    score(context)
+    other = make_context()
+    with writing(context.engine) as counting:
+        from monitor.store.buckets import recompute_touched
+
+        assert recompute_touched(counting) == 1
+        done = threading.Event()
+
+        def judge() -> None:
+            fill(other, item(2, "late too", at=NOW - timedelta(hours=1)))
+            score(other)
+            done.set()
+
+        thread = threading.Thread(target=judge)
+        thread.start()
+        assert not done.wait(0.5)  # waits for the count to commit
+    thread.join(timeout=20)
+    assert done.is_set()
+    aggregate(context)
+    assert verify(context.engine) == []
+
+
+def test_starting_together(make_context: Callable[..., Context]) -> None:
+    """Workers that start at the same instant write the same catalogue."""
+    contexts = [make_context() for _ in range(4)]
+    errors: list[Exception] = []
+
+    def start(context: Context) -> None:
+        try:
+            with writing(context.engine) as session:
+                synchronise(session, context.settings, now=NOW)
+        except Exception as error:
+            errors.append(error)
+
+    with writing(contexts[0].engine) as session:
+        session.execute(text("DELETE FROM brand"))
+    threads = [threading.Thread(target=start, args=(context,)) for context in contexts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+async def _turns(limiter: StoreLimiter, n: int) -> list[float]:
+    return [await limiter.reserve("example.org", interval_seconds=1.0) for _ in range(n)]
+
+
+def test_turns_at_a_host_hold_over_processes(make_context: Callable[..., Context]) -> None:
+    import asyncio
+
+    clock = lambda: 1_000_000.0  # noqa: E731
+    waits: list[float] = []
+    limiters = [StoreLimiter(make_context().engine, clock) for _ in range(3)]
+    asyncio.run(_turns(limiters[0], 1))  # the row of the host
+    threads = [threading.Thread(target=lambda one=one: waits.extend(asyncio.run(_turns(one, 5)))) for one in limiters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(waits) == [float(n) for n in range(1, 16)]
