@@ -93,7 +93,7 @@ def _item(card: HtmlElement, base: str, language: str | None, product: str | Non
     identity = re.sub(r"^customer_review(?:_foreign)?-|-review-card$", "", identity) if identity else None
     if not identity:
         return None
-    said = html.first(card, ".//*[contains(@data-hook, 'review-date')]") or ""
+    said = html.first(card, ".//*[contains(@data-hook, 'review-date') or contains(@data-hook, 'reviewDate')]") or ""
     when = _when(said, language, now)
     foreign = "cmps" in (html.first(card, ".//*[contains(@data-hook, 'star-rating')]/@data-hook") or "")
     link = html.absolute(html.first(card, ".//a[contains(@href, '/customer-reviews/')]/@href"), base)
@@ -151,6 +151,7 @@ def _body(card: HtmlElement) -> str:
         ".//*[contains(@class, 'cr-original-review-content')][ancestor::*[contains(@data-hook, 'review-body')]]",
         ".//*[contains(@data-hook, 'review-collapsed')]",
         ".//*[contains(@data-hook, 'reviewRichContentContainer')]",
+        ".//*[contains(@data-hook, 'reviewText')]",
         ".//*[contains(@class, 'review-text-content')]",
         ".//*[contains(@data-hook, 'review-body')]",
     ):
