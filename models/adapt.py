@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.backend import Backend, Floats, Outputs, softmax
+from models.backend import Backend, Floats, Outputs, softmax, unit
 from models.base import SENTIMENTS, Sentiment
 from models.calibration import log_loss
 from models.errors import ModelError, TextRejected, TrainingError
@@ -75,7 +75,7 @@ class Adapter:
 
     def sentiment(self, outputs: Outputs) -> Floats:
         """Adapted probabilities [n, 3]."""
-        logits = _logs(outputs) @ self.matrix + _units(outputs) @ self.embedding + self.bias
+        logits = _logs(outputs) @ self.matrix + unit(outputs.pooled) @ self.embedding + self.bias
         return softmax(np.asarray(logits, np.float32))
 
     @classmethod
@@ -231,7 +231,7 @@ def _solve(x: Outputs, y: Floats, z: Outputs, target: Floats, ridge: float | Non
     from scipy.optimize import minimize
 
     logs = np.concatenate((_logs(x), _logs(z)))
-    units = np.concatenate((_units(x), _units(z)))
+    units = np.concatenate((unit(x.pooled), unit(z.pooled)))
     labels = np.concatenate((y, target))
     weight = np.concatenate((np.full(len(y), 0.5 / len(y)), np.full(len(target), 0.5 / len(target))))
     width = units.shape[1] if ridge is not None else 0
@@ -288,8 +288,3 @@ def _pick(outputs: Outputs, rows: npt.NDArray[np.bool_]) -> Outputs:
 
 def _logs(outputs: Outputs) -> Floats:
     return np.asarray(np.log(np.clip(outputs.sentiment, 1e-6, 1)), np.float32)
-
-
-def _units(outputs: Outputs) -> Floats:
-    norms = np.linalg.norm(outputs.pooled, axis=1, keepdims=True)
-    return np.asarray(outputs.pooled / np.maximum(norms, 1e-9), np.float32)

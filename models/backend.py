@@ -49,3 +49,8 @@ def softmax(logits: Floats) -> Floats:
 
 def sigmoid(logits: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -40, 40))), dtype=np.float32)
+
+
+def unit(vectors: Floats) -> Floats:
+    """Rows scaled to length 1; a row of zeros stays."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)

@@ -42,17 +42,24 @@ def cut(n_tokens: Sequence[int] | npt.NDArray[np.int64], *, size: int) -> Pieces
     return Pieces(np.array(owner, np.int64), np.array(begin, np.int64), np.array(end, np.int64))
 
 
-def plan(lengths: npt.NDArray[np.int64], *, budget: int, max_rows: int = 256) -> Iterator[npt.NDArray[np.int64]]:
-    """Indices of pieces per batch, longest first; a batch padded to its longest piece holds at most `budget` tokens
-    (or one piece).
+def plan(
+    lengths: npt.NDArray[np.int64], *, budget: int, enough: int = 512, max_rows: int = 256
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Indices of pieces per batch, longest first.
+
+    A batch padded to its longest piece holds at most `budget` tokens (or one piece). From `enough` tokens on it also
+    ends where a piece is an eighth shorter than the longest: multiplying padding costs more than another call.
     """
     order = np.argsort(-lengths, kind="stable")
+    ordered = lengths[order]
     start = 0
     while start < len(order):
-        longest = max(int(lengths[order[start]]), 1)
+        longest = max(int(ordered[start]), 1)
         rows = max(1, min(budget // longest, max_rows))
-        yield order[start : start + rows]
-        start += rows
+        near = int(np.searchsorted(-ordered, -longest * 7 / 8, side="right")) - start
+        size = max(1, min(rows, max(near, -(-enough // longest))))
+        yield order[start : start + size]
+        start += size
 
 
 def mean_by_owner(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.backend import Floats, Outputs, sigmoid, softmax
+from models.backend import Floats, Outputs, sigmoid, softmax, unit
 from models.batching import cut, max_by_owner, mean_by_owner, plan
 from models.errors import WeightsMissing
 from models.graph import build, dense
@@ -158,7 +158,7 @@ class Embedded:
             sentiment=softmax(mixed[0] / self._heat["sentiment"]),
             topics=sigmoid(mixed[1] / self._heat["topics"] + self._topic_bias),
             topic_sentiment=softmax(mixed[2] / self._heat["topic_sentiment"]),
-            pooled=np.concatenate((pooled, vector), axis=1),
+            pooled=np.concatenate((unit(pooled), unit(vector)), axis=1),  # neither half drowns the other
         )
 
 

@@ -148,7 +148,7 @@ class HubClassifier:
         logits = np.empty((len(chosen), len(self._matrix)), np.float32)
         pooled = np.empty((len(chosen), int(self._model.config.hidden_size)), np.float32)
         with torch.inference_mode():
-            for rows in plan(pieces.lengths[chosen] + n_special, budget=budget):
+            for rows in plan(pieces.lengths[chosen] + n_special, budget=budget, enough=budget // 8):
                 cuts = [tokens[pieces.owner[i]][pieces.begin[i] : pieces.end[i]] for i in chosen[rows]]
                 logits[rows], pooled[rows] = self._forward([self._front + ids + self._back for ids in cuts])
         return logits, pooled

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from models import language as language_id
 from models.adapt import Adapter
-from models.backend import Backend, Outputs
+from models.backend import Backend, Outputs, unit
 from models.base import SENTIMENTS, Judgement, Scorer, Span, TopicTag
 from models.embedded import DIRECTORY, Embedded, OnTorch
 from models.errors import ModelError, TextRejected
@@ -252,11 +252,6 @@ class ModelScorer:
                 vectors[[i for i, _ in cleaned[start:end]]] = part
         assert vectors is not None
         return vectors
-
-
-def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Rows scaled to length 1."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def _chunks(texts: Sequence[Any]) -> Iterator[tuple[int, int]]:

@@ -29,7 +29,9 @@ def reference(directory: Path, text: str) -> tuple[np.ndarray, ...]:
             torch.from_numpy(encoded.ngrams).long(),
             torch.from_numpy(encoded.ngram_offsets),
         )
-        return tuple(part.numpy()[0] for part in (*network.probabilities(out), out.pooled))
+        width = network.config.hidden_size
+        halves = [half / half.norm().clamp(min=1e-9) for half in (out.pooled[0, :width], out.pooled[0, width:])]
+        return (*(part.numpy()[0] for part in network.probabilities(out)), torch.cat(halves).numpy())
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -34,7 +34,7 @@ def test_a_topic_is_learned_measured_and_said(tiny: ModelScorer, tiny_directory:
     fitted = fit(PARKING, tiny, background=BACKGROUND)
     assert fitted.measured.n_positive == 8
     assert fitted.measured.n_negative == 10
-    assert fitted.measured.f1 > 0.9, "its keywords are telling"
+    assert fitted.measured.f1 > 0.7, "keywords are telling even where the network's weights are drawn by lot"
     assert fitted.measured.f1_low <= fitted.measured.f1 <= fitted.measured.f1_high
     scorer = load(str(tiny_directory), user_topics=[fitted])
     said, silent = scorer.score(["the parking is awful", "great food"])
