@@ -1,14 +1,14 @@
 """What the sites' readers share: reading JSON behind walls, the status of a list, links, and clean values.
 
-    JsonScraper                     `parse` loads JSON and calls `read`; walls and other pages get their status
-    listed(items, found, ...)       ok with items, empty where the list was there, changed where it was not
-    unread(note), nothing(note), leads_to(cursor, note)    an unknown page; a known one without items; a way on
-    settled(parsed, page)           a result that is only `changed` may be a wall
-    marked(page, root, host)        what a saved page of the site marks up for search engines
-    files_only(url, host)           a link of a site whose pages are read from files only
-    Link.of(url)                    host, path parts and query of a pasted link; None for no link
-    key(value), keys(list)          an id as text; None for anything that is no id
-    body(value), rich(value)        text of a plain or an HTML message; None and dicts give ""
+JsonScraper                     `parse` loads JSON and calls `read`; walls and other pages get their status
+listed(items, found, ...)       ok with items, empty where the list was there, changed where it was not
+unread(note), nothing(note), leads_to(cursor, note)    an unknown page; a known one without items; a way on
+settled(parsed, page)           a result that is only `changed` may be a wall
+marked(page, root, host)        what a saved page of the site marks up for search engines
+files_only(url, host)           a link of a site whose pages are read from files only
+Link.of(url)                    host, path parts and query of a pasted link; None for no link
+key(value), keys(list)          an id as text; None for anything that is no id
+body(value), rich(value)        text of a plain or an HTML message; None and dicts give ""
 """
 
 from __future__ import annotations
