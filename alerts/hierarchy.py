@@ -156,16 +156,19 @@ def _stands_alone(other: SeriesKey, explained: Sequence[SeriesKey], decisions: M
     """Whether a node still stands out when what the stories before explain is taken from it."""
     decision = decisions[other]
     steps = decision.window_steps
-    left = decision.observed
+    left, touched = decision.observed, False
     for key in explained:
         if key.covers(other):
             return False
         if not key.overlaps(other):
             continue
+        touched = True
         shared = key if other.covers(key) else _meet(key, other)
         part = decisions.get(shared)
         taken = _excess(part if part is not None else decisions[key], steps)
         left -= max(0.0, taken)
+    if not touched:
+        return True
     if left - decision.expected < max(2.0, 0.3 * decision.excess):
         return False
     return left > decision.high
