@@ -10,16 +10,7 @@ from lxml.html import HtmlElement
 from scrapers.base import Meta, Page, Params
 from scrapers.item import Item
 from scrapers.readers import dates, html, json_data, text
-from scrapers.sites._cards import (
-    KINDS,
-    TERMS,
-    SavedCards,
-    card_item,
-    date_in,
-    outer,
-    text_at,
-    with_class,
-)
+from scrapers.sites._cards import KINDS, TERMS, SavedCards, card_item, date_in, outer, rated, text_at, with_class
 from scrapers.sites._site import body, files_only, joined, key, labelled
 
 
