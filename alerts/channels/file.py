@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 import os
 import re
 import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from alerts import render
 from alerts.channels.base import Channel, Declaration, Receipt, Settings
 from alerts.channels.email import Email, EmailSettings
 from alerts.errors import Rejected, Retryable
@@ -26,7 +28,8 @@ class FileSettings(Settings):
 
 
 class File(Channel[FileSettings]):
-    """A folder of messages: NAME.eml for mail programs, NAME.html for browsers, NAME.json for scripts."""
+    """A folder of messages: NAME.eml for mail programs, NAME.html for browsers, NAME.slack.json as Slack would get it,
+    NAME.json with the message itself for scripts."""
 
     declaration = Declaration(
         kind="file",
@@ -52,6 +55,9 @@ class File(Channel[FileSettings]):
             directory.mkdir(parents=True, exist_ok=True)
             if envelope.html:
                 _write(directory / f"{name}.html", page(envelope).encode())
+            if envelope.message is not None:
+                payload = json.dumps(render.slack(envelope.message), ensure_ascii=False, indent=2)
+                _write(directory / f"{name}.slack.json", payload.encode())
             _write(directory / f"{name}.eml", Email(sender).compose(envelope, now=now).as_bytes())
             # last, so that its presence means the whole message is there
             _write(directory / f"{name}.json", dumps(envelope).encode())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from monitor.cli import admin, data, operate, reporting, sources, training
@@ -33,6 +32,9 @@ def _root(
         raise typer.Exit
 
 
+_UsageError = typer.BadParameter.__mro__[1]  # typer keeps its own copy of click and does not export the class
+
+
 for module in (operate, data, reporting, sources, training, admin):
     module.register(app)
 
@@ -41,11 +43,11 @@ def main() -> NoReturn:
     """Entry point: runs the command and turns every expected error into one message and its exit code."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         code = 130
-    except click.ClickException as error:
+    except _UsageError as error:
         error.show()
-        code = error.exit_code
+        code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130

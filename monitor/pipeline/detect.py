@@ -37,6 +37,8 @@ from monitor.store.tables import Brand, Incident, Mention
 log = structlog.get_logger()
 
 RULE_SIGNAL = "rule"
+SETTLES = timedelta(days=2)  # so long an incident may still find its place
+NARROWS = 0.8  # of its negatives must lie in a node inside for the incident to be about that node
 
 
 def detect(context: Context, *, only: Collection[int] | None = None) -> list[Change]:
@@ -75,12 +77,16 @@ def detect_brand(session: Session, context: Context, brand: Brand, watcher: Bran
     keys = [SeriesKey.parse(row.series) for row in statistical.values()]
     watch = watcher.look(session, now, keep=keys)
     changes: list[Change] = []
-    active = [SeriesKey.parse(row.series) for row in statistical.values() if row.state != "resolved"]
     for key, decision in watch.yesterday.items():  # a whole day, at last: only such a day can end an incident
         known = statistical.get(key.text())
         if known is not None and known.state != "resolved":
             step = evidence_of(session, brand, key, decision, settings=settings, complete=True)
             changes += _advance(session, brand, known, step, now=now, policy=policy)
+    for row in statistical.values():
+        if row.state != "resolved":
+            _narrow(session, row, watch, now=now)
+    statistical = {row.series: row for row in statistical.values()}
+    active = [SeriesKey.parse(row.series) for row in statistical.values() if row.state != "resolved"]
     findings = alerts.hierarchy.find(watch.decisions, open_series=active)
     found = {finding.series.text(): finding for finding in findings}
     for text, known in statistical.items():
@@ -198,16 +204,36 @@ def _same_story(new: SeriesKey, known: dict[str, Incident], watch: Watch) -> tup
     return None
 
 
+def _narrow(session: Session, row: Incident, watch: Watch, *, now: datetime) -> None:
+    """Let a young incident be about the smallest node that holds its story: a few mentions do not tell which."""
+    whole = related.key_of(row.series)
+    top = watch.decisions.get(whole) if whole is not None else None
+    if whole is None or top is None or top.excess <= 0 or now - row.opened_at > SETTLES:
+        return
+    inside = [
+        (key, decision)
+        for key, decision in watch.decisions.items()
+        if key != whole and whole.covers(key) and key.depth == whole.depth + 1 and decision.active
+        and decision.windows.get(top.window_steps, (0.0, 0.0))[0] >= NARROWS * top.observed
+    ]  # fmt: skip
+    if inside:
+        key, _ = max(inside, key=lambda pair: (pair[1].score, pair[0].text()))
+        _move(session, row, key, kind="narrowed", now=now)
+
+
 def _widen(session: Session, row: Incident, whole: SeriesKey, *, now: datetime) -> None:
     """Let an open incident be about the node that holds its whole story."""
-    if row.series == whole.text():
-        return
+    if row.series != whole.text():
+        _move(session, row, whole, kind="widened", now=now)
+
+
+def _move(session: Session, row: Incident, key: SeriesKey, *, kind: str, now: datetime) -> None:
     before = row.series
-    row.series, row.topic, row.location = whole.text(), whole.topic or "", whole.location or ""
-    row.source_id = row.source_id if whole.source else None
-    row.machine = row.machine | {"series_text": whole.text()}
+    row.series, row.topic, row.location = key.text(), key.topic or "", key.location or ""
+    row.source_id = next((n for n, slug in source_names(session).items() if slug == key.source), None)
+    row.machine = row.machine | {"series_text": key.text()}
     session.add(row)
-    incidents.record(session, row, "widened", at=now, note=before)
+    incidents.record(session, row, kind, at=now, note=before)
 
 
 def _advance(

@@ -229,16 +229,16 @@ class BrandWatch:
         total = np.zeros((len(days), len(keys)))
         sources = source_names(session)
         rows = session.exec(
-            select(Bucket.hour_at, Bucket.source_id, Bucket.location, Bucket.language, Bucket.topic, Bucket.n,
+            select(Bucket.hour_at, Bucket.source_id, Bucket.location, Bucket.topic, Bucket.n,
                    Bucket.n_negative)
             .where(Bucket.brand_id == self.brand.id, col(Bucket.hour_at) >= self.day_start(first),
                    col(Bucket.hour_at) < min(self.day_start(last + timedelta(days=1)), now + timedelta(hours=1)))
         )  # fmt: skip
-        for hour_at, source_id, location, language, topic, n, n_negative in rows:
+        for hour_at, source_id, location, topic, n, n_negative in rows:
             at = row_of.get(self.local_day(hour_at))
             if at is None:
                 continue
-            for key in nodes(self.brand.slug, sources.get(source_id, ""), topic, location, language):
+            for key in nodes(self.brand.slug, sources.get(source_id, ""), topic, location):
                 index = place.get(key)
                 if index is not None:
                     negative[at, index] += n_negative
@@ -347,16 +347,17 @@ class BrandWatch:
         return {key: decide(panel, verdicts, index, at=at) for index, key in enumerate(counts.series) if key in wanted}
 
 
-def nodes(brand: str, source: str, topic: str, location: str, language: str) -> list[SeriesKey]:
-    """The series that a bucket counts in: the brand, its dimensions alone, and topics within sources and locations."""
+def nodes(brand: str, source: str, topic: str, location: str) -> list[SeriesKey]:
+    """The series that a bucket counts in: the brand, its dimensions alone, and topics within sources and locations.
+
+    Languages are no series of their own: most brands speak mainly one, whose series is then nearly the brand again.
+    """
     base = SeriesKey(brand, topic=topic or None)
     result = [base]
     if source:
         result.append(SeriesKey(brand, source=source, topic=topic or None))
     if location:
         result.append(SeriesKey(brand, topic=topic or None, location=location))
-    if language and not topic:
-        result.append(SeriesKey(brand, language=language))
     return result
 
 
@@ -364,12 +365,10 @@ def series_of(session: Session, brand: Brand) -> list[SeriesKey]:
     """Every series of a brand that has ever held anything, in a stable order."""
     sources = source_names(session)
     found = set()
-    for source_id, location, language, topic in session.exec(
-        select(Bucket.source_id, Bucket.location, Bucket.language, Bucket.topic)
-        .where(Bucket.brand_id == brand.id)
-        .distinct()
+    for source_id, location, topic in session.exec(
+        select(Bucket.source_id, Bucket.location, Bucket.topic).where(Bucket.brand_id == brand.id).distinct()
     ):
-        found.update(nodes(brand.slug, sources.get(source_id, ""), topic, location, language))
+        found.update(nodes(brand.slug, sources.get(source_id, ""), topic, location))
     topics = {key.topic for key in found if key.topic}
     sources_seen = {key.source for key in found if key.source}
     places = {key.location for key in found if key.location}
@@ -377,7 +376,7 @@ def series_of(session: Session, brand: Brand) -> list[SeriesKey]:
         found.update(SeriesKey(brand.slug, source=name, topic=topic) for name in sources_seen)
         found.update(SeriesKey(brand.slug, location=name, topic=topic) for name in places)
     kept = (key for key in found if key.topic != "general")
-    return sorted(kept, key=lambda key: (key.source or "", key.location or "", key.language or "", key.topic or ""))
+    return sorted(kept, key=lambda key: (key.source or "", key.location or "", key.topic or ""))
 
 
 def source_names(session: Session) -> dict[int, str]:
