@@ -63,6 +63,25 @@ def collect(context: Context, *, only: Sequence[str] | None = None) -> Tally:
     return Tally()
 
 
+def due(context: Context) -> list[str]:
+    """Names of the sources whose turn it is, the longest waiting first."""
+    with reading(context.engine) as session:
+        return [source.slug for source in _due(session, context.now, None)]
+
+
+def park(context: Context, slug: str, n_deaths: int) -> None:
+    """Rest a source with which process after process died, and tell the operator."""
+    with writing(context.engine) as session:
+        source = session.exec(select(Source).where(Source.slug == slug)).first()
+        if source is not None:
+            source.last_status, source.paused_until = "crashed", context.now + PARK[0]
+            source.last_error = f"{n_deaths} processes died while they read this source"
+            source.next_due_at = source.paused_until
+            source.fail_count += 1
+            session.add(source)
+            notices.raise_notice(session, f"source.{slug}", f"{slug}: {source.last_error}", now=context.now)
+
+
 def client_settings(context: Context) -> ClientSettings:
     """How the one client behaves, from the configuration."""
     from scrapers.http import ClientSettings

@@ -113,7 +113,7 @@ def erase_text(session: Session, mention: Mention, *, now: datetime) -> None:
 def touch(session: Session, brand_id: int, times: Iterable[datetime]) -> None:
     """Mark the hours of these times for recomputation.
 
-    On PostgreSQL a mark that is there is locked until the caller commits: whoever counts the hour meanwhile would not see
+    On PostgreSQL a mark that is there is locked until the caller commits: whoever counts the hour meanwhile cannot see
     the caller's rows, and must not take the mark away. Marks are taken in order, so that two callers never wait for
     each other.
     """
