@@ -44,7 +44,9 @@ def thread(data: dict[str, Any], base: str, url: str) -> Parsed:
     }
     stream = data["post_stream"].get("stream")
     numbers = keys(stream)
-    items, gone = posts_of(posts, known, base, first=numbers[0] if numbers else None)
+    items, gone = posts_of(
+        posts, known, base, first=numbers[0] if {key(one.get("id")) for one in posts} & set(numbers) else None
+    )
     shown = {one.external_id for one in items} | set(gone)
     link = Link.of(url)
     here = (integer(link.query.get("page")) or 1) if link else 1
@@ -74,7 +76,7 @@ def posts_of(
             continue
         place, number = key(one.get("topic_id")) or key(topic.get("id")), integer(one.get("post_number"))
         start = number == 1 or (number is None and not one.get("reply_to_post_number"))
-        root = by_number.get((key(one.get("topic_id")), 1)) or (first if first in by_number.values() else None)
+        root = by_number.get((key(one.get("topic_id")), 1)) or first
         parent = (
             by_number.get((key(one.get("topic_id")), integer(one.get("reply_to_post_number"))))
             if one.get("reply_to_post_number")
