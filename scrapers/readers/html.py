@@ -28,6 +28,7 @@ from scrapers.readers import text
 
 _META = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_.:-]{2,40})""", re.IGNORECASE)
 _XML = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([a-zA-Z0-9_.:-]{2,40})["']""", re.IGNORECASE)
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _HEADER = re.compile(r"""charset\s*=\s*["']?([a-zA-Z0-9_.:-]{2,40})""", re.IGNORECASE)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _WESTERN = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "latin1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252"}
@@ -83,7 +84,7 @@ def charset_of(body: bytes, content_type: str = "") -> str | None:
 def tree(page: Page | bytes | str) -> HtmlElement | None:
     """The page as an lxml tree."""
     source = page if isinstance(page, str) else decode(page)
-    source = re.sub(r"^\s*<\?xml[^>]*\?>", "", source.replace("\x00", ""), count=1)
+    source = _DECLARATION.sub("", text.without_marks(source), count=1)
     if not source.strip():
         return None
     parser = HTMLParser(encoding="utf-8", huge_tree=False, no_network=True)

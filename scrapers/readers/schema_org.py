@@ -1,7 +1,7 @@
 """schema.org reviews of any page: JSON-LD first, then microdata and RDFa, each review once.
 
     read(page, root=None) -> Reviews   .items, .facts (rating_value, rating_count, review_count), .marked up at all?
-    nodes(root) -> list[dict]             all JSON-LD objects of a page, for readers that want more of them
+    nodes(page) -> list[dict]             all JSON-LD objects of a page, for readers that want more of them
     review(node, page, ...) -> Item       one JSON-LD or microdata object of type Review
 
 Fields by https://schema.org/Review. Comments are read only from pages that mark up no review. Reviews marked up as
@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,7 +33,12 @@ _REVIEW = frozenset(
 )
 _COMMENT = frozenset({"Comment", "UserComments", "DiscussionForumPosting", "Answer"})
 _EDITORIAL = frozenset({"Article", "NewsArticle", "BlogPosting", "CriticReview", "ReviewNewsArticle"})
-_MARKED = re.compile(rb"schema\.org|data-vocabulary\.org|ld\+json", re.IGNORECASE)
+_MARKS = (b"schema.org", b"ld+json", b"data-vocabulary.org")
+_SCRIPT_END = re.compile(r"</script", re.IGNORECASE)
+# Attributes of microdata and RDFa. The patterns begin with plain letters: their search is fast, and pages are large.
+_REVIEW_MARK = re.compile(r"type(?:of)?\s*=\s*[\"']?[^\"'>]{0,200}?(?:Review|Recommendation|AggregateRating)")
+_COMMENT_MARK = re.compile(r"type(?:of)?\s*=\s*[\"']?[^\"'>]{0,200}?(?:Comment|DiscussionForumPosting|Answer)")
+_LANGUAGE = re.compile(r"<html\b[^>]{0,500}?\blang\s*=\s*[\"']?([A-Za-z_-]{2,15})", re.IGNORECASE)
 _ANONYMOUS = frozenset({"", "anonymous", "guest", "аноним", "гость", "user", "пользователь"})
 
 
@@ -45,21 +51,19 @@ class Reviews:
 
 def read(page: Page, root: HtmlElement | None = None) -> Reviews:
     """Everything the page marks up as a review."""
-    if not _MARKED.search(page.body):
+    if not any(one in page.body for one in _MARKS):
         return Reviews()
-    root = html.tree(page) if root is None else root
-    if root is None:
-        return Reviews()
-    documents = [_flat(one) for one in _json_ld(root)]
-    if b"itemtype" in page.body or b"itemType" in page.body:
-        documents.append(list(_microdata(root)))
-    if b"typeof" in page.body:
-        documents.append(list(_rdfa(root)))
-    known = {
-        one["@id"]: one for nodes in documents for one in nodes if isinstance(one.get("@id"), str) and len(one) > 1
-    }
-    language = html.language(root)
-    for wanted, kind in ((_REVIEW, "review"), (_COMMENT, "comment")):
+    content = html.decode(page)
+    documents = [_flat(one) for one in _json_ld(content)]
+    page_language = _LANGUAGE.search(content[:5000])
+    language = html.language_code(page_language.group(1)) if page_language else None
+    found: list[Item] = []
+    for kind, wanted, pattern in (("review", _REVIEW, _REVIEW_MARK), ("comment", _COMMENT, _COMMENT_MARK)):
+        if pattern.search(content):  # JSON-LD needs no tree, attributes do
+            root = html.tree(content) if root is None else root
+            if root is not None:
+                documents.append(list(_marked_up(root, wanted | {"AggregateRating"})))
+        known = {one["@id"]: one for nodes in documents for one in nodes if _is_defined(one)}
         groups = [
             [_item(one, page, known, kind=kind, language=language) for one in nodes if _types(one) & wanted]
             for nodes in documents
@@ -68,23 +72,32 @@ def read(page: Page, root: HtmlElement | None = None) -> Reviews:
         if found:
             break
     facts = _facts(one for nodes in documents for one in nodes)
-    return Reviews(_unique(found), facts, marked=any(documents))
+    return Reviews(_unique(found), facts, marked=True)
 
 
-def nodes(root: HtmlElement) -> list[Node]:
+def nodes(page: Page) -> list[Node]:
     """All JSON-LD objects with a type, nested ones included, in document order."""
-    return [node for document in _json_ld(root) for node in _flat(document)]
+    return [node for document in _json_ld(html.decode(page)) for node in _flat(document)]
 
 
 # --- JSON-LD ------------------------------------------------------------------------------------------------------
 
 
-def _json_ld(root: HtmlElement) -> Iterator[Any]:
-    for script in root.iter("script"):
-        if "ld+json" in (script.get("type") or "").lower():
-            value = _loads(script.text_content())
-            if value is not None:
-                yield value
+def _json_ld(content: str) -> Iterator[Any]:
+    """Values of the scripts. A script ends at the first end tag, whatever is in it: no tree is needed to find them."""
+    place = 0
+    while (place := content.find("ld+json", place)) >= 0:
+        place += 7
+        start, begin = content.rfind("<", 0, place), content.find(">", place) + 1
+        if content[start : start + 7].lower() != "<script" or not begin:
+            continue
+        if content.rfind("<!--", 0, start) > content.rfind("-->", 0, start):
+            continue  # commented out
+        end = _SCRIPT_END.search(content, begin)
+        place = end.start() if end else len(content)
+        value = _loads(content[begin:place])
+        if value is not None:
+            yield value
 
 
 def _loads(source: str) -> Any:
@@ -127,19 +140,34 @@ def _flat(document: Any) -> list[Node]:
 # --- microdata and RDFa -------------------------------------------------------------------------------------------
 
 
-def _microdata(root: HtmlElement) -> Iterator[Node]:
-    """Items with an itemtype as JSON-LD would write them (WHATWG microdata; itemref is rare and left out)."""
-    scopes = [one for one in root.iter() if isinstance(one.tag, str) and one.get("itemtype") is not None]
-    for scope in scopes:
-        if _short(scope.get("itemtype")) & (_REVIEW | _COMMENT | {"AggregateRating"}) or not scope.get("itemprop"):
-            yield _properties(scope, "itemprop", "itemtype")
+def _marked_up(root: HtmlElement, wanted: frozenset[str]) -> Iterator[Node]:
+    """Objects of the wanted types as JSON-LD would write them.
+
+    Microdata (WHATWG; itemref is rare and left out) and RDFa Lite (https://www.w3.org/TR/rdfa-lite/).
+    """
+    for types, properties in (("itemtype", "itemprop"), ("typeof", "property")):
+        for scope in root.xpath(f"//*[@{types}]"):
+            if _short(scope.get(types)) & wanted:
+                node = _properties(scope, properties, types)
+                if "itemReviewed" not in node and scope.get(properties):
+                    node["itemReviewed"] = _name_around(scope, types, properties)
+                yield node
 
 
-def _rdfa(root: HtmlElement) -> Iterator[Node]:
-    """RDFa Lite: `typeof` and `property` (https://www.w3.org/TR/rdfa-lite/)."""
-    for scope in root.iter():
-        if isinstance(scope.tag, str) and _short(scope.get("typeof")) & (_REVIEW | _COMMENT | {"AggregateRating"}):
-            yield _properties(scope, "property", "typeof")
+def _name_around(scope: HtmlElement, types: str, properties: str) -> str | None:
+    """Name of the thing in whose scope a review stands."""
+    outer = next(iter(scope.xpath(f"ancestor::*[@{types}][1]")), None)
+    if outer is None or _short(outer.get(types)) & (_REVIEW | _COMMENT):
+        return None
+    for one in outer.xpath(f".//*[@{properties}='name']"):
+        if one.xpath(f"ancestor::*[@{types}][1]")[0] is outer:
+            return _value(one)
+    return None
+
+
+def _is_defined(node: Node) -> bool:
+    """An object with an id that says more than its id."""
+    return isinstance(node.get("@id"), str) and len(node) > 1
 
 
 def _properties(scope: HtmlElement, name_of: str, type_of: str, depth: int = 0) -> Node:
@@ -181,18 +209,23 @@ def _value(one: HtmlElement) -> str:
     return text.of_element(one) or str(one.get("title") or "")
 
 
-def _short(raw: str | None) -> set[str]:
-    return {part.rstrip("/").rpartition("/")[2].rpartition(":")[2].rpartition("#")[2] for part in (raw or "").split()}
+@lru_cache(maxsize=1000)
+def _short(raw: str | None) -> frozenset[str]:
+    """Names of types without their vocabulary: "https://schema.org/Review" is Review."""
+    parts = (raw or "").split()
+    return frozenset(one.rstrip("/").rpartition("/")[2].rpartition(":")[2].rpartition("#")[2] for one in parts)
 
 
 # --- a review -----------------------------------------------------------------------------------------------------
 
 
-def _types(node: Node) -> set[str]:
+def _types(node: Node) -> frozenset[str]:
     kinds = node.get("@type")
-    return {
-        one for raw in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(raw, str) for one in _short(raw)
-    }
+    if isinstance(kinds, str):
+        return _short(kinds)
+    if isinstance(kinds, list):
+        return frozenset(one for raw in kinds if isinstance(raw, str) for one in _short(raw))
+    return frozenset()
 
 
 def review(node: Node, page: Page, *, kind: Kind = "review", language: str | None = None) -> Item | None:

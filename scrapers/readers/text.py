@@ -13,7 +13,7 @@ import re
 import unicodedata
 
 from lxml import etree
-from lxml.html import HtmlElement, HTMLParser
+from lxml.html import HtmlElement
 
 # C0 and C1 controls but tab and newline; bidi controls; zero-width space, joiner, BOM, soft hyphen; tag characters.
 # ZWJ and ZWNJ stay when single: emoji and Persian need them.
@@ -26,6 +26,7 @@ _JOINER_ALONE = re.compile("(?:(?<=\\s)|^)[\u200c\u200d]+|[\u200c\u200d]+(?=\\s|
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\n{3,}")
+_AROUND_BREAKS = re.compile(r" ?\n ?")
 
 _BLOCKS = frozenset(
     "address article aside blockquote dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "  # noqa: SIM905
@@ -43,7 +44,7 @@ def plain(value: object) -> str:
     text = value if isinstance(value, str) else str(value)
     if _is_simple(text):
         return text.strip()
-    text = _SURROGATE.sub("\ufffd", _join_surrogates(text))
+    text = _without_surrogates(text)
     text = (
         text.replace("\r\n", "\n")
         .replace("\r", "\n")
@@ -52,9 +53,12 @@ def plain(value: object) -> str:
         .replace("\x85", "\n")
     )
     text = _DROP.sub("", unicodedata.normalize("NFC", text))
-    text = _JOINER_ALONE.sub("", _JOINER_RUN.sub("\u200d", text))
-    text = "\n".join(_SPACES.sub(" ", one).strip() for one in text.split("\n"))
-    return _BREAKS.sub("\n\n", text).strip()
+    if "\u200c" in text or "\u200d" in text:
+        text = _JOINER_ALONE.sub("", _JOINER_RUN.sub("\u200d", text))
+    text = _SPACES.sub(" ", text)
+    if "\n" in text:
+        text = _BREAKS.sub("\n\n", _AROUND_BREAKS.sub("\n", text))
+    return text.strip()
 
 
 def line(value: object) -> str:
@@ -78,8 +82,8 @@ def from_html(fragment: object) -> str:
         return plain(source)
     if "<" not in source:
         return plain(html.unescape(source))
-    source = _SURROGATE.sub("\ufffd", _join_surrogates(source)).replace("\x00", "")
-    parser = HTMLParser(encoding="utf-8", huge_tree=False, no_network=True, remove_comments=True, remove_pis=True)
+    source = without_marks(_without_surrogates(source))
+    parser = etree.HTMLParser(encoding="utf-8", huge_tree=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(f"<div>{source}</div>".encode(), parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
@@ -126,7 +130,6 @@ def of_element(root: HtmlElement) -> str:
 
 def _soft(value: str, holder: etree._Element) -> str:
     """White space of the source is one space, but in <pre>."""
-    value = value.translate(_MARKS)
     if "\n" in value or "\r" in value or "\t" in value:
         if holder.tag == "pre":
             return value.replace("\n", "\x01")
@@ -134,7 +137,13 @@ def _soft(value: str, holder: etree._Element) -> str:
     return value
 
 
-_MARKS = {1: None, 2: None, 3: None}  # our own break marks cannot come from the page
+def without_marks(source: str) -> str:
+    """A page without NUL and without the marks that `of_element` uses for breaks."""
+    return source.translate(_MARKS) if _MARK.search(source) else source
+
+
+_MARK = re.compile("[\x00-\x03]")
+_MARKS = {0: None, 1: None, 2: None, 3: None}
 
 
 def _breaks(value: str) -> str:
@@ -154,8 +163,8 @@ def _is_simple(text: str) -> bool:
     return text.isascii() and text.isprintable() and "  " not in text
 
 
-def _join_surrogates(text: str) -> str:
-    """Pairs of escaped surrogates (a habit of some APIs) become the character they stand for."""
+def _without_surrogates(text: str) -> str:
+    """Pairs of escaped surrogates (a habit of some APIs) become the character they stand for, lone ones U+FFFD."""
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from html import unescape
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from lxml.html import HtmlElement
 from pydantic import Field
 
 from scrapers.base import Meta, Page, Params, Parsed, Request, Scraper, Slice, Status
@@ -51,10 +52,9 @@ class SchemaOrg(Scraper):
         return Request(cursor or params.url, headers={"accept": "text/html,application/xhtml+xml"})
 
     def parse(self, page: Page) -> Parsed:
-        root = html.tree(page)
-        found = schema_org.read(page, root)
+        found = schema_org.read(page)
         if found.items:
-            return Parsed(Status.OK, found.items, next_cursor=_next(root, page), facts=found.facts)
+            return Parsed(Status.OK, found.items, next_cursor=_next(page), facts=found.facts)
         wall = walls.recognise(page)
         if wall is not None:
             return wall
@@ -75,11 +75,18 @@ def _is_usual(url: str) -> bool:
     return "." in host or host == "localhost"
 
 
-def _next(root: HtmlElement | None, page: Page) -> str | None:
-    """The following page of the same site, where the page names it."""
-    target = html.absolute(
-        html.first(root, "//link[@rel='next']/@href") or html.first(root, "//a[@rel='next']/@href"), page.url
-    )
+_NEXT = re.compile(rb"rel\s*=\s*[\"']?next[\"'\s>]")
+_HREF = re.compile(r"""\bhref\s*=\s*["']?([^"'\s>]{1,2000})""", re.IGNORECASE)
+
+
+def _next(page: Page) -> str | None:
+    """The following page of the same site, where a <link> or <a> names it."""
+    found = _NEXT.search(page.body)
+    if found is None:
+        return None
+    start, end = page.body.rfind(b"<", 0, found.start()), page.body.find(b">", found.end() - 1)
+    link = _HREF.search(page.body[start:end][:4000].decode("utf-8", "replace"))
+    target = html.absolute(unescape(link.group(1)), page.url) if link else None
     if target is None or target == page.url or urlsplit(target).hostname != urlsplit(page.url).hostname:
         return None
     return target
