@@ -138,7 +138,7 @@ class BgNbd:
         return orders
 
 
-def bg_nbd_log_likelihood(params: Sequence[float], x: Floats, t_x: Floats, age: Floats) -> Floats:
+def bg_nbd_log_likelihood(params: Sequence[float] | Floats, x: Floats, t_x: Floats, age: Floats) -> Floats:
     """Log-likelihood of each customer under (r, alpha, a, b), in the stable form with the larger term taken out."""
     r, alpha, a, b = params
     constant = special.gammaln(r + x) - special.gammaln(r) + r * np.log(alpha)

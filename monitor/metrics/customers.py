@@ -74,7 +74,7 @@ def summarise(orders: Orders, *, now: datetime) -> Customers:
     day, amount = orders.day[seen], orders.amount[seen]
     n = len(ids)
     frequency = np.bincount(index, minlength=n).astype(float)
-    total = np.bincount(index, weights=amount, minlength=n)
+    total = np.bincount(index, weights=amount, minlength=n).astype(float)
     last, first = np.full(n, -np.inf), np.full(n, np.inf)
     np.maximum.at(last, index, day)
     np.minimum.at(first, index, day)

@@ -208,12 +208,8 @@ def difference_in_differences(
     reason: Reason = ""
     # an effect that would be claimed is asked more sharply whether it was on its way already
     claimed, carried = found.interval.clear, _trend_matters(gap, weights, change_at, found.value)
-    if (
-        (pre_trend < PRE_TREND_LEVEL
-        and (claimed or carried))
-        or (pre_trend < SHARP_PRE_TREND_LEVEL
-        and claimed
-        and carried)
+    if (pre_trend < PRE_TREND_LEVEL and (claimed or carried)) or (
+        pre_trend < SHARP_PRE_TREND_LEVEL and claimed and carried
     ):
         reason = "pre_trend"
     return _effect(treated, change_at, measure, method, found, reason, True, pre_trend, placebo_share, n_placebo)

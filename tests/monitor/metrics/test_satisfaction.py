@@ -1,0 +1,146 @@
+"""ECSI against a reference implementation of path modelling; the other indices by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.metrics.metric import BadNumbers
+from monitor.metrics.satisfaction import ECSI_PATHS, ecsi, engagement, path_model, problems_per_100, thousand_points
+
+
+def answers(n: int = 250, seed: int = 42) -> dict[str, np.ndarray]:
+    """Respondents of a satisfaction survey whose latent variables depend on each other as ECSI says; items 1..10."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(size=n)
+    expectations = 0.5 * image + rng.normal(size=n) * 0.8
+    quality = 0.6 * expectations + rng.normal(size=n) * 0.7
+    value = 0.3 * expectations + 0.5 * quality + rng.normal(size=n) * 0.7
+    satisfaction = 0.2 * image + 0.1 * expectations + 0.5 * quality + 0.2 * value + rng.normal(size=n) * 0.5
+    loyalty = 0.2 * image + 0.5 * satisfaction + rng.normal(size=n) * 0.8
+    items = {}
+    for name, latent, loads in (
+        ("image", image, (0.9, 0.7, 0.5)),
+        ("expectations", expectations, (0.8, 0.6)),
+        ("quality", quality, (0.9, 0.8, 0.7, 0.6)),
+        ("value", value, (0.8, 0.9)),
+        ("satisfaction", satisfaction, (0.9, 0.8, 0.7)),
+        ("loyalty", loyalty, (0.9, 0.5)),
+    ):
+        noise = rng.normal(size=(n, len(loads))) * 0.6
+        items[name] = np.clip(np.round(6.5 + 1.6 * (np.outer(latent, loads) + noise)), 1, 10)
+    return items
+
+
+def test_the_path_model_is_that_of_plspm() -> None:
+    """plspm (Python, the port of Sanchez's R package) on these answers, standardised: mode A, centroid scheme."""
+    model = path_model(answers(), ECSI_PATHS)
+    loadings = {
+        "image": [0.844414, 0.870692, 0.699772],
+        "expectations": [0.872893, 0.879260],
+        "quality": [0.842261, 0.831519, 0.792067, 0.772059],
+        "value": [0.911134, 0.898773],
+        "satisfaction": [0.863343, 0.858335, 0.797228],
+        "loyalty": [0.893873, 0.856223],
+    }
+    for name, wanted in loadings.items():
+        assert model.loadings[name] == pytest.approx(wanted, abs=2e-6)
+    paths = {
+        ("image", "expectations"): 0.438067,
+        ("expectations", "quality"): 0.412146,
+        ("expectations", "value"): 0.185900,
+        ("quality", "value"): 0.402391,
+        ("image", "satisfaction"): 0.188248,
+        ("expectations", "satisfaction"): 0.143636,
+        ("quality", "satisfaction"): 0.447494,
+        ("value", "satisfaction"): 0.203056,
+        ("image", "loyalty"): 0.269263,
+        ("satisfaction", "loyalty"): 0.3354,
+    }
+    assert dict(model.paths) == pytest.approx(paths, abs=2e-6)
+    assert model.r_squared["loyalty"] == pytest.approx(0.260148, abs=2e-6)
+
+
+def test_indices_lie_between_their_items_and_have_intervals() -> None:
+    items = answers()
+    found = ecsi(items, rng=np.random.default_rng(0), n_bootstrap=80)
+    assert set(found) == set(ECSI_PATHS)
+    for name, metric in found.items():
+        means = 100 * (items[name].mean(axis=0) - 1) / 9
+        assert metric.value is not None
+        assert metric.interval is not None
+        assert means.min() <= metric.value <= means.max()
+        assert metric.interval.low < metric.value < metric.interval.high
+        assert (metric.n, metric.note) == (250, "")
+
+
+def test_ends_of_the_scale() -> None:
+    """Everybody near ten is near a hundred, everybody near one near zero."""
+    rng = np.random.default_rng(1)
+    lift = {name: np.clip(block + 4, 1, 10) - (rng.random(block.shape) < 0.05) for name, block in answers().items()}
+    top = ecsi(lift, rng=rng, n_bootstrap=20)
+    assert all((metric.value or 0) > 80 for metric in top.values())
+    assert all((metric.high or 101) <= 100 for metric in top.values())
+
+
+def test_equal_weights_are_said_aloud() -> None:
+    items = answers()
+    items["value"] = np.column_stack([items["value"], np.full(250, 7.0)])  # an item everybody answers alike
+    metric = ecsi(items, rng=np.random.default_rng(0), n_bootstrap=20)["satisfaction"]
+    assert "equal weights" in metric.method
+    assert "answers alike" in metric.note
+    assert metric.value == pytest.approx(100 * (items["satisfaction"].mean() - 1) / 9)
+
+
+def test_gaps_are_left_out_and_few_answers_show_nothing() -> None:
+    items = answers()
+    items["image"][:200, 1] = np.nan
+    assert ecsi(items, rng=np.random.default_rng(0), n_bootstrap=20)["image"].n == 50
+    items["image"][:230, 1] = np.nan
+    assert ecsi(items, rng=np.random.default_rng(0), n_bootstrap=20)["image"].value is None
+
+
+def test_the_order_of_respondents_does_not_matter() -> None:
+    items = answers()
+    turned = {name: block[::-1] for name, block in items.items()}
+    a, b = path_model(items, ECSI_PATHS), path_model(turned, ECSI_PATHS)
+    assert dict(a.paths) == pytest.approx(dict(b.paths), abs=1e-6)
+
+
+def test_wrong_questionnaires_are_named() -> None:
+    items = answers()
+    with pytest.raises(BadNumbers, match="'loyalty'"):
+        path_model({name: block for name, block in items.items() if name != "loyalty"}, ECSI_PATHS)
+    items["image"][0, 0] = 11
+    with pytest.raises(BadNumbers, match="between 1 and 10"):
+        ecsi(items, rng=np.random.default_rng(0))
+    with pytest.raises(BadNumbers, match="joined to no other"):
+        path_model({"a": answers()["image"]}, {"a": ()})
+
+
+def test_thousand_points_by_hand() -> None:
+    """Factors of mean 8 and 6 with weights 3 to 1: 100 (0.75 * 8 + 0.25 * 6) = 750."""
+    factors = {"service": [7, 8, 9] * 12, "price": [5, 6, 7] * 12}
+    metric = thousand_points(factors, {"service": 3, "price": 1})
+    assert metric.value == pytest.approx(750)
+    assert metric.interval is not None
+    assert 700 < metric.interval.low < 750 < metric.interval.high < 800
+    assert thousand_points({"service": [7, 8]}, {"service": 1}).value is None
+    with pytest.raises(BadNumbers):
+        thousand_points(factors, {"service": 1})
+
+
+def test_problems_per_100_by_hand() -> None:
+    assert problems_per_100([0, 1, 0, 3] * 10).value == pytest.approx(100)
+    with pytest.raises(BadNumbers):
+        problems_per_100([-1])
+
+
+def test_engagement_groups_cover_everybody() -> None:
+    rows = [[5, 5, 5]] * 10 + [[4, 3, 4]] * 20 + [[1, 2, 2]] * 10
+    found = engagement(rows)
+    assert [found[name].value for name in ("fully_engaged", "indifferent", "actively_disengaged")] == [0.25, 0.5, 0.25]
+    assert "not published" in found["indifferent"].method
+    with pytest.raises(BadNumbers, match="respondent 2"):
+        engagement([[5], [9]])
+    assert engagement([])["indifferent"].value is None
