@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
 from monitor.pipeline.context import Context
 from monitor.web import health, problem
-from monitor.web.api import router as api_router
+from monitor.web.api import ROUTERS as API_ROUTERS
 from monitor.web.memo import Memo
-from monitor.web.pages import (
-    entrance,
-    incidents,
-    mentions,
-    operations,
-    overview,
-    people,
-    quality,
-    reports,
-    topics,
-)
+from monitor.web.pages import ROUTERS as PAGE_ROUTERS
 from monitor.web.security import SecurityHeaders, Throttle
 
+API = "/api/v1"
+ROUTERS: tuple[tuple[str, APIRouter], ...] = (
+    ("", health.router),
+    *((API, router) for router in API_ROUTERS),
+    *(("", router) for router in PAGE_ROUTERS),
+)
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
     "Everything the dashboard shows. Authenticate with an API token (`Authorization: Bearer mon_...`, made on the page "
@@ -37,16 +33,14 @@ def create_app(context: Context) -> FastAPI:
     """The ASGI application over one context. The store must be up to date."""
     app = FastAPI(
         title="Feedback monitor", version=__version__, description=_ABOUT,
-        docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
+        docs_url=None, redoc_url=None, openapi_url=f"{API}/openapi.json",
     )  # fmt: skip
     app.state.context = context
     app.state.memo = Memo()
     app.state.throttle = Throttle()
     problem.install(app)
-    app.include_router(health.router)
-    app.include_router(api_router, prefix="/api/v1")
-    for module in (entrance, overview, mentions, incidents, topics, quality, operations, reports, people):
-        app.include_router(module.router)
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(SecurityHeaders)
     return app

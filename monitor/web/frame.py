@@ -46,9 +46,14 @@ class Choices:
     languages: Sequence[str]
 
 
-def frame(request: Request, rows: Session, visitor: Visitor) -> Frame:
-    """Raises BadRequest and NotFound for an address that makes no sense."""
+def frame(request: Request, rows: Session, visitor: Visitor, *, brand_slug: str = "") -> Frame:
+    """The frame of the address, or of the brand that the page is about.
+
+    Raises BadRequest and NotFound for an address that makes no sense.
+    """
     wanted = filters.parse(request.query_params)
+    if brand_slug:
+        wanted = wanted.with_brand(brand_slug)
     brand = filters.find_brand(rows, wanted)
     brands = rows.exec(
         select(Brand).where(col(Brand.active).is_(True)).order_by(col(Brand.is_competitor), col(Brand.name))

@@ -35,9 +35,12 @@ def problem(status: int, detail: str, **more: Any) -> JSONResponse:
     )
 
 
+def _for_machines(request: Request) -> bool:
+    return request.url.path.startswith(("/api/", "/metrics", "/readyz", "/healthz"))
+
+
 def _answer(request: Request, status: int, detail: str, *, headers: dict[str, str] | None = None) -> Response:
-    path = request.url.path
-    if path.startswith(("/api/", "/metrics", "/readyz", "/healthz")):
+    if _for_machines(request):
         response: Response = problem(status, detail)
     else:
         try:
@@ -53,7 +56,7 @@ def _answer(request: Request, status: int, detail: str, *, headers: dict[str, st
 
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, WebError)
-    if isinstance(error, LoginNeeded) and not request.url.path.startswith("/api/"):
+    if isinstance(error, LoginNeeded) and not _for_machines(request):
         target = "/login"
         if request.method == "GET" and request.url.path != "/":
             wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -6,6 +6,4 @@ from fastapi import APIRouter
 
 from monitor.web.api import house, incidents, mentions, numbers
 
-router = APIRouter()
-for module in (numbers, mentions, incidents, house):
-    router.include_router(module.router)
+ROUTERS: tuple[APIRouter, ...] = (numbers.router, mentions.router, incidents.router, house.router)

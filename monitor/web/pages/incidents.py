@@ -46,9 +46,9 @@ def one(request: Request, visitor: Viewer, rows: Rows, uid: str) -> Response:
     row = incidents.by_uid(rows, uid)
     if row is None:
         raise NotFound(f"there is no incident {uid!r}")
-    framed = frame(request, rows, visitor)
     brand = rows.get(Brand, row.brand_id)
     assert brand is not None
+    framed = frame(request, rows, visitor, brand_slug=brand.slug)
     context = context_of(request)
     shown = memo_of(request).get(
         ("band", uid, row.last_seen_at, row.state),

@@ -17,7 +17,7 @@ from monitor.pipeline import exporting
 from monitor.pipeline.related import words as words_of
 from monitor.store.engine import reading, writing
 from monitor.store.queries import mentions
-from monitor.store.tables import Mention, SavedView, User
+from monitor.store.tables import Brand, Mention, SavedView, User
 from monitor.web import actions
 from monitor.web.accounts import audit
 from monitor.web.errors import BadRequest, NotFound
@@ -97,7 +97,12 @@ def one(request: Request, visitor: Viewer, rows: Rows, mention_id: int) -> Respo
     found = mentions.whole(rows, mention_id)
     if found is None:
         raise NotFound(f"there is no mention {mention_id}")
-    return page(request, rows, visitor, "mention.html", whole=found, entry=found.entry, sources=sources_by_id(rows))
+    brand = rows.get(Brand, found.entry.mention.brand_id)
+    framed = frame(request, rows, visitor, brand_slug=brand.slug if brand else "")
+    return page(
+        request, rows, visitor, "mention.html", framed=framed, whole=found, entry=found.entry,
+        sources=sources_by_id(rows),
+    )  # fmt: skip
 
 
 @router.get("/mentions/{mention_id}/why")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from monitor.web import figures
 from monitor.web.frame import choices, frame, memo_of, page
@@ -38,9 +38,3 @@ def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
         ),
         incidents=figures.alive(rows, asked),
     )  # fmt: skip
-
-
-@router.get("/overview")
-def moved(request: Request) -> Response:
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse("/" + query, status_code=307)

@@ -137,7 +137,7 @@
         axisLabel: { ...option.yAxis.axisLabel, formatter: (value) => number(value * 100) + " %" } });
       option.xAxis = axis(words.sure);
       option.yAxis = { ...axis(words.right), nameGap: 42 };
-      option.grid = { left: 30, right: 16, top: 14, bottom: 26, containLabel: true };
+      option.grid = { left: 30, right: 16, top: 14, bottom: 40, containLabel: true };
       option.series = [
         { type: "scatter", data: data.map((bin) => [bin.p, bin.right]), symbolSize: (value, at) => 7 + Math.min(18, Math.sqrt(data[at.dataIndex].n)),
           itemStyle: { color: css("--accent") } },

@@ -1,0 +1,95 @@
+"""Incidents: decisions of people, silences, the chart."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from monitor.store.engine import reading
+from monitor.store.incidents import value_of
+from monitor.store.tables import Incident, IncidentEvent, Silence
+from tests.monitor import support
+from tests.monitor.web.conftest import UID, House
+
+
+def row(house: House) -> Incident:
+    with reading(house.context.engine) as session:
+        return session.exec(select(Incident)).one()
+
+
+def log(house: House) -> list[tuple[str, str, str]]:
+    with reading(house.context.engine) as session:
+        events = session.exec(select(IncidentEvent).order_by(IncidentEvent.number)).all()
+        return [(event.kind, event.actor, event.note) for event in events]
+
+
+def test_a_life_by_hand(house: House) -> None:
+    analyst = house.as_("analyst")
+    assert analyst.post(f"/incidents/{UID}/acknowledge", data={"note": "on it"}).status_code == 303
+    assert (row(house).state, value_of(row(house)).by) == ("acknowledged", "boris")
+    analyst.post(f"/incidents/{UID}/acknowledge")  # twice changes nothing
+    analyst.post(f"/incidents/{UID}/comment", data={"note": "a supplier failed"})
+    analyst.post(f"/incidents/{UID}/confirm")
+    analyst.post(f"/incidents/{UID}/resolve")
+    assert (row(house).state, row(house).verdict) == ("resolved", "confirmed")
+    assert log(house) == [
+        ("opened", "", ""), ("acknowledged", "boris", "on it"), ("comment", "boris", "a supplier failed"),
+        ("confirmed", "boris", ""), ("resolved_by_hand", "boris", ""),
+    ]  # fmt: skip
+    page = analyst.get(f"/incidents/{UID}").text
+    assert "a supplier failed" in page
+    assert "Resolved by hand" in page
+
+
+def test_not_an_incident_ends_it(house: House) -> None:
+    answer = house.as_("analyst").post(f"/api/v1/incidents/{UID}/reject", json={"note": "a joke went round"})
+    assert answer.json()["state"] == "resolved"
+    assert row(house).verdict == "rejected"
+    assert house.as_("viewer").get("/api/v1/timeline").json()["incidents"] == []
+
+
+@pytest.mark.parametrize(("path", "status"), [(f"/incidents/{UID}/comment", 422), ("/incidents/none/confirm", 404),
+                                              (f"/incidents/{UID}/explode", 422)])  # fmt: skip
+def test_decisions_that_make_no_sense(house: House, path: str, status: int) -> None:
+    assert house.as_("analyst").post(path).status_code == status
+    assert log(house) == [("opened", "", "")]
+
+
+def test_a_silence_always_has_an_end(house: House) -> None:
+    analyst = house.as_("analyst")
+    for hours in ("0", "-1", "99999", "nan", "x", "inf"):
+        assert analyst.post("/silences", data={"brand": "cafe", "hours": hours}).status_code == 422, hours
+    assert analyst.post("/silences", data={"hours": "4"}).status_code == 422  # would mute everything
+    analyst.post("/silences", data={"brand": "cafe", "topic": "price", "hours": "4", "note": "sale"})
+    (made,) = analyst.get("/api/v1/silences").json()
+    assert made["matchers"] == {"brand": "cafe", "topic": "price"}
+    analyst.post(f"/silences/{made['id']}/end")
+    assert analyst.get("/api/v1/silences").json() == []
+    with reading(house.context.engine) as session:
+        silence = session.exec(select(Silence)).one()
+        assert silence.ends_at == support.NOW
+
+
+def test_the_chart_shows_what_came_and_what_was_usual(house: House) -> None:
+    house.add(*(support.item(f"b{n}", "bad", at=support.NOW - timedelta(days=n, hours=1)) for n in range(2, 40)))
+    found = house.as_("viewer").get(f"/api/v1/incidents/{UID}/series").json()
+    assert found["points"][-1]["day"] == "2026-11-20"
+    assert len(found["points"]) == 41  # from the first mention on
+    assert [point["negative"] for point in found["points"]][-8:-2] == [1, 2, 1, 1, 2, 1]
+    assert all(point["low"] <= point["high"] for point in found["points"])
+    assert found["points"][-5]["expected"] == pytest.approx(1.0, abs=0.6)
+    page = house.as_("viewer").get(f"/incidents/{UID}").text
+    assert f'data-url="/api/v1/incidents/{UID}/series"' in page
+
+
+def test_lists_are_paged_and_filtered(house: House) -> None:
+    client = house.as_("viewer")
+    assert [item["uid"] for item in client.get("/api/v1/incidents?state=open&brand=cafe").json()["items"]] == [UID]
+    assert client.get("/api/v1/incidents?state=resolved").json()["items"] == []
+    assert client.get("/api/v1/incidents?cursor=1").json()["items"] == []
+    assert client.get("/api/v1/incidents?cursor=x").status_code == 422
+    assert client.get("/api/v1/incidents?brand=none").status_code == 404
+    assert UID in client.get("/incidents").text
+    assert UID not in client.get("/incidents?state=resolved").text

@@ -1,0 +1,101 @@
+"""Every route x every role: who gets in, who is sent to the login, who is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.web.app import ROUTERS
+from tests.monitor.web.conftest import UID, House
+
+OPEN = {
+    ("GET", "/healthz"), ("GET", "/version"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"),
+    ("GET", "/setup"), ("POST", "/setup"), ("POST", "/preferences"),
+}  # fmt: skip
+NEEDS = {
+    "viewer": {
+        "GET": [
+            "/metrics", "/", "/me", "/mentions", "/mentions/export.{suffix}", "/mentions/{mention_id}",
+            "/mentions/{mention_id}/why", "/incidents", "/incidents/{uid}", "/topics", "/topics/{key}", "/quality",
+            "/sources", "/reports", "/reports/{report_id}", "/reports/{report_id}/page",
+            "/reports/{report_id}/markdown", "/tokens",
+            *(f"/api/v1/{name}" for name in (
+                "brands", "overview", "timeline", "breakdown/{dimension}", "places", "voice", "journey", "mentions",
+                "mentions/{mention_id}", "mentions/{mention_id}/highlight", "views", "incidents", "incidents/{uid}",
+                "incidents/{uid}/series", "silences", "topics", "quality", "sources", "queues", "messages", "notices",
+                "reports", "reports/{report_id}", "tokens",
+            )),
+        ],
+        "POST": ["/logout", "/me/password", "/tokens", "/tokens/{token_id}/revoke"],
+    },
+    "analyst": {
+        "GET": ["/sources/{slug}/sample"],
+        "POST": [
+            "/mentions/{mention_id}/correct", "/mentions/correct", "/views", "/views/{view_id}/delete",
+            "/incidents/{uid}/{action}", "/silences", "/silences/{silence_id}/end", "/topics/{key}",
+            "/topics/{key}/reset", "/sources/{slug}/{action}", "/deliveries/{outbox_id}/retry",
+            "/notices/{notice_id}/close",
+            "/api/v1/mentions/{mention_id}/correction", "/api/v1/corrections", "/api/v1/views",
+            "/api/v1/incidents/{uid}/{action}", "/api/v1/silences", "/api/v1/sources/{slug}/{action}",
+            "/api/v1/messages/{message_id}/retry", "/api/v1/notices/{notice_id}/close",
+        ],
+        "PUT": ["/api/v1/topics/{key}"],
+        "DELETE": ["/api/v1/views/{view_id}", "/api/v1/silences/{silence_id}", "/api/v1/topics/{key}"],
+    },
+    "admin": {
+        "GET": ["/accounts", "/audit", "/settings", "/api/v1/users", "/api/v1/audit", "/api/v1/settings"],
+        "POST": ["/accounts", "/accounts/{user_id}"],
+    },
+}  # fmt: skip
+WANTED = {
+    (method, path): role for role, methods in NEEDS.items() for method, paths in methods.items() for path in paths
+}
+ROUTES = sorted(
+    (method, prefix + route.path)
+    for prefix, router in ROUTERS
+    for route in router.routes
+    for method in route.methods - {"HEAD"}
+)
+RANKS = ["viewer", "analyst", "admin"]
+VALUES = {
+    "mention_id": "1", "uid": UID, "dimension": "topic", "suffix": "csv", "key": "price", "report_id": "1",
+    "slug": "none",    "action": "pause", "token_id": "999", "view_id": "999", "silence_id": "999", "outbox_id": "999",
+    "message_id": "999", "notice_id": "999", "user_id": "999",
+}  # fmt: skip
+
+
+def test_the_matrix_names_every_route_and_no_other() -> None:
+    assert set(ROUTES) == OPEN | set(WANTED)
+
+
+def _call(client, method: str, path: str):
+    address = path.format(**VALUES)
+    if "/incidents/" in path and method == "POST":
+        address = address.replace("/pause", "/confirm")
+    body = {} if path.startswith("/api/") and method in {"POST", "PUT"} else None
+    return client.request(method, address, json=body)
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(WANTED), ids=lambda value: str(value))
+def test_a_route_lets_in_who_may(house: House, method: str, path: str) -> None:
+    needed = WANTED[method, path]
+    stranger = _call(house.nobody(), method, path)
+    if path.startswith("/api/") or path == "/metrics":
+        assert stranger.status_code == 401
+        assert stranger.headers["content-type"] == "application/problem+json"
+    else:
+        assert stranger.status_code == 303
+        assert stranger.headers["location"].startswith("/login")
+    for role in RANKS:
+        status = _call(house.as_(role), method, path).status_code
+        if RANKS.index(role) >= RANKS.index(needed):
+            assert status not in (401, 403), f"{role} was refused"
+            assert status < 500
+        else:
+            assert status == 403, f"{role} was let in"
+        if path == "/logout":
+            break  # the browser is logged out now
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(OPEN))
+def test_what_is_open_needs_no_login(house: House, method: str, path: str) -> None:
+    assert house.nobody().request(method, path).status_code not in (303, 500) or path == "/preferences"

@@ -1,0 +1,88 @@
+"""Serving: a real server on a real port that ends by the event, and says when it cannot have the port."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+
+from monitor.errors import MonitorError
+from monitor.web.memo import Memo
+from monitor.web.server import serve
+from tests.monitor import support
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def test_it_serves_until_the_event_is_set(tmp_path) -> None:
+    port = free_port()
+    context = support.context(tmp_path, web={"port": port})
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(context, stop))
+    thread.start()
+    try:
+        for _ in range(200):
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+                break
+            except httpx.ConnectError:
+                time.sleep(0.05)
+        assert answer.text == "ok\n"
+        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).headers["location"] == "/login"
+        assert "server" not in answer.headers
+        numbers = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+        assert numbers.status_code == 200  # from this machine
+        forwarded = {"x-forwarded-for": "203.0.113.9"}
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics", headers=forwarded, trust_env=False).status_code == 401
+    finally:
+        stop.set()
+        thread.join(timeout=20)
+    assert not thread.is_alive()
+    context.engine.dispose()
+
+
+def test_a_taken_port_is_said(tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = int(sock.getsockname()[1])
+        context = support.context(tmp_path, web={"port": port})
+        with pytest.raises(MonitorError, match=f"web.port {port}"):
+            serve(context, threading.Event())
+    context.engine.dispose()
+
+
+def test_the_memo_keeps_for_a_while_and_forgets_what_was_computed_before_a_change() -> None:
+    clock = [0.0]
+    memo = Memo(seconds=10, size=2, clock=lambda: clock[0])
+    made = iter(range(100))
+    assert [memo.get("a", lambda: next(made)) for _ in range(3)] == [0, 0, 0]
+    clock[0] = 11
+    assert memo.get("a", lambda: next(made)) == 1
+    memo.clear()
+    assert memo.get("a", lambda: next(made)) == 2
+
+    def while_something_changes() -> int:
+        memo.clear()
+        return next(made)
+
+    assert memo.get("b", while_something_changes) == 3
+    assert memo.get("b", lambda: next(made)) == 4  # not kept
+    memo.get("c", lambda: next(made))
+    memo.get("d", lambda: next(made))
+    assert memo.get("b", lambda: 99) == 99  # the oldest went
+
+
+def test_an_answer_that_fails_is_not_kept() -> None:
+    memo = Memo()
+
+    def fail() -> int:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        memo.get("a", fail)
+    assert memo.get("a", lambda: 1) == 1
