@@ -31,7 +31,7 @@ SHINGLE_LETTERS = 5  # for scripts without spaces
 SHORTEST = 60  # characters of normalised text
 THRESHOLD = 0.8
 _SEED = 1
-_NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\b\S+@\S+\.\w+\b")
+_NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{2,64}")
 _WORDS = re.compile(r"[^\W_]+")
 
 Signature = np.ndarray[Any, np.dtype[np.uint64]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -24,6 +25,24 @@ class _Entry:
     rules: Protego | None  # None: no rules, everything is allowed
     read_at: float
     check_at: float
+
+
+def _tamed(rules: str) -> str:
+    """Patterns become regular expressions, and one with dozens of stars would never end: it is cut at its tenth star.
+
+    A pattern that is cut forbids more (`Disallow`) or is left out (`Allow`).
+    """
+    if "*" not in rules:
+        return rules
+    lines = []
+    for line in rules.splitlines():
+        line = re.sub(r"\*+", "*", line)
+        if line.count("*") > 10:
+            if line.lstrip().lower().startswith("allow"):
+                continue
+            line = "*".join(line.split("*")[:10]) + "*"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 class Robots:
@@ -61,7 +80,7 @@ class Robots:
         except FetchError as failure:
             code, body, problem = 0, b"", f"cannot be read ({failure})"
         if problem is None:
-            rules = Protego.parse(body[:MAX_BYTES].decode("utf-8", "replace")) if 200 <= code < 300 else None
+            rules = Protego.parse(_tamed(body[:MAX_BYTES].decode("utf-8", "replace"))) if 200 <= code < 300 else None
             entry = _Entry(rules, now, now + KEEP_SECONDS)
             self._entries[origin] = entry
             return entry

@@ -141,7 +141,7 @@ def _without_quoted_html(source: str) -> str:
     """HTML clients mark the quoted part by an element."""
     return (
         re.split(
-            r"<(?:blockquote|div[^>]+(?:gmail_quote|moz-cite-prefix|yahoo_quoted))\b",
+            r"<(?:blockquote|div[^<>]{1,300}(?:gmail_quote|moz-cite-prefix|yahoo_quoted))\b",
             source,
             maxsplit=1,
             flags=re.IGNORECASE,

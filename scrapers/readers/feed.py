@@ -278,7 +278,7 @@ def _markup(node: etree._Element | None, *, escaped: bool = False) -> str:
 
 def _looks_marked(value: str) -> bool:
     """Feeds that call HTML "text" are common."""
-    return bool(re.search(r"<(?:p|br|a|div|b|i|em|strong|img)\b[^>]*>|&(?:#\d+|amp|quot|nbsp|lt|gt);", value))
+    return bool(re.search(r"<(?:p|br|a|div|b|i|em|strong|img)\b[^<>]*>|&(?:#\d+|amp|quot|nbsp|lt|gt);", value))
 
 
 def _atom_link(node: etree._Element, space: str, base: str, rel: str) -> str | None:

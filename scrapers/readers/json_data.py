@@ -63,7 +63,8 @@ def salvage(source: Page | bytes | str) -> Any:
     content = content[:-1] if escaped else content
     content = re.sub(r"\\u[0-9a-fA-F]{0,3}$", "", content) + ('"' if in_string else "")
     tail = "".join(reversed(closers))
-    for end in (content, re.sub(r',?\s*(?:"[^"]*"\s*:?\s*)?$', "", content), content + ": null"):
+    head, last = content[:-2000], content[-2000:]
+    for end in (content, head + re.sub(r',?\s*(?:"[^"]*"\s*:?\s*)?$', "", last), content + ": null"):
         value = loads(end + tail)
         if value is not None:
             return value

@@ -34,6 +34,7 @@ _REVIEW = frozenset(
 _COMMENT = frozenset({"Comment", "UserComments", "DiscussionForumPosting", "Answer"})
 _EDITORIAL = frozenset({"Article", "NewsArticle", "BlogPosting", "CriticReview", "ReviewNewsArticle"})
 _MARKS = (b"schema.org", b"ld+json", b"data-vocabulary.org")
+_MOST_SCRIPTS = 300
 _SCRIPT_END = re.compile(r"</script", re.IGNORECASE)
 # Attributes of microdata and RDFa. The patterns begin with plain letters: their search is fast, and pages are large.
 _REVIEW_MARK = re.compile(r"type(?:of)?\s*=\s*[\"']?[^\"'>]{0,200}?(?:Review|Recommendation|AggregateRating)")
@@ -86,8 +87,10 @@ def nodes(page: Page) -> list[Node]:
 def _json_ld(content: str) -> Iterator[Any]:
     """Values of the scripts. A script ends at the first end tag, whatever is in it: no tree is needed to find them."""
     place = 0
-    while (place := content.find("ld+json", place)) >= 0:
-        place += 7
+    for _ in range(_MOST_SCRIPTS):
+        place = content.find("ld+json", place) + 7
+        if place < 7:
+            return
         start, begin = content.rfind("<", 0, place), content.find(">", place) + 1
         if content[start : start + 7].lower() != "<script" or not begin:
             continue
@@ -102,9 +105,12 @@ def _json_ld(content: str) -> Iterator[Any]:
 
 def _loads(source: str) -> Any:
     """JSON-LD as it is found: in comments or CDATA, with semicolons, spare commas, HTML entities inside."""
-    source = (
-        re.sub(r"^\s*(?://)?\s*<!(?:--|\[CDATA\[)|(?://)?\s*(?:-->|\]\]>)\s*$", "", source).strip().rstrip(";").strip()
-    )
+    source = source.strip()
+    for mark in ("//", "<![CDATA[", "<!--", "//"):
+        source = source.removeprefix(mark).lstrip()
+    for mark in ("-->", "]]>", "//"):
+        source = source.removesuffix(mark).rstrip()
+    source = source.rstrip("; \n\r\t")
     if not source:
         return None
     value = json_data.loads(source)

@@ -90,7 +90,29 @@ def from_html(fragment: object) -> str:
         root = None
     found = of_element(root) if root is not None else ""
     # libxml2 gives up on very deep nesting; the words are still there.
-    return found or plain(html.unescape(re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<[^<>]*>", " ", source)))
+    return found or plain(html.unescape(without_markup(source)))
+
+
+def without_markup(source: str) -> str:
+    """What a page shows, roughly and in one pass: no tags, scripts, styles. For looking at pages, not for storing."""
+    out: list[str] = []
+    place, lower = 0, source.lower()
+    while (start := source.find("<", place)) >= 0:
+        out.append(source[place:start])
+        found = _UNSEEN.match(lower, start + 1)
+        if found:
+            end = lower.find(f"</{found.group()}", start)
+            start = end if end >= 0 else len(source)
+        end = source.find(">", start)
+        if end < 0:
+            break
+        place = end + 1
+    else:
+        out.append(source[place:])
+    return " ".join(out)
+
+
+_UNSEEN = re.compile(r"(?:script|style|noscript|svg)\b")
 
 
 def of_element(root: HtmlElement) -> str:
@@ -156,7 +178,7 @@ def _breaks(value: str) -> str:
             return "\n" if lines <= 1 else "\n" * lines
         return "\n" * lines
 
-    return re.sub(r" *[\x01\x02\x03][\x01\x02\x03 ]*", one, value)
+    return re.sub(r"[\x01\x02\x03][\x01\x02\x03 ]*", one, value)
 
 
 def _is_simple(text: str) -> bool:

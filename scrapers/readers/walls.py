@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from scrapers.base import Page, Parsed, Status
 from scrapers.readers.html import decode, looks_like_html
+from scrapers.readers.text import without_markup
 
 # Marks that only a wall carries, whatever the size of the page.
 _STRONG: tuple[tuple[Status, re.Pattern[str], str], ...] = tuple(
@@ -64,7 +65,7 @@ def recognise(page: Page) -> Parsed | None:
     if code in (403, 429, 451):
         return _wall(page, Status.BLOCKED, f"the site refuses to answer (HTTP {code})")
     if content is not None:
-        visible = re.sub(r"(?is)<(script|style|noscript|svg)\b.*?</\1\s*>|<[^>]*>", " ", content)
+        visible = without_markup(content)
         if len(visible.split()) < 220 and sum(one.isalpha() for one in visible) < _SMALL_TEXT:
             for status, pattern, note in _WEAK:
                 if pattern.search(content):

@@ -117,7 +117,8 @@ class Mastodon(Scraper):
 def _statuses(data: Any) -> tuple[list[dict[str, Any]], bool]:
     """Posts of a timeline, a search, a thread or a single post; and whether the shape is known."""
     if isinstance(data, list):
-        return json_data.dicts(data), all(isinstance(one, dict) for one in data)
+        found = [_inner(one) for one in json_data.dicts(data)]
+        return found, all(isinstance(one, dict) for one in data)
     if isinstance(data, dict):
         if "statuses" in data:
             return json_data.dicts(data["statuses"]), isinstance(data["statuses"], list)
@@ -126,6 +127,14 @@ def _statuses(data: Any) -> tuple[list[dict[str, Any]], bool]:
         if "content" in data and "created_at" in data:
             return [data], True
     return [], False
+
+
+def _inner(entry: dict[str, Any]) -> dict[str, Any]:
+    """Notifications and conversations carry their post inside."""
+    for name in ("status", "last_status"):
+        if "content" not in entry and isinstance(entry.get(name), dict):
+            return dict(entry[name])
+    return entry
 
 
 def _item(status: dict[str, Any], uris: Mapping[str, str]) -> Item | None:

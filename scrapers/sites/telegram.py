@@ -105,11 +105,8 @@ def _post(one: Any) -> Item | None:
     key = text.line(one.get("data-post"))
     if not _POST.match(key):
         return None
-    parts = [
-        part
-        for part in html.by_class(one, "js-message_text")
-        if not part.xpath("ancestor::*[contains(@class, 'message_reply')]")
-    ]
+    nested = "ancestor::*[contains(@class, 'message_reply') or contains(@class, 'js-message_text')]"
+    parts = [part for part in html.by_class(one, "js-message_text") if not part.xpath(nested)]
     parts += html.by_class(one, "tgme_widget_message_poll_question")
     body = "\n".join(found for part in parts if (found := html.text_of(part)))
     date = next(iter(html.by_class(one, "tgme_widget_message_date", "a")), None)

@@ -620,3 +620,20 @@ class TestNobodyThere:
 
     def test_a_page_keeps_what_came(self) -> None:
         assert Page(b"x").status_code == 200
+
+
+class TestRobotsOfStrangers:
+    @test
+    async def test_a_pattern_with_dozens_of_stars_ends(self) -> None:
+        async with serving() as server, client() as one:
+            stars = "/" + "*a" * 60 + "*b$"
+            server.routes["/robots.txt"] = answer(
+                body=f"User-agent: *\nDisallow: {stars}\nAllow: {stars}\nDisallow: /z***/y\n".encode()
+            )
+            server.routes["/" + "a" * 200] = answer()
+            with pytest.raises(Refused):
+                await one.fetch(Request(f"{server.base}/{'a' * 200}"))
+            with pytest.raises(Refused):
+                await one.fetch(Request(f"{server.base}/zxx/y"))
+            server.routes["/ok"] = answer()
+            assert (await one.fetch(Request(f"{server.base}/ok"))).status_code == 200

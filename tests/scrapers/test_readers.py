@@ -392,3 +392,42 @@ class TestWalls:
         assert walls.retry_after("soon") is None and walls.retry_after(None) is None
         found = walls.recognise(Page(b"", status_code=429, headers={"retry-after": "60"}))
         assert found is not None and found.retry_after == 60
+
+
+HOSTILE = {
+    "open tags": "<p " * 50_000,
+    "open scripts": "<script>" * 20_000,
+    "open comments": "<!--" * 40_000,
+    "opening marks": "<" * 200_000,
+    "spaces": "a" + " " * 200_000 + "b",
+    "spaces between tags": "<p>a" + " " * 100_000 + "</p>",
+    "line breaks": "<br>" * 30_000 + "x",
+    "ampersands": "&" * 200_000 + "<b>",
+    "ld+json": "<html>schema.org" + "ld+json" * 20_000,
+    "ld+json scripts": '<script type="application/ld+json">{' * 5_000,
+    "itemtypes": "schema.org<div itemtype=" * 7_000,
+    "quotes": '{"items": [' + '"' * 100_000,
+    "brackets": '{"feed_url": "x", "items": [' + "[{" * 100 + " " * 100_000,
+    "commas": "1,2." * 100_000,
+    "words": "a-" * 200_000 + "@",
+    "joiners": "\u200d" * 100_000 + "a",
+    "entities": "&lt;" * 40_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_grows_with_the_length_of_hostile_text_and_not_with_its_square(name: str) -> None:
+    """A fifth of a megabyte each: whatever is quadratic would not end within the patience of anybody."""
+    from scrapers import duplicates, registry
+    from scrapers.imports import mail
+
+    source = HOSTILE[name]
+    text.from_html(source)
+    text.plain(source)
+    numbers.number(source)
+    duplicates.normalised_hash(source)
+    json_data.salvage(source)
+    mail.without_quotes(source)
+    for one in ("schema_org", "rss", "telegram", "mastodon", "app_store"):
+        for start in ("", "<html><body>", "<?xml version='1.0'?><rss><channel><item><description>"):
+            registry.get(one).parse(Page((start + source).encode(), url="https://example.org/", fetched_at=NOW))
