@@ -5,6 +5,7 @@ The schedule holds no jobs: every step asks the store what is not done yet, so a
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -84,6 +85,8 @@ class Daemon:
             self.stop.set()
 
     def _scheduler(self) -> BackgroundScheduler:
+        # a step that takes longer than its interval just comes later: nothing to warn of
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(6)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},

@@ -1,0 +1,102 @@
+"""The account after the chaos: what the world gave and got, against what the store holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, func, text
+from sqlmodel import col, select
+
+from alerts.channels.email import message_id
+from monitor.store.check import verify
+from monitor.store.engine import reading
+from monitor.store.tables import Incident, IncidentEvent, Judgement, Mention, Outbox, TouchedHour
+from tests.chaos.world import World
+
+
+@dataclass(frozen=True)
+class Account:
+    """Figures of one run; everything that must be nothing is checked by `check`."""
+
+    n_mentions: int
+    n_lost: int
+    n_doubled: int
+    n_unjudged: int
+    n_marked: int
+    n_incidents: int
+    n_unheard: int
+    n_slack_twice: int
+    n_mail_twice: int
+
+    def line(self) -> str:
+        return (f"{self.n_mentions} mentions, {self.n_lost} lost, {self.n_doubled} doubled, {self.n_unjudged} unjudged, "
+                f"{self.n_marked} marked; {self.n_incidents} incidents, {self.n_unheard} not told; sent twice: "
+                f"{self.n_slack_twice} Slack, {self.n_mail_twice} mail")  # fmt: skip
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> float:
+    """Wait for something; how long it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"{what}: not within {seconds} s"
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def settled(engine: Engine, world: World) -> bool:
+    """Whether everything the site shows was taken, judged, counted, and every message has left."""
+    with reading(engine) as session:
+        n = session.exec(select(func.count()).select_from(Mention).where(Mention.score_state != "new")).one()
+        waiting = session.exec(
+            select(func.count()).select_from(Outbox).where(col(Outbox.state).in_(["pending", "sending"]))
+        ).one()
+        touched = session.exec(select(func.count()).select_from(TouchedHour)).one()
+        told = session.exec(select(func.count()).select_from(Incident)).one()
+    return n >= len(world.items) and not waiting and not touched and told >= len(world.words_out)
+
+
+def take(engine: Engine, world: World) -> Account:
+    assert verify(engine) == []
+    with reading(engine) as session:
+        found = [*session.exec(select(Mention.external_id))]
+        shown = {guid for guid, _, _ in world.items}
+        unjudged = session.exec(select(func.count()).select_from(Mention).where(Mention.score_state == "new")).one()
+        marked = session.exec(select(func.count()).select_from(Mention).where(Mention.score_state == "failed")).one()
+        judgements = session.exec(select(func.count()).select_from(Judgement)).one()
+        incidents = session.exec(select(Incident)).all()
+        opened = session.exec(select(Outbox).where(Outbox.kind == "opened")).all()
+        states = set(session.exec(select(Outbox.state).distinct()))
+        numbers = session.execute(
+            text("SELECT incident_id, count(*), max(number) FROM incident_event GROUP BY incident_id")
+        ).all()
+        n_opened = session.exec(
+            select(func.count()).select_from(IncidentEvent).where(IncidentEvent.kind == "opened")
+        ).one()
+    assert judgements == len(found)
+    assert states <= {"sent"}, states
+    assert all(n == last for _, n, last in numbers)
+    by_rule = [incident for incident in incidents if incident.rule]
+    assert sorted(incident.rule for incident in by_rule) == sorted(f"word{n}" for n in world.words_out)
+    assert n_opened == len(incidents)
+    slack, mail = world.slack_keys(), world.mail_ids()
+    unheard = 0
+    for incident in incidents:
+        keys = [row.dedup_key.rsplit(":", 1)[0] for row in opened if row.incident_id == incident.id]
+        assert len(set(keys)) == 1
+        unheard += keys[0] not in slack
+        unheard += message_id(keys[0], domain="luna.example") not in mail
+    return Account(
+        n_mentions=len(set(found)), n_lost=len(shown - set(found)), n_doubled=len(found) - len(set(found)),
+        n_unjudged=unjudged, n_marked=marked, n_incidents=len(incidents), n_unheard=unheard,
+        n_slack_twice=slack.total() - len(slack), n_mail_twice=mail.total() - len(mail),
+    )  # fmt: skip
+
+
+def check(account: Account, *, n_kills: int) -> None:
+    """Nothing lost, nothing doubled, everybody told; a message twice only where a kill hit the send."""
+    nothing = (account.n_lost, account.n_doubled, account.n_unjudged, account.n_marked, account.n_unheard)
+    assert nothing == (0, 0, 0, 0, 0), account.line()
+    assert account.n_slack_twice == 0, account.line()  # it can be asked
+    assert account.n_mail_twice <= n_kills, account.line()

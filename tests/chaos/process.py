@@ -1,0 +1,90 @@
+"""The process that is killed: a nursery that has everything imported forks the daemon or a worker, life after life.
+
+Reads commands on stdin (start ROLE CONFIG, wait PID) and answers each with a line. The daemon is the real one; only the
+model is a list of words, and waits of minutes are tenths of seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+import traceback
+from datetime import timedelta
+from pathlib import Path
+
+import monitor.pipeline.collect as collecting
+import monitor.pipeline.notify as notifying
+import monitor.reports.build
+import monitor.web.server
+import scrapers.collect
+import scrapers.duplicates
+from monitor.cli.common import configure_logs
+from monitor.config import load
+from monitor.daemon import distributed, embedded
+from monitor.pipeline.context import Context
+from monitor.store.catalogue import synchronise
+from monitor.store.engine import instance_lock, upgrade, writing
+from scrapers.sites.rss import Rss
+from tests.monitor.support import WordScorer
+
+assert (
+    monitor.reports.build and monitor.web.server and scrapers.duplicates and scrapers.collect
+)  # imported before any fork
+
+SOON = timedelta(seconds=0.2)
+
+
+def compress_time() -> None:
+    collecting.RETRY = collecting.PARK = (SOON,)
+    notifying.WAITS = (SOON,)
+    notifying.MAX_TRIES = 10_000
+    Rss.meta = dataclasses.replace(Rss.meta, min_interval_seconds=0, host_interval_seconds=0.02)
+
+
+def live(role: str, config: Path) -> None:
+    """One life, until a signal ends it."""
+    compress_time()
+    configure_logs(json=True)
+    settings = load(config, environ={})
+    client = {"backoff_seconds": 0.05, "tries": 2, "breaker_failures": 10_000, "breaker_seconds": 0.1}
+    with instance_lock(settings):
+        context = Context(settings, scorer=WordScorer(), client_options=client)
+        upgrade(context.engine)
+        with writing(context.engine) as session:
+            synchronise(session, settings, now=context.now)
+        if role == "embedded":
+            embedded.Daemon(context).run()
+        elif role == "periodic":
+            distributed.run_periodic(context)
+        else:
+            distributed.run_worker(context, queues=role.removeprefix("worker").strip(":").split("+")
+                                   if ":" in role else [], concurrency=4)  # fmt: skip
+
+
+def main() -> None:
+    for line in sys.stdin:
+        command, *values = line.split()
+        if command == "wait":
+            print(os.waitstatus_to_exitcode(os.waitpid(int(values[0]), 0)[1]), flush=True)
+            continue
+        pid = os.fork()
+        if pid:
+            print(pid, flush=True)
+            continue
+        code = 1
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.close(0)
+            live(values[0], Path(values[1]))
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The embedded daemon, killed at random instants, beside a site, a chat and a mail server that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from sqlmodel import col, select
+
+from monitor.store.engine import open_engine, reading
+from monitor.store.tables import Outbox
+from tests.chaos import account
+from tests.chaos.world import nursery, world, write_config
+
+KILLS = int(os.environ.get("MONITOR_TEST_KILLS", "6"))
+
+
+def test_killed_at_random_instants(tmp_path: Path) -> None:
+    rng = random.Random(20)
+    with (
+        world(tmp_path, seed=20, n_items=max(60, 4 * KILLS), n_words=max(6, KILLS // 4)) as (around, port),
+        nursery(tmp_path) as lives,
+    ):
+        config = write_config(tmp_path, around, port)
+        started = time.monotonic()
+        for _ in range(KILLS):
+            pid = lives.start("embedded", config)
+            time.sleep(rng.uniform(0.05, 1.2))
+            assert lives.end(pid, signal.SIGKILL) == -signal.SIGKILL
+        pid = lives.start("embedded", config)
+        engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
+        account.until(lambda: len(around.items) == around.n_items, 90, "the site grows")
+        account.until(lambda: account.settled(engine, around), 90, "everything is done")
+        assert lives.end(pid, signal.SIGTERM) == 0
+        found = account.take(engine, around)
+        engine.dispose()
+        print(f"\nembedded, {KILLS} kills in {time.monotonic() - started:.0f} s, {around.n_failures} of "
+              f"{around.n_requests} requests failed: {found.line()}")  # fmt: skip
+        account.check(found, n_kills=KILLS)
+
+
+def test_killed_at_the_instant_of_sending(tmp_path: Path) -> None:
+    """The channel has the message and nobody has written that down: Slack is asked, mail may come twice."""
+    with world(tmp_path, seed=3, n_items=12, n_words=2) as (around, port), nursery(tmp_path) as lives:
+        around.failing, around.slack_delay = False, 1.0
+        config = write_config(tmp_path, around, port)
+        n_kills = 0
+        for arrived in (lambda: around.slack, lambda: around.inbox.mails):
+            before = len(arrived())
+            pid = lives.start("embedded", config)
+            account.until(lambda arrived=arrived, before=before: len(arrived()) > before, 60, "a message arrives")
+            lives.end(pid, signal.SIGKILL)
+            n_kills += 1
+            around.slack_delay = 0.0
+        pid = lives.start("embedded", config)
+        engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
+        account.until(lambda: len(around.items) == around.n_items, 60, "the site grows")
+        account.until(lambda: account.settled(engine, around), 60, "everything is done")
+        assert lives.end(pid, signal.SIGTERM) == 0
+        found = account.take(engine, around)
+        engine.dispose()
+        account.check(found, n_kills=n_kills)
+
+
+def test_mail_and_chat_down_for_a_while(tmp_path: Path) -> None:
+    with world(tmp_path, seed=4, n_items=12, n_words=3) as (around, port), nursery(tmp_path) as lives:
+        around.failing, around.slack_down = False, True
+        around.inbox.data_reply = "451 later"
+        config = write_config(tmp_path, around, port)
+        pid = lives.start("embedded", config)
+        engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
+        account.until(lambda: (tmp_path / "data" / "monitor.sqlite").exists(), 30, "the store is there")
+        account.until(lambda: _postponed(engine) == {"mail", "slack"}, 60, "both channels fail")
+        assert not around.slack and not around.inbox.mails
+        around.slack_down, around.inbox.data_reply = False, ""
+        account.until(lambda: len(around.items) == around.n_items, 60, "the site grows")
+        account.until(lambda: account.settled(engine, around), 60, "everything is done")
+        assert lives.end(pid, signal.SIGTERM) == 0
+        found = account.take(engine, around)
+        engine.dispose()
+        account.check(found, n_kills=0)
+
+
+def _postponed(engine: Engine) -> set[str]:
+    with contextlib.suppress(OperationalError), reading(engine) as session:
+        return set(session.exec(select(Outbox.channel).where(col(Outbox.attempts) >= 1, Outbox.last_error != "")))
+    return set()

@@ -1,0 +1,116 @@
+"""Workers over PostgreSQL, killed and frozen at random instants; what the dead left, the living finish."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import func, select
+
+from monitor.store.engine import open_engine, reading
+from monitor.store.tables import Mention
+from tests.chaos import account
+from tests.chaos.world import nursery, world, write_config
+from tests.monitor.postgres.server import Server
+
+pytestmark = pytest.mark.postgres
+KILLS = int(os.environ.get("MONITOR_TEST_KILLS", "4"))
+ROLES = ("periodic", "worker", "worker", "worker")
+
+
+def test_killed_at_random_instants(tmp_path: Path, database: str) -> None:
+    rng = random.Random(21)
+    n_frozen = 0
+    with (
+        world(tmp_path, seed=21, n_items=max(60, 4 * KILLS), n_words=max(6, KILLS // 4)) as (around, port),
+        nursery(tmp_path) as lives,
+    ):
+        config = write_config(tmp_path, around, port, database=database)
+        started = time.monotonic()
+        running = [(role, lives.start(role, config)) for role in ROLES]
+        frozen: list[int] = []
+        for n in range(KILLS):
+            time.sleep(rng.uniform(0.2, 1.5))
+            place = rng.randrange(len(running))
+            role, pid = running[place]
+            if n % 10 == 3 and role == "worker":  # freezes, counts as dead, wakes up later as a zombie
+                os.kill(pid, signal.SIGSTOP)
+                frozen.append(pid)
+                n_frozen += 1
+            else:
+                lives.end(pid, signal.SIGKILL)
+            running[place] = (role, lives.start(role, config))
+            if len(frozen) > 2:
+                os.kill(frozen[0], signal.SIGCONT)
+                lives.end(frozen.pop(0), signal.SIGTERM)
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+            assert lives.end(pid, signal.SIGTERM) == 0
+        engine = open_engine(database)
+        account.until(lambda: len(around.items) == around.n_items, 90, "the site grows")
+        account.until(lambda: account.settled(engine, around), 90, "everything is done")
+        for _, pid in running:
+            assert lives.end(pid, signal.SIGTERM) == 0
+        found = account.take(engine, around)
+        engine.dispose()
+        print(f"\n3 workers, {KILLS - n_frozen} kills and {n_frozen} freezes in {time.monotonic() - started:.0f} s, "
+              f"{around.n_failures} of {around.n_requests} requests failed: {found.line()}")  # fmt: skip
+        account.check(found, n_kills=KILLS)
+
+
+def test_a_dead_workers_job_goes_on(tmp_path: Path, database: str) -> None:
+    """The only worker dies in the middle of a reading; another takes the job over within 30 seconds."""
+    with world(tmp_path, seed=5, n_items=8, n_words=1) as (around, port), nursery(tmp_path) as lives:
+        around.failing = False
+        config = write_config(tmp_path, around, port, database=database)
+        engine = open_engine(database)
+
+        def doing() -> int:
+            with engine.connect() as connection:
+                if connection.execute(text("SELECT to_regclass('procrastinate_jobs')")).scalar_one() is None:
+                    return 0
+                found = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' AND task_name = 'collect'"
+                return int(connection.execute(text(found)).scalar_one())
+
+        periodic = lives.start("periodic", config)
+        around.delay = 5.0
+        first = lives.start("worker", config)
+        account.until(lambda: around.n_requests > 0 and doing() > 0, 60, "a reading is under way")
+        lives.end(first, signal.SIGKILL)
+        around.delay = 0.0
+        second = lives.start("worker", config)
+        died = time.monotonic()
+
+        def stored() -> bool:
+            with reading(engine) as session:
+                return session.exec(select(func.count()).select_from(Mention)).one() > 0
+
+        account.until(stored, 30, "the work goes on")
+        print(f"\ntaken over {time.monotonic() - died:.1f} s after the kill")
+        assert lives.end(second, signal.SIGTERM) == 0
+        assert lives.end(periodic, signal.SIGTERM) == 0
+        engine.dispose()
+
+
+def test_the_database_restarts(tmp_path: Path, postgres: Server, database: str) -> None:
+    if not postgres.ours:
+        pytest.skip("the PostgreSQL of MONITOR_TEST_POSTGRES_URL is not ours to stop")
+    with world(tmp_path, seed=6, n_items=40, n_words=3) as (around, port), nursery(tmp_path) as lives:
+        config = write_config(tmp_path, around, port, database=database)
+        running = [lives.start(role, config) for role in ("periodic", "worker", "worker")]
+        account.until(lambda: len(around.items) >= 10, 60, "work is under way")
+        postgres.stop(signal.SIGQUIT)
+        time.sleep(1.0)
+        postgres.start()
+        engine = open_engine(database)
+        account.until(lambda: len(around.items) == around.n_items, 90, "the site grows")
+        account.until(lambda: account.settled(engine, around), 90, "everything is done")
+        for pid in running:
+            assert lives.end(pid, signal.SIGTERM) == 0
+        account.check(account.take(engine, around), n_kills=1)
+        engine.dispose()
