@@ -206,7 +206,7 @@ def hub(directory: Path | None, *, n_texts: int, threads: int) -> None:
             "ours": Rate(len(texts), lambda: ours.predict(texts), rounds=2),
             "pipeline, defaults": Rate(len(few), lambda: peer(few, **given), rounds=1),
         }
-        for size in (8, 32, 64):
+        for size in (8, 32):
             run = lambda size=size: peer(texts, batch_size=size, **given)  # noqa: E731
             rates[f"pipeline, batch {size}"] = Rate(len(texts), run, rounds=1)
         if (DIRECTORY / "model.safetensors").is_file() or directory:

@@ -25,6 +25,7 @@ from models.highlight import spans
 from models.tagging import OwnHeads, SecondNetwork, Tagger, TriggerWords
 from models.taxonomy import lexicon
 from models.text import key, prepare
+from models.triggers import Triggers
 from models.user_topics import FittedTopic
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def load(
                     f"{name or 'embedded'!r}"
                 )
         backend: Backend = OnTorch(own, device=device, threads=threads) if device else Embedded(own, threads=threads)
-        tagger = OwnHeads(backend)
+        tagger = OwnHeads(backend, Triggers.read(own))
     else:
         from models.hub import HubClassifier
 
@@ -100,7 +101,7 @@ def _own_directory(name: str | None) -> Path | None:
 
 def _second(topics: str | None, backend: Backend, threads: int | None) -> Tagger:
     if topics == "embedded" or (topics is None and (DIRECTORY / "model.safetensors").is_file()):
-        return SecondNetwork(Embedded(DIRECTORY, threads=threads))
+        return SecondNetwork(Embedded(DIRECTORY, threads=threads), Triggers.read(DIRECTORY))
     return TriggerWords(lexicon(), backend)
 
 
