@@ -67,6 +67,8 @@ class ClientSettings:
     longest_wait_seconds: float = 30.0  # a longer Retry-After ends the request with RateLimited
     host_interval_seconds: float = 2.0  # where the scraper does not say
     jitter: float = 0.2
+    latency_factor: float = 2.0  # a host that answers in 3 s is asked every 6 s at most, however short its interval
+    longest_slowdown_seconds: float = 60.0
     breaker_failures: int = 5
     breaker_seconds: float = 900.0
     http2: bool = False
@@ -103,6 +105,7 @@ class Client:
         self._breaker = Breaker(clock, failures=self.settings.breaker_failures, seconds=self.settings.breaker_seconds)
         self._robots = Robots(self._robots_txt, self.settings.product, clock)
         self._turns: dict[str, asyncio.Lock] = {}
+        self._latency: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -184,7 +187,11 @@ class Client:
 
     async def _turn(self, request: httpx.Request, host: str, *, meta: Meta | None, crawl_delay: float | None) -> Page:
         """One request in the host's turn: one in flight per host, spaced by the limiter."""
-        interval = max(meta.host_interval_seconds if meta else self.settings.host_interval_seconds, crawl_delay or 0.0)
+        own = meta.host_interval_seconds if meta else self.settings.host_interval_seconds
+        slowdown = min(
+            self._latency.get(host, 0.0) * self.settings.latency_factor, self.settings.longest_slowdown_seconds
+        )
+        interval = max(own, crawl_delay or 0.0, slowdown)
         async with self._turns.setdefault(host, asyncio.Lock()):
             self._breaker.check(host)
             try:
@@ -199,6 +206,7 @@ class Client:
                     )
                 if wait > 0:
                     await self._sleep(wait)
+                asked = self._clock()
                 page = await self._send(request, self.settings.caps)
             except Unreachable:
                 self._breaker.failed(host)
@@ -206,11 +214,19 @@ class Client:
             except BaseException:
                 self._breaker.released(host)
                 raise
+            self._mind_latency(host, self._clock() - asked, good=page.status_code < 400)
             if page.status_code in _TRANSIENT:
                 self._breaker.failed(host)
             else:
                 self._breaker.succeeded(host)
             return page
+
+    def _mind_latency(self, host: str, seconds: float, *, good: bool) -> None:
+        """A moving average; quick refusals do not make us faster (the rule of Scrapy's AutoThrottle)."""
+        before = self._latency.get(host, seconds)
+        after = (before + max(0.0, seconds)) / 2
+        if good or after > before:
+            self._latency[host] = after
 
     async def _send(self, request: httpx.Request, caps: bodies.Caps) -> Page:
         settings = self.settings

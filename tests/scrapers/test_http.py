@@ -223,6 +223,29 @@ class TestManners:
             assert kinds == ["application/x-www-form-urlencoded", "application/json"]
 
 
+class TestSlowHosts:
+    @test
+    async def test_a_host_that_answers_slowly_is_asked_less_often(self) -> None:
+        clock = Time()
+
+        def slowly(*_: object) -> bytes:
+            clock.now += 10.0
+            return answer()
+
+        def refuse(*_: object) -> bytes:
+            return answer(404)
+
+        async with serving() as server, client(clock, host_interval_seconds=1.0, jitter=0.0) as one:
+            server.routes["/slow"], server.routes["/gone"] = slowly, refuse
+            await one.fetch(Request(f"{server.base}/slow"))
+            await one.fetch(Request(f"{server.base}/slow"))
+            assert clock.slept == []
+            await one.fetch(Request(f"{server.base}/gone"))
+            assert clock.slept == [pytest.approx(10.0)], "twenty seconds after the last, of which ten it took to answer"
+            await one.fetch(Request(f"{server.base}/gone"))
+            assert clock.slept[1:] == [pytest.approx(20.0)], "a quick refusal does not make us faster"
+
+
 class TestWaiting:
     @test
     async def test_retry_after_in_seconds_is_waited(self) -> None:
