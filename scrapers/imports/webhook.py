@@ -6,8 +6,8 @@ The headers are those of Standard Webhooks (https://www.standardwebhooks.com), f
     webhook-timestamp   seconds since 1970, at most `window_seconds` away from now
     webhook-signature   "v1,<base64 of HMAC-SHA256 over id.timestamp.body>", several while keys rotate
 
-`receive(body, headers, settings, guard, now=...) -> Received` checks size, headers, signature and time in this order, reads
-the body, which is whatever an import reads (a JSON object, a list, JSON lines, CSV), and then looks for a replay.
+`receive(body, headers, settings, guard, now=...) -> Received` checks size, headers, signature and time in this order,
+reads the body (whatever an import reads: a JSON object, a list, JSON lines, CSV), and then looks for a replay.
 """
 
 from __future__ import annotations
