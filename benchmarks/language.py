@@ -20,6 +20,7 @@ from pathlib import Path
 from models import language
 
 LINGUA_NAMES = {"no": "nb"}
+LINGUA_LACKS = {"am", "ha", "ig", "ml", "pcm", "rw", "si", "tw", "uz"}  # of the collection's languages, in 2.1
 LINGUA_KNOWS: set[str] = set()
 
 
@@ -84,10 +85,7 @@ def main() -> None:
     rows = sample(given.directory, given.texts)
     short = [(code, " ".join(text.split()[:3])) for code, text in rows]
     codes = {code for code, _ in rows}
-    from lingua import Language
-
-    names = {lang.iso_code_639_1.name.lower() for lang in Language.all()}
-    LINGUA_KNOWS.update(code for code in codes if LINGUA_NAMES.get(code, code) in names)
+    LINGUA_KNOWS.update(codes - LINGUA_LACKS)
     print(f"{len(rows)} texts, {len(codes)} languages")
     engines: list[tuple[str, Callable[[list[str]], list[str | None]]]] = [
         ("ours", lambda texts: language.detect(texts))

@@ -49,13 +49,13 @@ def load(
     """A scorer, ready to judge.
 
     name: None for the embedded network, a directory of `monitor model train`, a local directory or hub id of a
-    transformers sequence-classification checkpoint. device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is
-    one. revision: of the hub. labels: label -> sentiment for a checkpoint whose labels say nothing. offline: no
-    network; None leaves it to HF_HUB_OFFLINE. threads: CPU threads, default all cores allowed. topics, for
+    transformers sequence-classification checkpoint. device: "cpu", "cuda", "cuda:1"; None or "auto" takes a GPU where
+    there is one. revision: of the hub. labels: label -> sentiment for a checkpoint whose labels say nothing. offline:
+    no network; None leaves it to HF_HUB_OFFLINE. threads: CPU threads, default all cores allowed. topics, for
     checkpoints without topic heads: "embedded" (default where its weights are installed) or "lexicon". adapter: a
     directory of `models.adapt`. Raises WeightsMissing, LabelsUnknown, ModelError.
     """
-    device = device or _gpu()
+    device = _gpu() if device in (None, "", "auto") else device
     own = _own_directory(name)
     tagger: Tagger
     if own is not None:
@@ -65,7 +65,10 @@ def load(
                     f"{setting} is set to {value!r}, which only transformers checkpoints know, not "
                     f"{name or 'embedded'!r}"
                 )
-        backend: Backend = OnTorch(own, device=device, threads=threads) if device else Embedded(own, threads=threads)
+        on_gpu = device not in (None, "cpu")
+        backend: Backend = (
+            OnTorch(own, device=str(device), threads=threads) if on_gpu else Embedded(own, threads=threads)
+        )
         tagger = OwnHeads(backend, Triggers.read(own))
     else:
         from models.hub import HubClassifier

@@ -223,7 +223,7 @@ def test_importing_is_light_and_scoring_needs_no_torch(tiny_directory: Path) -> 
         "import sys, models, models.base, models.taxonomy, models.scorer\n"
         "heavy = {'torch', 'transformers', 'sklearn', 'scipy', 'onnxruntime', 'pyarrow', 'lingua'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        f"print(models.load({str(tiny_directory)!r}).score(['good food'])[0].sentiment)\n"
+        f"print(models.load({str(tiny_directory)!r}, device='cpu').score(['good food'])[0].sentiment)\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)\n"
     )
     root = Path(models.__file__).parents[1]
