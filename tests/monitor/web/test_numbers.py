@@ -41,7 +41,8 @@ def test_buckets_and_rows_say_the_same(house: House) -> None:
     with reading(house.context.engine) as session:
         source = session.exec(select(Source.id).where(Source.slug == "site")).one()
         for narrowed in (
-            {}, {"locations": ("Мира 12",)}, {"topics": ("waiting",)}, {"languages": ("ru",)}, {"source_ids": (source,)},
+            {}, {"locations": ("Мира 12",)}, {"topics": ("waiting",)}, {"languages": ("ru",)},
+            {"source_ids": (source,)},
             {"topics": ("food",), "locations": ("Riverside 3",)}, {"source_ids": (-1,)},
         ):  # fmt: skip
             fast = selection(session, **narrowed)
@@ -60,7 +61,8 @@ def test_buckets_and_rows_say_the_same(house: House) -> None:
 
 def test_the_feed_and_the_numbers_agree(house: House) -> None:
     with reading(house.context.engine) as session:
-        for narrowed in ({"sentiments": ("negative",)}, {"ratings": (1, 5)}, {"words": "soup"}, {"topics": ("food", "staff")},
+        for narrowed in ({"sentiments": ("negative",)}, {"ratings": (1, 5)}, {"words": "soup"},
+                         {"topics": ("food", "staff")},
                          {"topics": ("waiting",), "sentiments": ("negative",)}):  # fmt: skip
             asked = selection(session, **narrowed)
             page = mentions.page(session, asked, limit=100)
@@ -109,16 +111,13 @@ def test_long_timelines_are_by_week(house: House) -> None:
 
 def test_places_are_ranked_by_a_rating_drawn_to_the_middle(house: House) -> None:
     found = house.as_("viewer").get("/api/v1/places").json()
-    assert [place["location"] for place in found] == ["Мира 12", "Riverside 3"]
-    ages = {"Мира 12": [(2.0, 3), (5.0, 4)], "Riverside 3": [(1.0, 1), (5.0, 2), (1.0, 6)]}
-    for place in found:  # too few for a rating: no value, but an honest n
-        assert place["rating"]["n"] == len(ages[place["location"]])
-    best = found[1]["rating"]["value"]
-    weights = [0.5 ** (age / 180) for _, age in ages["Riverside 3"]]
-    expected = (sum(w * s for w, (s, _) in zip(weights, ages["Riverside 3"], strict=True)) + 7 * 3.5) / (
-        sum(weights) + 7
-    )
-    assert best == pytest.approx(expected, abs=0.01)
+    assert [place["location"] for place in found] == ["Riverside 3", "Мира 12"]
+    assert found[1]["rating"]["value"] is None  # two stars are too few to rank by
+    assert found[1]["rating"]["n"] == 2
+    weights = {1: 1.0, 2: 5.0, 6: 1.0}  # age in days: stars
+    halved = {age: 0.5 ** (age / 180) for age in weights}
+    expected = (sum(halved[age] * stars for age, stars in weights.items()) + 7 * 3.5) / (sum(halved.values()) + 7)
+    assert found[0]["rating"]["value"] == pytest.approx(expected, abs=0.01)
 
 
 def test_share_of_voice_is_over_all_brands(house: House) -> None:
