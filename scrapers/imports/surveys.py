@@ -1,0 +1,233 @@
+# ruff: noqa: E501  (tables of names)
+"""Survey answers from a file: one row with a score and the name of its question, or one column per question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from scrapers.errors import BadParams
+from scrapers.imports import plain
+from scrapers.imports.columns import fold
+from scrapers.readers import text
+from scrapers.readers.identity import content_id
+from scrapers.readers.numbers import number
+
+SCALES: dict[str, tuple[int, int]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+NAMES: dict[str, tuple[str, ...]] = {
+    "answered_at": (
+        "answered at", "response date", "submitted at", "submit date", "submit date utc", "date submitted", "end date", "recorded date",
+        "completed at", "responded at", "created at", "timestamp", "date", "time", "дата ответа", "дата и время", "отметка времени",
+        "дата прохождения", "время создания", "дата", "время",
+    ),
+    "metric": ("metric", "survey type", "question type", "survey", "type", "показатель", "метрика", "тип опроса", "опрос", "тип"),
+    "score": ("score", "rating", "answer", "value", "grade", "оценка", "балл", "баллы", "ответ", "значение"),
+    "comment": (
+        "comment", "comments", "open comment", "verbatim", "feedback", "reason", "text", "why", "open feedback", "комментарий",
+        "отзыв", "текст", "почему", "причина", "пояснение",
+    ),
+    "customer": (
+        "customer id", "customer", "client id", "client", "user id", "contact id", "respondent id", "email", "e mail", "phone", "account id",
+        "id клиента", "клиент", "покупатель", "номер клиента", "телефон", "почта",
+    ),
+    "external_id": ("response id", "responseid", "answer id", "survey response id", "submission id", "token", "id ответа", "номер ответа", "uuid", "id", "номер"),
+    "segment": ("segment", "customer segment", "group", "plan", "tier", "сегмент", "группа", "тариф"),
+    "location": ("location", "branch", "store", "place", "venue", "филиал", "точка", "магазин", "ресторан", "адрес", "место"),
+    "touchpoint": ("touchpoint", "touch point", "channel", "stage", "контакт", "точка контакта", "канал", "этап"),
+    "language": ("language", "lang", "locale", "язык"),
+}  # fmt: skip
+# how a question that has a column of its own gives away its metric
+_QUESTIONS = (
+    ("nps", re.compile(r"\bnps\b|\brecommend|порекоменд|рекомендова|рекомендуете")),
+    ("ces", re.compile(r"\bces\b|\beffort|\beasy\b|\bease\b|легко|усили|проще")),
+    ("csat", re.compile(r"\bcsat\b|\bsatisf|удовлетвор|довольны")),
+)
+_METRICS = {
+    "net promoter": "nps", "net promoter score": "nps", "customer satisfaction": "csat", "satisfaction": "csat",
+    "удовлетворенность": "csat", "customer effort": "ces", "customer effort score": "ces", "effort": "ces", "усилия": "ces",
+    "ces 2 0": "ces", "индекс лояльности": "nps",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer. `customer` is the raw id of the file: whoever stores it makes a pseudonym of it."""
+
+    external_id: str
+    metric: str
+    value: float
+    answered_at: datetime
+    comment: str = ""
+    customer: str = ""
+    segment: str = ""
+    location: str = ""
+    touchpoint: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row by its number: the answers in it, or why there are none."""
+
+    number: int
+    answers: tuple[Answer, ...] = ()
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Answers:
+    """Iterate to read; `notes` say how the file was understood."""
+
+    table: plain.Table
+    questions: dict[str, str]  # metric -> column, where each has its own
+    metric: str | None
+    items: frozenset[str] = frozenset()
+
+    @property
+    def notes(self) -> list[str]:
+        found = self.table.notes
+        if self.questions:
+            found.append("questions: " + ", ".join(f"{name}={column}" for name, column in self.questions.items()))
+        if self.metric:
+            low, high = SCALES.get(self.metric, (0, 0))
+            found.append(f"scores are read as {self.metric.upper()} on {low}..{high}")
+        return found
+
+    def __iter__(self) -> Iterator[Row]:
+        seen: dict[str, int] = {}
+        for raw in self.table:
+            if raw.error is not None or raw.values is None:
+                yield Row(raw.number, error=raw.error or "cannot be read")
+                continue
+            try:
+                yield Row(raw.number, tuple(self._answers(raw.values, seen)))
+            except (ValueError, TypeError, OverflowError) as problem:
+                yield Row(raw.number, error=str(problem)[:300])
+
+    def _answers(self, row: Mapping[str, Any], seen: dict[str, int]) -> Iterator[Answer]:
+        table = self.table
+        at = table.time(row, "answered_at")
+        scores = dict(self._scores(row))
+        if not scores:
+            raise ValueError("no score")
+        comment = text.from_html(table.value(row, "comment"))
+        words = {name: table.word(row, name) for name in ("customer", "segment", "location", "touchpoint", "language")}
+        key = table.word(row, "external_id") or content_id(
+            words["customer"], at.isoformat(), words["location"], comment, *sorted(scores.items())
+        )
+        key = plain.unique_id(key, seen) if key.startswith("h:") else key
+        if not key.startswith("h:"):
+            repeated = [name for name in scores if plain.unique_id(f"{key}\x1f{name}", seen).endswith("#2")]
+            if repeated:
+                raise ValueError(f"repeats the id {key[:80]!r}")
+        for place, (metric, value) in enumerate(scores.items()):
+            # the comment belongs to the answer sheet: it is told once
+            yield Answer(key, metric, value, at, comment if place == 0 else "", **words)
+
+    def _scores(self, row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+        table = self.table
+        for name, column in self.questions.items():
+            found = plain.cell(row, column)
+            if found is not None:
+                yield name, self._checked(name, plain.number_of(found, column), column)
+        if "score" in table.mapping and table.value(row, "score") is not None:
+            told = self.metric or metric_of(table.word(row, "metric"))
+            if told is None:
+                raise ValueError(
+                    f"{table.mapping['metric']}: {table.word(row, 'metric')[:40]!r} is none of {', '.join(SCALES)}"
+                )
+            yield told, self._checked(told, table.number(row, "score"), table.mapping["score"])
+
+    def _checked(self, metric: str, value: float, column: str) -> float:
+        if metric in self.items:
+            return value
+        low, high = SCALES[metric]
+        if not (low <= value <= high and float(value).is_integer()):
+            raise ValueError(f"{column}: {value:g} is no {metric.upper()} answer; allowed is {low} to {high}, whole")
+        return value
+
+
+def metric_of(word: str) -> str | None:
+    """nps, csat or ces from the words of an export; None for anything else."""
+    folded = fold(word)
+    if folded in SCALES:
+        return folded
+    if folded in _METRICS:
+        return _METRICS[folded]
+    return next((name for name, pattern in _QUESTIONS if pattern.search(folded)), None)
+
+
+def read(
+    path: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    metric: str | None = None,
+    items: Mapping[str, str] | None = None,
+    locale: str | None = None,
+    zone: str = "UTC",
+) -> Answers:
+    """Open a file of answers. `metric` is that of the score column where no column says so; `items` are further
+    questions, name -> column (image, quality ... of a satisfaction index). Raises `BadParams`.
+    """
+    if metric is not None and metric not in SCALES:
+        raise BadParams(f"metric {metric!r} is unknown; known: {', '.join(SCALES)}")
+    table = plain.opened(path, NAMES, time_field="answered_at", mapping=mapping, locale=locale, zone=zone)
+    extra = plain.resolve(items or {}, table.run.columns, dict.fromkeys(items or {}, ()))
+    for name in extra:
+        if name in SCALES:
+            raise BadParams(f"item {name!r}: this name is taken by a metric")
+    questions = _questions(table, mapping or {})
+    if "answered_at" not in table.mapping:
+        raise BadParams(f"{path}: no column looks like the date of an answer; name one with answered_at=COLUMN")
+    if questions or extra:
+        if "score" in table.mapping and table.mapping["score"] in {*questions.values(), *extra.values()}:
+            del table.mapping["score"]
+        if "metric" not in table.mapping and metric is None:
+            table.mapping.pop("score", None)
+    elif "score" not in table.mapping:
+        raise BadParams(
+            f"{path}: no column looks like a score. Columns: {', '.join(table.run.columns)}. Name one with score=COLUMN"
+        )
+    elif metric is None and not _tells_metric(table):
+        table.mapping.pop("metric", None)
+        metric = _metric_by_values(table)
+        if metric is None:
+            raise BadParams(f"{path}: nothing says what the scores measure; name it: {', '.join(SCALES)}")
+    return Answers(table, {**questions, **extra}, metric, frozenset(extra))
+
+
+def _questions(table: plain.Table, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Columns that are questions themselves: their name tells the metric, their cells are numbers."""
+    fixed = set(mapping.values())
+    found: dict[str, str] = {}
+    for column in table.run.columns:
+        name = metric_of(column)
+        if name is None or name in found or column in fixed:
+            continue
+        cells = [value for row in table.sample if (value := plain.cell(row, column)) is not None]
+        low, high = SCALES[name]
+        numbers = [number(value) for value in cells if len(str(value)) < 12]
+        fitting = [value for value in numbers if value is not None and low <= value <= high]
+        if cells and len(fitting) >= 0.8 * len(cells):
+            found[name] = column
+            for field in [field for field, taken in table.mapping.items() if taken == column and field not in mapping]:
+                del table.mapping[field]
+    return found
+
+
+def _tells_metric(table: plain.Table) -> bool:
+    if "metric" not in table.mapping:
+        return False
+    words = [table.word(row, "metric") for row in table.sample]
+    return any(metric_of(word) for word in words if word)
+
+
+def _metric_by_values(table: plain.Table) -> str | None:
+    """A zero or anything above seven can only be an NPS answer; five and less may be CSAT or CES: not guessed."""
+    values = [number(table.value(row, "score")) for row in table.sample]
+    known = [value for value in values if value is not None]
+    return "nps" if known and (min(known) == 0 or max(known) > 7) and max(known) <= 10 else None
