@@ -78,7 +78,7 @@ def to_markdown(data: WeeklyData, language: str, *, link: str | None = None) -> 
     """Markdown with pipe tables, without images."""
     shown = view(data, language, with_images=False)
     rendered = _render("weekly.md.j2", shown, link=link, md=_escape_markdown)
-    return re.sub(r"\n{3,}", "\n\n", rendered).strip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+$", "", rendered, flags=re.MULTILINE)).strip() + "\n"
 
 
 def to_pdf(data: WeeklyData, language: str, *, link: str | None = None) -> bytes:

@@ -365,7 +365,9 @@ def _incidents(fact: found.Incidents, data: WeeklyData, t: Translator) -> Senten
     n_open = sum(1 for incident in fact.incidents if incident.state != "resolved")
     first = fact.incidents[0]
     head = t.ngettext("{n} incident this week", "{n} incidents this week", n)
-    if n_open:
+    if n == n_open == 1:
+        head += t.gettext(", still open")
+    elif n_open:
         head += t.ngettext(", {n} still open", ", {n} still open", n_open)
     if first.counts_negatives:
         template = (

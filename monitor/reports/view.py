@@ -136,8 +136,8 @@ def view(data: WeeklyData, language: str, *, with_images: bool = True) -> View:
     said = tuple(sentences(data, language))
     days = week_title(t, data)
     tables = [
-        _topics(data, t), _places(data, t), _lines(data, t, "sources", t.gettext("Sources"), data.sources),
-        _lines(data, t, "languages", t.gettext("Languages"), data.languages), _brands(data, t), _surveys(data, t),
+        _topics(data, t), _places(data, t), _lines("sources", t.gettext("Sources"), t.gettext("Source"), data.sources, t),
+        _lines("languages", t.gettext("Languages"), t.gettext("Language"), data.languages, t), _brands(data, t), _surveys(data, t),
     ]  # fmt: skip
     return View(
         language=t.language,
@@ -285,14 +285,14 @@ def _places(data: WeeklyData, t: Translator) -> Table | None:
     return Table("places", t.gettext("Places"), tuple(columns), tuple(rows), note)
 
 
-def _lines(data: WeeklyData, t: Translator, key: str, title: str, lines: Sequence[Line]) -> Table | None:
+def _lines(key: str, title: str, column: str, lines: Sequence[Line], t: Translator) -> Table | None:
     rows = sorted((line for line in lines if line.now.n or line.before.n), key=lambda line: (-line.now.n, line.key))
     if len(rows) < 2:
         return None
     return Table(
         key,
         title,
-        (title, *_share_columns(t)),
+        (column, *_share_columns(t)),
         tuple(
             (Cell(line.name(t.language)), *_share_cells(line.now, t), *_share_change_cells(line, t)) for line in rows
         ),

@@ -49,8 +49,8 @@ def test_dispersion_of_poisson_is_about_one_and_of_clumped_counts_is_not() -> No
     rng = np.random.default_rng(0)
     plain = np.mean([dispersion(rng.poisson(20, 8)) for _ in range(400)])
     clumped = np.mean([dispersion(rng.negative_binomial(5, 5 / 25, 8)) for _ in range(400)])
-    assert 1.0 <= plain < 1.25
-    assert clumped > 3.0  # true variance over mean: 5
+    assert 1.0 <= plain < 1.5
+    assert 4.0 < clumped < 8.0  # true variance over mean: 5; few weeks are met with care
 
 
 def test_dispersion_without_history_is_one() -> None:

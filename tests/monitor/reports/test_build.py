@@ -160,9 +160,7 @@ def test_the_story_is_told_from_the_store(shop: Shop) -> None:
     fill(shop)
     data = shop.build()
     said = [str(sentence) for sentence in sentences(data, "en")]
-    assert any(
-        s.startswith("Complaints about ") and "rose from 2 to 20" in s and "since Thursday" in s for s in said
-    )
+    assert any(s.startswith("Complaints about ") and "rose from 2 to 20" in s and "since Thursday" in s for s in said)
     assert "очередь" in data.worst[0].text.lower()
     assert data.worst[0].source == "2GIS"
     assert all(place.rating is not None for place in data.places)
