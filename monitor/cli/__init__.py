@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -32,7 +32,7 @@ def _root(
         raise typer.Exit
 
 
-_UsageError = typer.BadParameter.__mro__[1]  # typer keeps its own copy of click and does not export the class
+_UsageError: Any = typer.BadParameter.__mro__[1]  # typer keeps its own copy of click and does not export the class
 
 
 for module in (operate, data, reporting, sources, training, admin):

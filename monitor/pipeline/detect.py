@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -22,13 +23,14 @@ from alerts.detector import Decision
 from alerts.evidence import tail
 from alerts.incident import Evidence, Policy
 from alerts.rules import Fact, Hit
-from alerts.series import DIMENSIONS, SeriesKey
+from alerts.series import SeriesKey
 from alerts.severity import Severity, classify
 from monitor.config import Brand as BrandSettings
 from monitor.config import Settings
 from monitor.pipeline import related, rules, story
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
+from monitor.pipeline.stories import Stories
 from monitor.pipeline.watch import SIGNAL, BrandWatch, Watch, series_of, source_names
 from monitor.store import incidents
 from monitor.store.engine import exclusive, reading, writing
@@ -97,19 +99,29 @@ def detect_brand(session: Session, context: Context, brand: Brand, watcher: Bran
             step = evidence_of(session, brand, key, today, settings=settings, complete=False, running=running)
             changes += _advance(session, brand, known, step, now=now, policy=policy, finding=found.get(text))
     answers = incidents.answers(session, brand.id or 0)
-    for text, finding in found.items():
+    fresh = [
+        finding
+        for finding in findings
+        if finding.series.text() not in statistical
+        and watch.decisions[finding.series].alarm
         # people's earlier answers about the same or a similar series raise or lower the odds that this is real
-        if finding.score < finding.threshold + alerts.verdict.shift(finding.series, SIGNAL, answers, now=now):
-            continue
-        if text in statistical or not watch.decisions[finding.series].alarm:
-            continue
-        if (wider := _same_story(finding.series, statistical, watch)) is not None:
-            _widen(session, wider[0], wider[1], now=now)
-            continue
-        step = evidence_of(session, brand, finding.series, watch.decisions[finding.series], settings=settings,
-                           complete=False, running=False)  # fmt: skip
-        if enough(session, settings, brand, finding):
-            changes += _advance(session, brand, None, step, now=now, policy=policy, finding=finding)
+        and finding.score >= finding.threshold + alerts.verdict.shift(finding.series, SIGNAL, answers, now=now)
+        and enough(session, settings, brand, finding)
+    ]
+    joined = Stories(session, brand, watch)
+    for row in statistical.values():
+        if row.state != "resolved":
+            joined.known(row)
+    for finding in fresh:
+        joined.add(finding)
+    for row, key in joined.widened():
+        _move(session, row, key, kind="widened", now=now)
+    opening = joined.new()
+    told = {f.series: f for f in alerts.hierarchy.find(watch.decisions, open_series=[*active, *opening])}
+    for key in opening:
+        step = evidence_of(session, brand, key, watch.decisions[key], settings=settings, complete=False, running=False)
+        step = replace(step, fires=True)
+        changes += _advance(session, brand, None, step, now=now, policy=policy, finding=told.get(key), series=key)
     changes += _check_rules(session, settings, brand, rows, now=now, policy=policy)
     return changes
 
@@ -184,32 +196,14 @@ def enough(session: Session, settings: Settings, brand: Brand, finding: alerts.h
     return len(set(known)) >= settings.alerts.min_authors
 
 
-def _same_story(new: SeriesKey, known: dict[str, Incident], watch: Watch) -> tuple[Incident, SeriesKey] | None:
-    """The open incident that a new finding belongs to, and the node that holds both.
-
-    Two findings that share a place, a topic or a source are one story when that place, topic or source as a whole
-    stands out too: waiting at the station and staff at the station are trouble at the station.
-    """
-    for row in known.values():
-        if row.state == "resolved":
-            continue
-        old = related.key_of(row.series)
-        if old is None:
-            continue
-        shared = {name: getattr(old, name) for name in DIMENSIONS if getattr(old, name) == getattr(new, name)}
-        whole = SeriesKey(new.brand, **shared)
-        decision = watch.decisions.get(whole)
-        if whole.depth and decision is not None and decision.active:
-            return row, whole
-    return None
-
-
 def _narrow(session: Session, row: Incident, watch: Watch, *, now: datetime) -> None:
     """Let a young incident be about the smallest node that holds its story: a few mentions do not tell which."""
     whole = related.key_of(row.series)
     top = watch.decisions.get(whole) if whole is not None else None
     if whole is None or top is None or top.excess <= 0 or now - row.opened_at > SETTLES:
         return
+    if incidents.has_event(session, row, "widened"):
+        return  # it has been seen in several nodes already
     inside = [
         (key, decision)
         for key, decision in watch.decisions.items()
@@ -219,12 +213,6 @@ def _narrow(session: Session, row: Incident, watch: Watch, *, now: datetime) -> 
     if inside:
         key, _ = max(inside, key=lambda pair: (pair[1].score, pair[0].text()))
         _move(session, row, key, kind="narrowed", now=now)
-
-
-def _widen(session: Session, row: Incident, whole: SeriesKey, *, now: datetime) -> None:
-    """Let an open incident be about the node that holds its whole story."""
-    if row.series != whole.text():
-        _move(session, row, whole, kind="widened", now=now)
 
 
 def _move(session: Session, row: Incident, key: SeriesKey, *, kind: str, now: datetime) -> None:

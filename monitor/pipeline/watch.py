@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 SIGNAL = "negative"
 MAX_HISTORY = 200  # days a new series is taught from; older ones weigh next to nothing
+MIN_HISTORY = timedelta(days=3)  # before that nobody can say what is usual
 PROFILE_DAYS = 56
 FLAT_HOURS = 96.0  # pseudo-mentions of the default profile of a day
 _DEFAULT_PROFILE = np.array(
@@ -115,7 +116,7 @@ class BrandWatch:
         """
         today = self.local_day(now)
         first = self._first_day(session)
-        if first is None or first > today:
+        if first is None or first > today - MIN_HISTORY:
             return Watch({}, {}, 0)
         first = max(first, today - timedelta(days=MAX_HISTORY))
         keys = self.series if self.series is not None else series_of(session, self.brand)

@@ -87,6 +87,12 @@ def answers(session: Session, brand_id: int) -> list[Answer]:
     ]
 
 
+def has_event(session: Session, row: Incident, kind: str) -> bool:
+    """Whether this ever happened to the incident."""
+    found = select(IncidentEvent.id).where(IncidentEvent.incident_id == row.id, IncidentEvent.kind == kind)
+    return session.exec(found).first() is not None
+
+
 def record(
     session: Session, row: Incident, kind: str, *, at: datetime, actor: str = "", note: str = ""
 ) -> IncidentEvent:
