@@ -136,9 +136,13 @@ def view(data: WeeklyData, language: str, *, with_images: bool = True) -> View:
     said = tuple(sentences(data, language))
     days = week_title(t, data)
     tables = [
-        _topics(data, t), _places(data, t), _lines("sources", t.gettext("Sources"), t.gettext("Source"), data.sources, t),
-        _lines("languages", t.gettext("Languages"), t.gettext("Language"), data.languages, t), _brands(data, t), _surveys(data, t),
-    ]  # fmt: skip
+        _topics(data, t),
+        _places(data, t),
+        _lines("sources", t.gettext("Sources"), t.gettext("Source"), data.sources, t),
+        _lines("languages", t.gettext("Languages"), t.gettext("Language"), data.languages, t),
+        _brands(data, t),
+        _surveys(data, t),
+    ]
     return View(
         language=t.language,
         brand=data.brand,
