@@ -63,13 +63,15 @@ def import_surveys(
     brand_id = _brand(context, brand, dry_run=dry_run)
     result = ImportResult(notes=run.notes)
 
-    def rows() -> Iterator[Answer]:
+    def sheets() -> Iterator[tuple[Answer, ...]]:
         for row in run:
             if row.error is not None:
                 result.bad_rows.append((row.number, row.error))
-            yield from row.answers
+            if row.answers:
+                yield row.answers
 
-    for answers in _batches(rows(), CHUNK):
+    for batch in _batches(sheets(), CHUNK):  # a sheet is never torn: its comment belongs to all its scores
+        answers = [answer for sheet in batch for answer in sheet]
         result.n_seen += len(answers)
         context.progress("import", result.n_seen, result.n_seen)
         if dry_run:
@@ -296,7 +298,9 @@ def brand_named(session: Session, name: str | None) -> Brand:
     if name is None and len(own) == 1:
         return own[0]
     known = ", ".join(brand.slug for brand in brands) or "there is none yet"
-    raise ConfigError(f"--brand {name!r} is unknown; allowed: {known}" if name else f"--brand is needed; one of: {known}")
+    raise ConfigError(
+        f"--brand {name!r} is unknown; allowed: {known}" if name else f"--brand is needed; one of: {known}"
+    )
 
 
 def _brand(context: Context, name: str, *, dry_run: bool) -> int:

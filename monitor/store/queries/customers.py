@@ -1,0 +1,279 @@
+"""What is known of customers: their answers, their orders, what they said about which step, their segments."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, delete, func, insert
+from sqlmodel import Session, col, select
+
+from monitor.store.tables import CustomerSegment, Mention, Order, SurveyAnswer, TopicTag
+
+_CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One survey answer."""
+
+    metric: str
+    value: float
+    at: datetime
+    customer: str | None
+    segment: str
+    location: str
+    touchpoint: str
+    mention_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order."""
+
+    customer: str
+    at: datetime
+    amount: float
+    location: str
+    returned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one customer said in a survey comment: overall, and the topics complained about."""
+
+    customer: str
+    at: datetime
+    sentiment: str
+    blamed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A judged mention in brief: its sentiment, its topics, and where it stands in the dimensions of a table."""
+
+    id: int
+    at: datetime
+    sentiment: str
+    rating: float | None
+    location: str
+    topics: Mapping[str, str]
+
+
+Counts = tuple[int, int, int]  # negative, neutral, positive
+
+
+def answers(
+    session: Session, brand_id: int, *, start: datetime, end: datetime, metric: str | None = None
+) -> list[AnswerRow]:
+    """Answers in start <= time < end, oldest first."""
+    conditions: list[Any] = [
+        SurveyAnswer.brand_id == brand_id,
+        col(SurveyAnswer.answered_at) >= start,
+        col(SurveyAnswer.answered_at) < end,
+    ]
+    if metric is not None:
+        conditions.append(SurveyAnswer.metric == metric)
+    rows = session.execute(
+        select(
+            SurveyAnswer.metric, SurveyAnswer.value, SurveyAnswer.answered_at, SurveyAnswer.customer,
+            SurveyAnswer.segment, SurveyAnswer.location, SurveyAnswer.touchpoint, SurveyAnswer.mention_id,
+        ).where(*conditions).order_by(SurveyAnswer.answered_at, SurveyAnswer.id)
+    )  # fmt: skip
+    return [AnswerRow(*row) for row in rows]
+
+
+def survey_metrics(session: Session, brand_id: int) -> dict[str, int]:
+    """Metrics that were ever asked, and how many answers each has."""
+    rows = session.execute(
+        select(SurveyAnswer.metric, func.count())
+        .where(SurveyAnswer.brand_id == brand_id)
+        .group_by(SurveyAnswer.metric)
+        .order_by(SurveyAnswer.metric)
+    )
+    return {metric: int(n) for metric, n in rows}
+
+
+def orders(session: Session, brand_id: int, *, end: datetime) -> list[OrderRow]:
+    """All orders before `end`, oldest first."""
+    rows = session.execute(
+        select(Order.customer, Order.ordered_at, Order.amount, Order.location, Order.returned)
+        .where(Order.brand_id == brand_id, col(Order.ordered_at) < end)
+        .order_by(Order.ordered_at, Order.id)
+    )
+    return [OrderRow(*row) for row in rows]
+
+
+def said(session: Session, brand_id: int, *, end: datetime) -> list[Said]:
+    """Judged survey comments of known customers before `end`, oldest first."""
+    comments = (
+        select(SurveyAnswer.mention_id, SurveyAnswer.customer)
+        .where(
+            SurveyAnswer.brand_id == brand_id,
+            col(SurveyAnswer.customer).is_not(None),
+            col(SurveyAnswer.mention_id).is_not(None),
+        )
+        .distinct()
+        .subquery("comments")
+    )
+    mentions = session.execute(
+        select(comments.c.customer, Mention.id, Mention.published_at, Mention.sentiment)
+        .join(Mention, col(Mention.id) == comments.c.mention_id)
+        .where(col(Mention.published_at) < end, col(Mention.sentiment).is_not(None))
+        .order_by(Mention.published_at, Mention.id)
+    ).all()
+    blamed: dict[int, set[str]] = defaultdict(set)
+    for mention_id, topic in session.execute(
+        select(TopicTag.mention_id, TopicTag.topic)
+        .join(comments, comments.c.mention_id == col(TopicTag.mention_id))
+        .where(TopicTag.sentiment == "negative")
+    ):
+        blamed[mention_id].add(topic)
+    return [
+        Said(customer, at, sentiment, frozenset(blamed.get(mention_id, ())))
+        for customer, mention_id, at, sentiment in mentions
+    ]
+
+
+def topics_of(session: Session, mention_ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    """Mention -> topic -> sentiment; judged mentions without a topic are there, empty."""
+    found: dict[int, dict[str, str]] = {}
+    for start in range(0, len(mention_ids), _CHUNK):
+        ids = mention_ids[start : start + _CHUNK]
+        judged = select(Mention.id).where(col(Mention.id).in_(ids), col(Mention.sentiment).is_not(None))
+        found |= {int(mention_id): {} for mention_id in session.exec(judged) if mention_id is not None}
+        tags = select(TopicTag.mention_id, TopicTag.topic, TopicTag.sentiment).where(col(TopicTag.mention_id).in_(ids))
+        for mention_id, topic, sentiment in session.execute(tags):
+            if mention_id in found:
+                found[mention_id][topic] = sentiment
+    return found
+
+
+def opinions(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Opinion]:
+    """Judged mentions that count, oldest first."""
+    where = (
+        Mention.brand_id == brand_id,
+        col(Mention.published_at) >= start,
+        col(Mention.published_at) < end,
+        col(Mention.counts).is_(True),
+        col(Mention.sentiment).is_not(None),
+    )
+    tags: dict[int, dict[str, str]] = defaultdict(dict)
+    for mention_id, topic, sentiment in session.execute(
+        select(TopicTag.mention_id, TopicTag.topic, TopicTag.sentiment)
+        .join(Mention, col(Mention.id) == col(TopicTag.mention_id))
+        .where(*where)
+    ):
+        tags[mention_id][topic] = sentiment
+    rows = session.execute(
+        select(Mention.id, Mention.published_at, Mention.sentiment, Mention.rating, Mention.location)
+        .where(*where)
+        .order_by(Mention.published_at, Mention.id)
+    )
+    return [Opinion(*row, tags.get(row[0], {})) for row in rows]
+
+
+def step_counts(
+    session: Session, brand_id: int, *, edges: Sequence[datetime], step_of: Mapping[str, str]
+) -> dict[str, list[Counts]]:
+    """Step -> counts of mentions by sentiment in each span between two edges. `step_of` maps topics to steps.
+
+    A mention counts once for a step, by the worst it says about the step's topics.
+    """
+    if len(edges) < 2 or not step_of:
+        return {}
+    step = case(*((TopicTag.topic == topic, name) for topic, name in step_of.items()), else_="")
+    span = case(
+        *((col(Mention.published_at) < edge, number) for number, edge in enumerate(edges[1:])), else_=len(edges)
+    )
+    worst = case(
+        (func.sum(case((col(TopicTag.sentiment) == "negative", 1), else_=0)) > 0, 0),
+        (func.sum(case((col(TopicTag.sentiment) == "positive", 1), else_=0)) > 0, 2),
+        else_=1,
+    )
+    each = (
+        select(step.label("step"), span.label("span"), worst.label("worst"))
+        .select_from(Mention)
+        .join(TopicTag, col(TopicTag.mention_id) == col(Mention.id))
+        .where(
+            Mention.brand_id == brand_id,
+            col(Mention.published_at) >= edges[0],
+            col(Mention.published_at) < edges[-1],
+            col(Mention.counts).is_(True),
+            col(TopicTag.topic).in_(list(step_of)),
+        )
+        .group_by(col(Mention.id), step, span)
+        .subquery("each_mention")
+    )
+    found: dict[str, list[list[int]]] = {
+        name: [[0, 0, 0] for _ in edges[1:]] for name in dict.fromkeys(step_of.values())
+    }
+    rows = session.execute(
+        select(each.c.step, each.c.span, each.c.worst, func.count()).group_by(each.c.step, each.c.span, each.c.worst)
+    )
+    for name, number, sentiment, n in rows:
+        found[name][number][sentiment] = int(n)
+    return {name: [(a, b, c) for a, b, c in spans] for name, spans in found.items()}
+
+
+def complaints(
+    session: Session, brand_id: int, topics: Sequence[str], *, start: datetime, end: datetime, limit: int = 200
+) -> list[tuple[str, int, str, float]]:
+    """(topic, mention, text, certainty) of complaints about topics, newest first."""
+    rows = session.execute(
+        select(TopicTag.topic, Mention.id, Mention.text, TopicTag.p)
+        .join(Mention, col(Mention.id) == col(TopicTag.mention_id))
+        .where(
+            Mention.brand_id == brand_id,
+            col(Mention.published_at) >= start,
+            col(Mention.published_at) < end,
+            col(Mention.counts).is_(True),
+            col(TopicTag.topic).in_(list(topics)),
+            TopicTag.sentiment == "negative",
+            Mention.text != "",
+        )
+        .order_by(col(Mention.published_at).desc(), col(Mention.id))
+        .limit(limit)
+    )
+    return [(topic, int(mention_id), text, float(p)) for topic, mention_id, text, p in rows]
+
+
+def months_of_segments(session: Session, brand_id: int) -> list[str]:
+    """Months with stored segments, oldest first."""
+    return list(
+        session.exec(
+            select(CustomerSegment.month)
+            .where(CustomerSegment.brand_id == brand_id)
+            .distinct()
+            .order_by(CustomerSegment.month)
+        )
+    )
+
+
+def segments(session: Session, brand_id: int, month: str) -> dict[str, str]:
+    """Customer -> segment in a month."""
+    rows = session.execute(
+        select(CustomerSegment.customer, CustomerSegment.segment).where(
+            CustomerSegment.brand_id == brand_id, CustomerSegment.month == month
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def put_segments(session: Session, brand_id: int, months: Mapping[str, Mapping[str, str]]) -> None:
+    """Replace the stored segments of these months."""
+    for month, members in months.items():
+        session.execute(
+            delete(CustomerSegment).where(
+                col(CustomerSegment.brand_id) == brand_id, col(CustomerSegment.month) == month
+            )
+        )
+        rows = [
+            {"brand_id": brand_id, "month": month, "customer": customer, "segment": segment}
+            for customer, segment in sorted(members.items())
+        ]
+        for start in range(0, len(rows), _CHUNK):
+            session.execute(insert(CustomerSegment), rows[start : start + _CHUNK])
