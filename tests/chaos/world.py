@@ -222,8 +222,8 @@ class Nursery:
         self.log = folder / "lives.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                cwd=ROOT, env=os.environ | {"MONITOR_LOG": "warning"}, text=True,
+                [sys.executable, "-m", "tests.chaos.process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=log, cwd=ROOT, env=os.environ | {"MONITOR_LOG": "warning"}, text=True,
             )  # fmt: skip
 
     def _ask(self, command: str) -> int:
