@@ -1,6 +1,6 @@
 """What is expected: level, weekday and hour factors, volume of the others, all learned with forgetting.
 
-The level of negatives is a mixture of three memories: a short and a long one of the count itself, and the share of
+The level of negatives is a mixture of several memories: shorter and longer ones of the count itself, and the share of
 negatives (long memory) times the volume (short memory); the weights follow how well each predicted the last weeks.
 Levels are (pseudo count + sum of counts) / (pseudo count + sum of exposures): gamma posteriors that forget.
 """
@@ -15,8 +15,6 @@ from alerts.state import Array, State
 
 __all__ = ["Expectation", "absorb", "dispersion_of_others", "expect", "factors", "forget", "row_weights"]
 
-N_DIRECT = 2  # memories of the count itself; the third is share times volume
-
 
 @dataclass(frozen=True)
 class Expectation:
@@ -28,8 +26,8 @@ class Expectation:
     others: Array  # other mentions expected; 0 where their number is not known
     others_count: Array  # how many other mentions stand behind that expectation
     others_dispersion: Array
-    by_memory: Array  # (n, 3): negatives expected by each memory
-    error_by_memory: Array  # (n, 3)
+    by_memory: Array  # (n, memories): negatives expected by each memory
+    error_by_memory: Array  # (n, memories)
     real: Array  # (n, span): 1 for a row to believe, towards 0 for an impossible zero
 
 
@@ -96,10 +94,11 @@ def absorb(state: State) -> None:
 
     _learn_phases(state, weight, total, level, age)
     _learn_dispersion(state, weight * known, others, exposure)
+    _learn_lag(state, weight)
     forget(state, 1.0)
     for index, half_life in enumerate((*prior.half_life_levels, prior.half_life_share)):
         gain = state.decay(half_life, steps=state.span) * weight
-        direct = index < N_DIRECT
+        direct = index < len(prior.half_life_levels)
         state["negative"][:, index] += gain * negative * (1.0 if direct else known)
         state["exposure"][:, index] += gain * (exposure if direct else total * known)
     for name, half_life, count, used in (
@@ -125,6 +124,7 @@ def forget(state: State, steps: float) -> None:
         ("hour_seen", prior.half_life_phase),
         ("hour_due", prior.half_life_phase),
         ("dispersion", prior.half_life_dispersion),
+        ("lag", prior.half_life_lag),
     ):
         state[name][:] *= state.decay(half_life, steps=steps)
 
@@ -149,6 +149,19 @@ def _learn_dispersion(state: State, weight: Array, others: Array, exposure: Arra
     square = np.minimum((others - due) ** 2 / due, 16 * dispersion_of_others(state))
     state["dispersion"][:, 0] += np.where(ready, weight * square, 0.0)
     state["dispersion"][:, 1] += np.where(ready, weight, 0.0)
+
+
+def _learn_lag(state: State, weight: Array) -> None:
+    """Correlation of the surprise of the oldest row with that of the row after it, each within two deviations."""
+    newer = row_weights(state)[:, -2] * (state["row_coverage"][:, -2] > 0) * state["row_real"][:, -2]
+    pair = np.where((state["n_seen"][:, 0] > 2 * state.span), weight * newer, 0.0)
+    surprise = [
+        np.clip((state["row_negative"][:, age] - state["row_expected"][:, age])
+                / np.sqrt(np.maximum(state["row_variance"][:, age], 1e-6)), -2, 2)
+        for age in (-1, -2)
+    ]  # fmt: skip
+    state["lag"][:, 0] += pair * surprise[0] * surprise[1]
+    state["lag"][:, 1] += pair
 
 
 def expect(state: State, arrived: Array, *, age: int = 0) -> Expectation:
@@ -177,13 +190,14 @@ def expect(state: State, arrived: Array, *, age: int = 0) -> Expectation:
         count = so_far("negative", column, half_life, weight * negative) + pseudo
         levels.append(count / (so_far("exposure", column, half_life, seen_exposure) + pseudo))
         errors.append(1 / count)
-    count = so_far("negative", N_DIRECT, prior.half_life_share, weight * negative * known) + pseudo
-    base = so_far("exposure", N_DIRECT, prior.half_life_share, seen_total * known)
+    last = len(prior.half_life_levels)
+    count = so_far("negative", last, prior.half_life_share, weight * negative * known) + pseudo
+    base = so_far("exposure", last, prior.half_life_share, seen_total * known)
     levels.append(count / (base + 1.0) * volume_level)
     errors.append(1 / count + 1 / (volume + pseudo))
     level, error = np.stack(levels, axis=1), np.stack(errors, axis=1)
-    trust = state["memory"].copy()
-    trust[:, N_DIRECT] = np.where(base > 0, trust[:, N_DIRECT], -np.inf)
+    trust = state["memory"] + np.log(prior.trust_levels)
+    trust[:, last] = np.where(base > 0, trust[:, last], -np.inf)
     trust = np.exp(trust - trust.max(axis=1, keepdims=True))
     trust /= trust.sum(axis=1, keepdims=True)
     mean = (trust * level).sum(axis=1)

@@ -150,7 +150,7 @@ def decide(
     known = state["row_known"][index, :steps] > 0
     others = float(state["row_others"][index, :steps] @ known)
     due = float(state["row_due"][index, :steps] @ known)
-    counted = float(state["exposure"][index, 2])
+    counted = float(state["exposure"][index, -1])
     return Decision(
         at=at,
         signal="negative",
@@ -171,7 +171,7 @@ def decide(
         total=observed + others if known.any() else None,
         expected_total=mean + due if known.any() else None,
         share=observed / (observed + others) if known.any() and observed + others else None,
-        share_before=float(state["negative"][index, 2]) / counted if counted > 0 else None,
+        share_before=float(state["negative"][index, -1]) / counted if counted > 0 else None,
         shifted=float(state["row_shift"][index, :steps].max()),
         holiday=bool(state["row_holiday"][index, :steps].any()),
         short_history=bool(state["n_seen"][index, 0] < settings.short_history_days * settings.steps_per_day),

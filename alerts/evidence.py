@@ -19,7 +19,17 @@ from alerts.baseline import Expectation
 from alerts.prior import Prior
 from alerts.state import Array, State
 
-__all__ = ["Hypotheses", "Mixture", "grid_prior", "grid_weights", "ladder", "log_negative_binomial", "mixture", "tail"]
+__all__ = [
+    "Hypotheses",
+    "Mixture",
+    "grid_prior",
+    "grid_weights",
+    "inflation",
+    "ladder",
+    "log_negative_binomial",
+    "mixture",
+    "tail",
+]
 
 BURST = (0.5, 0.42, 0.08)
 
@@ -87,8 +97,19 @@ class Hypotheses:
         evidence = state["row_evidence"]
         place = self.rungs + np.arange(state.span) * evidence.shape[2]
         flat = evidence.reshape(state.n, -1)
-        result: Array = flat[:, place].sum(axis=2) + self.log_prior
+        result: Array = flat[:, place].sum(axis=2) / inflation(state)[:, self.steps - 1] + self.log_prior
         return result
+
+
+def inflation(state: State) -> Array:
+    """How much wider sums of 1 .. span steps are than independent steps would make them (n, span)."""
+    prior, sums = state.prior, state["lag"]
+    lag = np.maximum(sums[:, 0] / (sums[:, 1] + prior.lag_pseudo_count), 0.0)
+    powers = np.minimum(lag, 0.9)[:, None] ** np.arange(1, state.span)
+    result = np.ones((state.n, state.span))
+    total, weighted = np.cumsum(powers, axis=1), np.cumsum(powers * np.arange(1, state.span), axis=1)
+    result[:, 1:] += 2 * (total - weighted / np.arange(2, state.span + 1))
+    return result
 
 
 def _profile(shape: str, onset: int, span: int, size: float) -> list[float] | None:

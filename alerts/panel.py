@@ -135,7 +135,7 @@ class Panel:
 
     def believe(self, level: float, weight: float) -> None:
         """Start every series at `level` negatives a step, as if `weight` negatives had shown it."""
-        for index in range(2):
+        for index in range(len(self.prior.half_life_levels)):
             self.state["negative"][:, index] += weight
             self.state["exposure"][:, index] += weight / level
 

@@ -17,8 +17,10 @@ DAY = 86_400
 class Prior:
     """Beliefs before any data. Half-lives are in days."""
 
-    # Level: two memories of the count itself, and a long memory of the share times a short one of the volume.
-    half_life_levels: tuple[float, float] = (21.0, 70.0)
+    # Level: memories of the count itself, and a long memory of the share times a short one of the volume. The shortest
+    # is for series whose level wanders by the week; it is trusted only where it has predicted better.
+    half_life_levels: tuple[float, ...] = (3.0, 14.0, 70.0)
+    trust_levels: tuple[float, ...] = (0.02, 0.326, 0.326, 0.326)  # before any evidence; the last is share times volume
     half_life_share: float = 180.0
     half_life_total: float = 21.0
     half_life_others: float = 28.0
@@ -35,6 +37,11 @@ class Prior:
     elasticity_weights: tuple[float, ...] = (0.2, 0.3, 0.5)
     half_life_grid: float = 230.0
 
+    # Persistence: days that are high after high days without any outbreak (slow news). Its correlation is estimated per
+    # series, shrunk to none by so many steps; evidence of several days is divided by the variance inflation it implies.
+    half_life_lag: float = 120.0
+    lag_pseudo_count: float = 20.0
+
     # Shift: the volume of everything jumps (campaign, holiday, a site that vanished) by a gamma factor of this shape,
     # and mostly stays so the next day. Negatives follow it (1.0) or, rarely, only the others moved (0.0).
     p_shift: float = 0.03
@@ -45,9 +52,9 @@ class Prior:
     shift_elasticities: tuple[float, float] = (1.0, 0.0)
     shift_elasticity_weights: tuple[float, float] = (0.9, 0.1)
 
+    p_outbreak: float = 0.0007  # odds by which a row that looks like an outbreak is kept from the baseline
+
     # Outbreak: extra negatives in units of one step's standard deviation. A spike has `size` of them in one step, a
-    # burst 1.5 times that over three, a plateau or a ramp three times that over the longest window.
-    p_outbreak: float = 0.0007
     # burst 1.5 times that over three, a plateau or a ramp three times that over the longest window. Huge ones are rare,
     # but must be thinkable: else a very large count would speak for a wild series rather than for an outbreak.
     sizes: tuple[float, ...] = (2.0, 4.0, 6.0, 10.0, 20.0, 50.0, 150.0)

@@ -15,7 +15,7 @@ __all__ = ["Array", "State"]
 
 Array = npt.NDArray[np.float64]
 
-VERSION = 1
+VERSION = 2
 
 
 class State:
@@ -32,11 +32,13 @@ class State:
         self.onsets = self.prior.onsets_daily if step_seconds == DAY else self.prior.onsets_hourly
         self.span = max(self.onsets)
         span, n_grid = self.span, len(self.prior.dispersions) * len(self.prior.elasticities)
+        n_memories = len(self.prior.half_life_levels) + 1
         n_hours = 1 if step_seconds == DAY else 24
         self.shapes: dict[str, tuple[int, ...]] = {
-            "negative": (3,), "exposure": (3,), "total": (2,), "others": (2,),
+            "negative": (n_memories,), "exposure": (n_memories,), "total": (2,), "others": (2,),
             "weekday_seen": (7,), "weekday_due": (7,), "hour_seen": (n_hours,), "hour_due": (n_hours,),
-            "dispersion": (2,), "grid": (n_grid,), "memory": (3,), "n_seen": (1,), "n_odd": (1,), "peak": (1,),
+            "dispersion": (2,), "lag": (2,), "grid": (n_grid,), "memory": (n_memories,),
+            "n_seen": (1,), "n_odd": (1,), "peak": (1,),
             "row_negative": (span,), "row_others": (span,), "row_known": (span,), "row_coverage": (span,),
             "row_weekday": (span,), "row_hour": (span,), "row_holiday": (span,),
             "row_expected": (span,), "row_variance": (span,), "row_level": (span,), "row_due": (span,),
