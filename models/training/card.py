@@ -61,8 +61,8 @@ def write_card(path: Path, config: TrainConfig, model: FeedbackModel, corpus: Co
         "",
         "## Figures on development rows",
         "",
-        "Macro-F1 counts the classes that occur in a set; a set is one source in one language. Topic thresholds and the",
-        "mix of the two halves were fitted on these same rows; the calibration errors are cross-fitted.",
+        "Macro-F1 counts the classes that occur in a set; a set is one source in one language. Topic thresholds and",
+        "the mix of the two halves were fitted on these same rows; the calibration errors are cross-fitted.",
         "",
         *_figures(metrics),
     ]

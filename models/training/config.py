@@ -46,21 +46,21 @@ class TrainConfig:
     intermediate_size: int = 384
     max_tokens: int = 48  # in training; serving cuts longer texts into windows
     # stage 1: n-gram table
-    ngram_epochs: float = 4.0
+    ngram_epochs: float = 6.0
     ngram_batch: int = 1024
     ngram_lr: float = 0.03
-    ngram_dropout: float = 0.3  # share of features dropped in each pass
+    ngram_dropout: float = 0.5  # share of features dropped in each pass
     # stage 2: masked tokens (0 steps: skipped), then all tasks together
     mlm_steps: int = 0
-    steps: int = 6000
-    batch_tokens: int = 16_384
+    steps: int = 16_000
+    batch_tokens: int = 8192
     lr: float = 1e-3
     warmup: float = 0.06
     weight_decay: float = 0.01
     dropout: float = 0.1
     label_smoothing: float = 0.05
     ema: float = 0.999
-    topic_share: float = 0.4  # of the batches
+    topic_share: float = 0.4  # of the rows drawn
     source_temperature: float = 0.65  # p(source) ~ n ** this
     mix_share: float = 0.15  # rows joined with a second one (code-switch, opposite topics)
     noise_share: float = 0.05  # tokens dropped

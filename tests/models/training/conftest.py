@@ -42,7 +42,7 @@ def sentence(rng: np.random.Generator, language: str, label: int, thing: str | N
     return f"{' '.join(words)} {rng.integers(1_000_000)}"
 
 
-def write_data(folder: Path, *, n_rows: int = 120) -> Path:
+def write_data(folder: Path, *, n_rows: int = 240) -> Path:
     """Write sentiment/<language>.parquet and topics/<language>.parquet; the folder."""
     rng = np.random.default_rng(7)
     for kind in ("sentiment", "topics"):

@@ -20,7 +20,7 @@ from models.training.weak import add_weak_topics, triggers
 
 def test_both_sets_become_one_table(tiny: TrainConfig) -> None:
     corpus = read(tiny)
-    assert len(corpus) == 6 * 120
+    assert len(corpus) == 6 * 240
     assert corpus.sources == ["sentiment/shop_reviews", "sentiment/tweets", "topics/restaurants"]
     row = int(np.flatnonzero(corpus.is_topic)[0])
     names = {name for index, name in enumerate(TOPICS) if corpus.topics[row] >> index & 1}
@@ -77,7 +77,7 @@ def test_held_out_sources_are_in_neither_training_nor_development(tiny: TrainCon
 
 
 def test_an_unknown_held_out_source_is_named(tiny: TrainConfig) -> None:
-    with pytest.raises(TrainingError, match="'twets'.*shop_reviews"):
+    with pytest.raises(TrainingError, match=r"'twets'.*shop_reviews"):
         read(replace(tiny, held_out=("twets",)))
 
 
@@ -87,9 +87,9 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
 
 
 def test_unknown_profile_and_setting_are_named() -> None:
-    with pytest.raises(ValueError, match="'huge'.*small"):
+    with pytest.raises(ValueError, match=r"'huge'.*small"):
         profile("huge")
-    with pytest.raises(ValueError, match="'epocs'.*ngram_epochs"):
+    with pytest.raises(ValueError, match=r"'epocs'.*ngram_epochs"):
         profile("small", epocs=3)
 
 
