@@ -23,13 +23,19 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(version_text())
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    del version
 
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer keeps its own copy of click and does not export the class
@@ -42,7 +48,7 @@ for module in (operate, data, reporting, sources, training, admin):
 def main() -> NoReturn:
     """Entry point: runs the command and turns every expected error into one message and its exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="monitor")
     except typer.Abort:
         code = 130
     except _UsageError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import sys
@@ -115,22 +116,19 @@ def _csv(file: Any, path: Path) -> Iterator[Any]:
     encoding, delimiter = _dialect(head, path)
     file.seek(0)
     csv.field_size_limit(_MAX_FIELD)
-    import io
-
-    reader = csv.DictReader(
-        io.TextIOWrapper(file, encoding=encoding, errors="replace", newline=""), delimiter=delimiter
-    )
-    columns = [name.strip() for name in reader.fieldnames or []]
-    if not columns:
-        return
-    if "text" not in columns:
-        raise ConfigError(f"{path}: has no column `text`; its columns are: {', '.join(columns)[:300]}")
-    reader.fieldnames = columns
-    try:
-        for row in reader:
-            yield row.get("text")
-    except csv.Error as error:
-        raise ConfigError(f"{path}: line {reader.line_num}: {error}") from None
+    with io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="") as lines:
+        reader = csv.DictReader(lines, delimiter=delimiter)
+        columns = [name.strip() for name in reader.fieldnames or []]
+        if not columns:
+            return
+        if "text" not in columns:
+            raise ConfigError(f"{path}: has no column `text`; its columns are: {', '.join(columns)[:300]}")
+        reader.fieldnames = columns
+        try:
+            for row in reader:
+                yield row.get("text")
+        except csv.Error as error:
+            raise ConfigError(f"{path}: line {reader.line_num}: {error}") from None
 
 
 def _dialect(head: bytes, path: Path) -> tuple[str, str]:

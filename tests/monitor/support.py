@@ -38,7 +38,7 @@ class WordScorer:
     def score(self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None,
               progress: Callable[[int], None] | None = None) -> list[Judgement]:  # fmt: skip
         for text in texts:
-            if any(word in text for word in self.poison):
+            if any(word in (text or "") for word in self.poison):
                 raise RuntimeError("poisoned")
         self.seen += texts
         if progress:
@@ -51,7 +51,9 @@ class WordScorer:
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return np.zeros((len(texts), 4), dtype=np.float32)
 
-    def _judge(self, text: str) -> Judgement:
+    def _judge(self, text: str | None) -> Judgement:
+        if not text:
+            return Judgement(None, None, 0.0, 0.0, 0.0, (), "words@1", "no text")
         words = text.casefold()
         bad, good = any(w in words for w in BAD), any(w in words for w in GOOD)
         sentiment: Any = "negative" if bad else "positive" if good else "neutral"

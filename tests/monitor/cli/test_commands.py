@@ -1,0 +1,323 @@
+"""Every command on good and on bad input: the right exit code, a message that names what is wrong, nothing lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import models
+from monitor.cli import main
+from tests.monitor.support import WordScorer
+
+
+class Told(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    """The program in this process, in an empty folder, with the scorer that follows plain words."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MONITOR_CONFIG", "MONITOR_LOG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(models, "load", lambda name=None, **options: WordScorer())
+
+    def call(*arguments: Any, stdin: bytes = b"") -> Told:
+        monkeypatch.setattr(sys, "argv", ["monitor", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        assert "Traceback" not in captured.err, captured.err
+        return Told(int(ended.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+def table(path: Path, rows: list[dict[str, str]], encoding: str = "utf-8", delimiter: str = ",") -> Path:
+    with path.open("w", encoding=encoding, newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+REVIEWS = [
+    {"id": "1", "дата": "20.11.2026 10:30", "отзыв": "Ждали долго, ужас", "оценка": "1", "филиал": "Мира 12"},
+    {"id": "2", "дата": "21.11.2026 12:00", "отзыв": "Отлично, вкусно", "оценка": "5", "филиал": "Лесная 5"},
+]
+
+
+class TestScore:
+    def test_lines_in_order(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = table(tmp_path / "in.csv", [{"text": "late and rude"}, {"text": "great"}, {"text": "so"}])
+        told = run("score", path)
+        lines = [json.loads(line) for line in told.out.splitlines()]
+        assert told.code == 0
+        assert [line["sentiment"] for line in lines] == ["negative", "positive", "neutral"]
+        assert list(lines[0]) == [
+            "text", "language", "sentiment", "p_negative", "p_neutral", "p_positive", "topics", "model",
+        ]  # fmt: skip
+        assert lines[0]["topics"][0] == {"topic": "waiting", "p": 0.9, "sentiment": "negative"}
+
+    def test_stdin_and_rows_without_text(self, run: Callable[..., Told]) -> None:
+        told = run("score", "-", stdin=b'{"text": "late"}\nnot json\n{"other": 1}\n{"text": "good"}\n')
+        lines = [json.loads(line) for line in told.out.splitlines()]
+        assert [line["sentiment"] for line in lines] == ["negative", None, None, "positive"]
+        assert lines[1]["error"] and told.code == 0
+
+    def test_output_file(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = table(tmp_path / "in.csv", [{"text": "late"}])
+        told = run("score", path, "-o", tmp_path / "deep" / "out.jsonl")
+        assert (told.code, told.out) == (0, "")
+        assert json.loads((tmp_path / "deep" / "out.jsonl").read_text(encoding="utf-8"))["sentiment"] == "negative"
+
+    def test_cp1251(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = table(
+            tmp_path / "in.csv", [{"id": str(n), "text": f"Ждали очень долго, {n}"} for n in range(20)], "cp1251", ";"
+        )
+        lines = [json.loads(line) for line in run("score", path).out.splitlines()]
+        assert len(lines) == 20 and lines[3]["text"] == "Ждали очень долго, 3"
+
+    @pytest.mark.parametrize(
+        ("name", "content", "words"),
+        [
+            ("absent.csv", None, "no such file"),
+            ("in.csv", b"a,b\n1,2\n", "no column `text`; its columns are: a, b"),
+            ("in.doc", b"text\n", "allowed: .csv"),
+            ("in.jsonl", b"<html></html>\n", "is not JSON"),
+            ("in.jsonl", b'{"body": 1}\n', "no `text` key"),
+            ("in.parquet", b"no parquet", "not a parquet file"),
+        ],
+    )
+    def test_bad_files(
+        self, run: Callable[..., Told], tmp_path: Path, name: str, content: bytes | None, words: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        told = run("score", tmp_path / name)
+        assert told.code == 2 and words in told.err and told.out == ""
+
+    def test_empty_file(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        (tmp_path / "in.csv").write_bytes(b"")
+        told = run("score", tmp_path / "in.csv")
+        assert (told.code, told.out) == (0, "")
+
+
+class TestParse:
+    def test_a_feed(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        feed = (
+            '<?xml version="1.0"?><rss version="2.0"><channel><title>t</title><link>https://example.org</link>'
+            "<item><guid>g1</guid><title>Hello</title><description>World</description>"
+            "<pubDate>Fri, 20 Nov 2026 10:00:00 +0300</pubDate></item></channel></rss>"
+        )
+        (tmp_path / "feed.xml").write_text(feed, encoding="utf-8")
+        told = run("parse", "rss", tmp_path / "feed.xml", "--url", "https://example.org/feed")
+        (item,) = [json.loads(line) for line in told.out.splitlines()]
+        assert (item["external_id"], item["title"], item["published_at"]) == (
+            "g1",
+            "Hello",
+            "2026-11-20T07:00:00+00:00",
+        )
+        assert told.code == 0 and "status: ok" in told.err
+
+    @pytest.mark.parametrize(
+        ("content", "code"),
+        [
+            (b"<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>", 3),
+            (b"<html><h1>502 Bad Gateway</h1></html>", 3),
+            (bytes(range(256)) * 40, 3),
+            (b"", 3),
+        ],
+    )
+    def test_walls_and_garbage(self, run: Callable[..., Told], tmp_path: Path, content: bytes, code: int) -> None:
+        (tmp_path / "page.html").write_bytes(content)
+        told = run("parse", "schema_org", tmp_path / "page.html")
+        assert (told.code, told.out) == (code, "") and "status:" in told.err
+
+    def test_unknown_scraper_and_missing_file(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        told = run("parse", "telegramm", tmp_path / "x")
+        assert told.code == 2 and "telegram" in told.err
+        told = run("parse", "telegram", tmp_path / "absent.html")
+        assert told.code == 2 and "absent.html" in told.err
+        assert run("parse", "rss", tmp_path / "x", "--fetched-at", "yesterday").code == 2
+
+
+class TestImport:
+    def test_russian_table(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = table(tmp_path / "отзывы.csv", REVIEWS, "cp1251", ";")
+        told = run("import", path, "--brand", "Кафе", "--locale", "ru")
+        assert told.code == 0 and "2 imported" in told.out
+        assert "cp1251" in told.err.lower().replace("windows-1251", "cp1251") and "text=отзыв" in told.err
+        again = run("import", path, "--brand", "Кафе", "--locale", "ru")
+        assert "0 imported, 0 updated, 2 known" in again.out
+        told = run("export", "-o", tmp_path / "out.jsonl")
+        rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert told.code == 0 and [row["rating"] for row in rows] == [1.0, 5.0]
+        assert rows[0]["location"] == "Мира 12" and rows[0]["text"] == "Ждали долго, ужас"
+        assert rows[0]["published_at"].startswith("2026-11-20T10:30")
+
+    def test_bad_rows_are_named_and_the_rest_is_kept(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = tmp_path / "in.csv"
+        path.write_text("id,date,text\n1,2026-11-20,fine\n2,the day after,late\n3,2026-11-21,good\n", encoding="utf-8")
+        told = run("import", path, "--brand", "Cafe")
+        assert told.code == 3
+        assert "2 imported" in told.out and "row 3" in told.err
+
+    def test_a_dry_run_stores_nothing(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = table(tmp_path / "in.csv", REVIEWS)
+        assert "2 would be imported" in run("import", path, "--brand", "Кафе", "--dry-run").out
+        assert "2 imported" in run("import", path, "--brand", "Кафе").out
+
+    def test_a_line_of_50_megabytes(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = tmp_path / "in.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            file.write(json.dumps({"id": "1", "date": "2026-11-20", "text": "fine, really"}) + "\n")
+            file.write(json.dumps({"id": "2", "date": "2026-11-20", "text": "x" * 50_000_000}) + "\n")
+            file.write(json.dumps({"id": "3", "date": "2026-11-20", "text": "good, too"}) + "\n")
+        told = run("import", path, "--brand", "Cafe")
+        assert told.code in {0, 3}
+        run("export", "-o", tmp_path / "out.jsonl")
+        rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert {"fine, really", "good, too"} <= {row["text"] for row in rows}
+        assert all(len(row["text"]) <= 20_000 for row in rows)
+
+    @pytest.mark.parametrize(
+        ("name", "content", "words"),
+        [
+            ("absent.csv", None, "no such file"),
+            ("empty.csv", b"", "empty"),
+            ("in.csv", b"alpha,beta\n1,2\n3,4\n", "alpha"),
+            ("in.xlsx", b"PK not really", "in.xlsx"),
+        ],
+    )
+    def test_bad_files(
+        self, run: Callable[..., Told], tmp_path: Path, name: str, content: bytes | None, words: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        told = run("import", tmp_path / name, "--brand", "Cafe")
+        assert told.code == 2 and words in told.err
+
+    def test_bad_mapping(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = table(tmp_path / "in.csv", REVIEWS)
+        assert "write field=column" in run("import", path, "--brand", "Кафе", "--map", "text").err
+        told = run("import", path, "--brand", "Кафе", "--map", "text=комментарий")
+        assert told.code == 2 and "комментарий" in told.err
+
+    def test_unknown_brand_of_a_configuration(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        (tmp_path / "monitor.toml").write_text('[brands.cafe]\nname = "Cafe"\n', encoding="utf-8")
+        told = run("import", table(tmp_path / "in.csv", REVIEWS), "--brand", "caffe")
+        assert told.code == 2 and "allowed: cafe" in told.err
+
+
+class TestExport:
+    def test_formulas_are_made_harmless(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        path = table(
+            tmp_path / "in.csv", [{"id": "1", "date": "2026-11-20", "text": '=HYPERLINK("https://example.org")'}]
+        )
+        run("import", path, "--brand", "Cafe")
+        run("export", "-o", tmp_path / "out.csv")
+        with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+            (row,) = csv.DictReader(file)
+        assert row["text"].startswith("'=HYPERLINK")
+        assert run("export", "-o", tmp_path / "out.xlsx").code == 0
+        assert run("export", "-o", tmp_path / "out.parquet").code == 0
+
+    def test_bad_requests(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        assert "allowed: .csv, .xlsx, .jsonl, .parquet" in run("export", "-o", tmp_path / "out.doc").err
+        told = run("export", "-o", tmp_path / "out.csv", "--brand", "nobody")
+        assert told.code == 2 and "nobody" in told.err
+        assert run("export", "-o", tmp_path / "out.csv", "--since", "tomorrow").code == 2
+
+
+class TestOperate:
+    def test_an_unreachable_host_and_a_wrong_password(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        (tmp_path / "monitor.toml").write_text(
+            """
+[brands.cafe]
+name = "Cafe"
+[sources.gone]
+brand = "cafe"
+scraper = "rss"
+params = { url = "http://127.0.0.1:9/feed" }
+[http]
+allow_private = ["127.0.0.1:9"]
+""",
+            encoding="utf-8",
+        )
+        told = run("once")
+        assert told.code == 3 and "gone: unreachable" in told.err
+        assert "fail  source gone: unreachable" in run("doctor", "--offline").out
+
+    def test_private_addresses_are_refused(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        (tmp_path / "monitor.toml").write_text(
+            '[brands.cafe]\nname = "Cafe"\n[sources.inside]\nbrand = "cafe"\nscraper = "rss"\n'
+            'params = { url = "http://169.254.169.254/latest/meta-data" }\n',
+            encoding="utf-8",
+        )
+        told = run("once")
+        assert told.code == 3 and "169.254.169.254" in told.err
+
+    def test_init_check_doctor(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        assert run("init", "--brand", "Кофейня Полдень", "--language", "ru").code == 0
+        assert "ok: 1 brand" in run("config", "check").out
+        assert run("init").code == 2
+        assert json.loads(run("config", "show").out)["language"] == "ru"
+        assert run("db", "upgrade").code == 0
+        lines = json.loads(run("doctor", "--json", "--offline").out)
+        assert {"configuration", "model", "disk", "store"} <= {line["check"] for line in lines}
+        assert all(line["remedy"] for line in lines if line["status"] != "ok")
+
+    def test_usage(self, run: Callable[..., Told]) -> None:
+        assert run("scroe").code == 2
+        assert run("score").code == 2
+        assert run("replay", "x.csv", "--brand", "b", "--out", "o", "--every", "often").code == 2
+        assert run("report", "--week", "last").code == 2
+        assert run("report", "--format", "doc").code == 2
+        assert run("notify", "test", "nowhere").code == 2
+        assert run("--version").code == 0
+
+    def test_purge_and_forget(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        rows = [{"id": str(n), "date": f"20{20 + n}-01-02", "text": f"text {n}", "author": "Anna"} for n in range(5)]
+        run("import", table(tmp_path / "in.csv", rows), "--brand", "Cafe")
+        assert run("purge", "--older-than", "ages").code == 2
+        assert "would be erased" in run("purge", "--older-than", "365d", "--dry-run").out
+        told = run("forget", "--author", "Anna")
+        assert told.out == "5 mentions erased\n"
+        assert run("forget").code == 2
+
+    def test_backup_and_restore(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        run("import", table(tmp_path / "in.csv", REVIEWS), "--brand", "Кафе")
+        assert run("db", "backup", "-o", tmp_path / "copy.sqlite").code == 0
+        rest = [{**REVIEWS[0], "id": "9"}]
+        run("import", table(tmp_path / "more.csv", rest), "--brand", "Кафе")
+        assert run("db", "restore", tmp_path / "copy.sqlite").code == 2
+        assert run("db", "restore", tmp_path / "copy.sqlite", "--force").code == 0
+        run("export", "-o", tmp_path / "out.jsonl")
+        assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+        assert list((tmp_path / "data").glob("monitor.before-*.sqlite"))
+        (tmp_path / "junk.sqlite").write_bytes(b"junk" * 500)
+        assert run("db", "restore", tmp_path / "junk.sqlite", "--force").code == 2
+
+
+def test_help_needs_no_heavy_library() -> None:
+    import subprocess
+
+    code = (
+        "import sys\nsys.argv = ['monitor', '--help']\nimport monitor.cli\n"
+        "try:\n    monitor.cli.main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'transformers', 'sqlmodel', 'matplotlib', 'sklearn', 'onnxruntime', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
