@@ -233,7 +233,7 @@ def _count(value: object) -> int | None:
 
 
 def _error(page: Page, words: str) -> Parsed:
-    note = text.line(words)[:200]
+    note = text.line(words)[:200] or "an error without words"
     if page.status_code in (401, 422) or re.search(r"authenticated|access token|log ?in", note, re.IGNORECASE):
         return Parsed(Status.LOGIN, note=f"the server wants a token for this: {note}")
     if page.status_code in (404, 410) or "not found" in note.lower():
