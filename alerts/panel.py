@@ -133,6 +133,20 @@ class Panel:
         steps = self.hypotheses.steps[factors.argmax(axis=1)]
         return Verdicts(np.where(here, score, -np.inf), np.where(here, news, -np.inf), steps, factors)
 
+    def enough(self, verdicts: Verdicts) -> npt.NDArray[np.bool_]:
+        """Whether each series has the minimum evidence of count, excess and ratio since its most probable onset."""
+        state, settings = self.state, self.settings
+        rows, last = np.arange(state.n), verdicts.steps - 1
+        believed = (state["row_coverage"] > 0) & (state["row_real"] > 0)
+        observed = np.cumsum(state["row_negative"] * believed, axis=1)[rows, last]
+        expected = np.maximum(np.cumsum(state["row_expected"], axis=1)[rows, last], 1e-6)
+        result: npt.NDArray[np.bool_] = (
+            (observed >= settings.min_negative)
+            & (observed - expected >= settings.min_excess)
+            & (observed >= settings.min_ratio * expected)
+        )
+        return result
+
     def believe(self, level: float, weight: float) -> None:
         """Start every series at `level` negatives a step, as if `weight` negatives had shown it."""
         for index in range(len(self.prior.half_life_levels)):
