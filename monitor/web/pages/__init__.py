@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from monitor.web.pages import entrance, incidents, mentions, operations, overview, people, quality, reports, topics
+from monitor.web.pages import (
+    deeds,
+    entrance,
+    incidents,
+    mentions,
+    operations,
+    overview,
+    people,
+    quality,
+    reports,
+    rules,
+    topics,
+)
 
 ROUTERS: tuple[APIRouter, ...] = tuple(
-    module.router for module in (entrance, overview, mentions, incidents, topics, quality, operations, reports, people)
+    module.router
+    for module in (entrance, deeds, overview, mentions, incidents, rules, topics, quality, operations, reports, people)
 )

@@ -2,14 +2,15 @@
 "use strict";
 (() => {
   const root = document.documentElement;
+  const language = root.lang === "en" ? "en-GB" : root.lang;
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const read = (element, name) => JSON.parse(element.dataset[name] || "{}");
   const drawn = [];
 
   const number = (value, digits = 0) =>
-    new Intl.NumberFormat(root.lang, { maximumFractionDigits: digits }).format(value).replace("-", "−");
+    new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value).replace("-", "−");
   const day = (iso, options) =>
-    new Intl.DateTimeFormat(root.lang, { timeZone: "UTC", ...options }).format(new Date(iso + "T00:00:00Z"));
+    new Intl.DateTimeFormat(language, { timeZone: "UTC", ...options }).format(new Date(iso + "T00:00:00Z"));
   const short = (iso) => day(iso, { day: "numeric", month: "short" });
   const long = (iso) => day(iso, { weekday: "short", day: "numeric", month: "long", year: "numeric" });
 

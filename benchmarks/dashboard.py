@@ -1,0 +1,128 @@
+"""How long the dashboard's pages take over a large store: fills one with invented counts and asks for each page.
+
+    python -m benchmarks.dashboard --mentions 1000000 --folder /tmp/large
+
+The store is made once per folder. Every page is asked for `--rounds` times with cold answers (the memo cleared before
+each) and once more with kept ones, in one process, without a network: it is the application that is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from monitor.config import validate
+from monitor.pipeline.context import Context
+from monitor.store.catalogue import synchronise
+from monitor.store.engine import upgrade, writing
+from monitor.web import accounts
+from monitor.web.app import create_app
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+DAYS = 365
+WORDS = (
+    "coffee", "waiter", "soup", "queue", "order", "price", "app", "delivery", "table", "staff", "cold", "late", "great",
+    "slow", "nice", "rude", "fresh", "clean",
+)  # fmt: skip
+TOPICS = ("delivery", "price", "staff", "quality", "food", "waiting", "app", "cleanliness", "support", "payment")
+PAGES = (
+    "/", "/?period=90d", "/?period=365d", "/?topic=waiting", "/?location=place%203", "/?sentiment=negative",
+    "/?q=coffee+rude&period=90d", "/mentions", "/mentions?q=coffee", "/mentions?topic=price&sentiment=negative",
+    "/mentions?q=cold+soup&period=365d", "/incidents", "/topics", "/quality", "/sources", "/reports",
+    "/api/v1/mentions?limit=100", "/api/v1/timeline",
+)  # fmt: skip
+
+
+def fill(context: Context, n_mentions: int) -> None:
+    """Invented mentions, tags and search rows by plain SQL, and the buckets that belong to them."""
+    rng = random.Random(1)
+    start = NOW - timedelta(days=DAYS)
+    connection = context.engine.raw_connection()
+    cursor = connection.cursor()
+    cursor.execute("BEGIN IMMEDIATE")
+    for number in range(1, 9):
+        cursor.execute(
+            "INSERT INTO source (id, slug, title, scraper, location, interval_seconds, active, fail_count, n_empty,"
+            " last_status, last_error, created_at) VALUES (?, ?, ?, 'import', '', 3600, 1, 0, 0, 'ok', '', ?)",
+            (number, f"source{number}", f"Source {number}", "2025-01-01 00:00:00"),
+        )
+    for first in range(0, n_mentions, 50_000):
+        mentions, tags, texts = [], [], []
+        for number in range(first + 1, min(first + 50_000, n_mentions) + 1):
+            at = start + timedelta(seconds=DAYS * 86_400 * number / n_mentions)
+            sentiment = rng.choices(("negative", "neutral", "positive"), (30, 20, 50))[0]
+            text = " ".join(rng.choices(WORDS, k=12))
+            stamp = at.strftime("%Y-%m-%d %H:%M:%S.000000")
+            language = rng.choices(("ru", "en", "de", "es"), (60, 25, 9, 6))[0]
+            mentions.append((number, 1, rng.randint(1, 8), f"m{number}", f"place {rng.randint(1, 20)}", text,
+                             float(rng.randint(1, 5)), stamp, stamp, language, sentiment))  # fmt: skip
+            tags += [(number, topic, 0.9, sentiment) for topic in rng.sample(TOPICS, rng.choice((0, 1, 1, 2)))]
+            texts.append((number, text))
+        cursor.executemany(
+            "INSERT INTO mention (id, brand_id, source_id, origin, external_id, kind, location, text, rating,"
+            " published_at, published_precision, observed_at, flags, content_hash, counts, score_state, language,"
+            " sentiment, p_negative, p_neutral, p_positive, model, scored_at, corrected) VALUES (?, ?, ?, 'b', ?,"
+            " 'review', ?, ?, ?, ?, 'second', ?, '[]', 'h', 1, 'done', ?, ?, 0.3, 0.2, 0.5, 'm@1', NULL, 0)",
+            mentions,
+        )
+        cursor.executemany("INSERT INTO topic_tag (mention_id, topic, p, sentiment) VALUES (?, ?, ?, ?)", tags)
+        cursor.executemany("INSERT INTO mention_search (rowid, body) VALUES (?, ?)", texts)
+    sums = "count(*), sum({0}='negative'), sum({0}='neutral'), sum({0}='positive'), count(rating), sum(rating)"
+    hour = "strftime('%Y-%m-%d %H:00:00.000000', published_at)"
+    into = (
+        "INSERT INTO bucket (brand_id, hour_at, source_id, location, language, topic, n, n_negative, n_neutral,"
+        " n_positive, n_ratings, rating_sum) SELECT brand_id, {hour}, source_id, location, language, {topic}, {sums}"
+        " FROM mention {join} GROUP BY 1, 2, 3, 4, 5, 6"
+    )
+    cursor.execute(into.format(hour=hour, topic="''", sums=sums.format("mention.sentiment"), join=""))
+    join = "JOIN topic_tag ON topic_tag.mention_id = mention.id"
+    cursor.execute(into.format(hour=hour, topic="topic", sums=sums.format("topic_tag.sentiment"), join=join))
+    cursor.execute("COMMIT")
+    cursor.execute("ANALYZE")
+    connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mentions", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    settings = validate({"data_dir": str(given.folder), "brands": {"cafe": {"name": "Cafe"}}}, origin="benchmark")
+    fresh = not (given.folder / "monitor.sqlite").exists()
+    context = Context(settings, clock=lambda: NOW)
+    upgrade(context.engine)
+    if fresh:
+        with writing(context.engine) as session:
+            synchronise(session, settings, now=NOW)
+            accounts.add_user(session, "anna", "admin", "a long pass phrase", now=NOW)
+        began = time.perf_counter()
+        fill(context, given.mentions)
+        print(f"filled in {time.perf_counter() - began:.0f} s")
+    app = create_app(context)
+    client = TestClient(app, base_url="http://127.0.0.1")
+    client.post("/login", data={"name": "anna", "password": "a long pass phrase"})
+    print(f"{'page':45} {'median ms':>10} {'worst ms':>10} {'kept ms':>10}")
+    for page in PAGES:
+        cold = []
+        for _ in range(given.rounds):
+            app.state.memo.clear()
+            cold.append(timed(client, page))
+        print(f"{page:45} {statistics.median(cold):10.0f} {max(cold):10.0f} {timed(client, page):10.0f}", flush=True)
+
+
+def timed(client: TestClient, page: str) -> float:
+    began = time.perf_counter()
+    answer = client.get(page)
+    assert answer.status_code == 200, (page, answer.text)
+    return (time.perf_counter() - began) * 1000
+
+
+if __name__ == "__main__":
+    main()

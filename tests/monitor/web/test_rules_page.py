@@ -1,0 +1,83 @@
+"""Back-tests of plain rules: alarms counted by hand."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import timedelta
+
+import pytest
+
+from alerts.rules import Fact
+from alerts.series import SeriesKey
+from monitor.config import Rule, validate
+from monitor.web.backtest import backtest, variants
+from monitor.web.pages.rules import toml
+from tests.monitor import support
+from tests.monitor.web.conftest import House
+
+KEY = SeriesKey("cafe")
+
+
+def facts(*hours_ago: float, negative: bool = True, rating: float | None = 1.0, text: str = "bad") -> list[Fact]:
+    return [
+        Fact(at=support.NOW - timedelta(hours=hours), series=KEY, mention_id=str(n), text=text, rating=rating,
+             negative=negative)
+        for n, hours in enumerate(hours_ago)
+    ]  # fmt: skip
+
+
+def test_a_burst_is_one_alarm_and_a_later_burst_another() -> None:
+    burst = [100 + minute / 10 for minute in range(6)]
+    again = [20 + minute / 10 for minute in range(4)]
+    rule = Rule(kind="negative_count", more_than=3, window="6h")
+    low, chosen, high = backtest(rule, facts(*burst, *again) + facts(60, 61, negative=False), brand="cafe")
+    assert [trial.rule.more_than for trial in (low, chosen, high)] == [2, 3, 5]
+    assert [len(trial.alarms) for trial in (low, chosen, high)] == [2, 2, 1]
+    assert [alarm.worst for alarm in chosen.alarms] == [6, 4]
+    assert chosen.chosen
+    assert not low.chosen
+    assert chosen.alarms[0].first_at == support.NOW - timedelta(hours=99)  # the end of the hour in which it was true
+
+
+def test_a_mean_needs_enough_ratings() -> None:
+    rule = Rule(kind="mean_rating", below=3.0, window="1d")
+    assert [len(trial.alarms) for trial in backtest(rule, facts(1, 2, 3, 4), brand="cafe")] == [0, 0, 0]
+    assert [len(trial.alarms) for trial in backtest(rule, facts(1, 2, 3, 4, 5), brand="cafe")] == [1, 1, 1]
+
+
+def test_words_speak_at_the_first_mention() -> None:
+    rule = Rule(kind="keywords", words=("poison*",), window="1d")
+    (trial,) = backtest(rule, facts(5, text="I was poisoned") + facts(6, text="fine"), brand="cafe")
+    assert [alarm.worst for alarm in trial.alarms] == [1]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 5, 50])
+def test_there_is_always_a_setting_on_either_side_or_the_limit_is_the_least(limit: int) -> None:
+    limits = [rule.more_than for rule in variants(Rule(kind="low_ratings", more_than=limit))]
+    assert limits == sorted(set(limits))
+    assert limits[-1] > limit
+    assert limit in limits
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(kind="negative_count", brand="cafe", more_than=7, window="12h"),
+        Rule(kind="low_ratings", brand="cafe", rating_at_most=2.0),
+        Rule(kind="mean_rating", brand="cafe", below=3.4),
+        Rule(kind="keywords", brand="cafe", words=('a "quoted" word', "back\\slash", "яд*")),
+    ],
+)
+def test_what_is_shown_for_the_file_is_the_rule(rule: Rule) -> None:
+    raw = tomllib.loads(toml(rule)) | {"brands": {"cafe": {"name": "Cafe"}}}
+    assert validate(raw, origin="test").rules["my_rule"] == rule
+
+
+def test_the_page_tries_a_rule(house: House) -> None:
+    client = house.as_("viewer")
+    page = client.get("/rules?rule=negative_count&more_than=0&window=7d").text
+    assert "alarm in 90 days" in page
+    assert "more_than = 0" in page
+    for query in ("rule=none", "rule=keywords", "rule=keywords&words=*", "rule=mean_rating&below=9",
+                  "rule=negative_count&window=1000d", "rule=low_ratings&more_than=-1"):  # fmt: skip
+        assert client.get(f"/rules?{query}").status_code == 422, query
