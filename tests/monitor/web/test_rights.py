@@ -15,7 +15,8 @@ NEEDS = {
     "viewer": {
         "GET": [
             "/metrics", "/", "/me", "/mentions", "/mentions/export.{suffix}", "/mentions/{mention_id}",
-            "/mentions/{mention_id}/why", "/incidents", "/incidents/{uid}", "/topics", "/topics/{key}", "/quality", "/rules",
+            "/mentions/{mention_id}/why", "/incidents", "/incidents/{uid}", "/topics", "/topics/{key}", "/quality",
+            "/rules",
             "/sources", "/reports", "/reports/{report_id}", "/reports/{report_id}/page",
             "/reports/{report_id}/markdown", "/tokens",
             *(f"/api/v1/{name}" for name in (

@@ -36,7 +36,7 @@ def test_a_burst_is_one_alarm_and_a_later_burst_another() -> None:
     assert [alarm.worst for alarm in chosen.alarms] == [6, 4]
     assert chosen.chosen
     assert not low.chosen
-    assert chosen.alarms[0].first_at == support.NOW - timedelta(hours=99)  # the end of the hour in which it was true
+    assert chosen.alarms[0].first_at == support.NOW - timedelta(hours=100)  # the end of the hour of the fifth
 
 
 def test_a_mean_needs_enough_ratings() -> None:
