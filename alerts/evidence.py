@@ -11,6 +11,7 @@ logarithm of the average Bayes factor, so in the model a score above s has proba
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import betainc, gammaln
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 BURST = (0.5, 0.42, 0.08)
+FEW = 32
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ class Hypotheses:
     steps: np.ndarray[tuple[int, ...], np.dtype[np.intp]]  # (hypotheses,)
     log_prior: Array  # (hypotheses,)
 
-    @classmethod
-    def of(cls, prior: Prior, onsets: tuple[int, ...]) -> Hypotheses:
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def of(prior: Prior, onsets: tuple[int, ...]) -> Hypotheses:
         """Spikes, bursts, plateaus and ramps of every size, begun at each of the onsets (steps ago, 1 = now)."""
         span = max(onsets)
         ladder = np.log(prior.intensities[1:])
@@ -90,7 +93,7 @@ class Hypotheses:
                     rungs.append(row)
                     steps.append(onset)
                     weights.append(by_size * by_shape * _width(onset, onsets, shape))
-        return cls(np.array(rungs), np.array(steps, dtype=np.intp), np.log(weights))
+        return Hypotheses(np.array(rungs), np.array(steps, dtype=np.intp), np.log(weights))
 
     def log_factors(self, state: State) -> Array:
         """Prior weight times Bayes factor of each hypothesis, natural log (n, hypotheses)."""
@@ -218,12 +221,14 @@ def ladder(state: State, mix: Mixture, *, age: int = 0) -> tuple[Array, Array]:
     without = np.log((mix.weight * np.exp(none - top)).sum(axis=1) + 1e-300)
     deviation = np.sqrt(mix.dispersion * mix.mean)
     result = np.zeros((state.n, len(prior.intensities)))
-    for rung, intensity in enumerate(prior.intensities[1:], start=1):
-        extra = np.maximum(intensity * deviation, prior.least_extra)
-        shape = mix.shape * (1 + extra / mix.mean)
-        log_l = gammaln(count + shape) - gammaln(shape) + shape * log_p + log_q
-        likelihood = (mix.weight * np.exp(np.minimum(log_l - top, 600.0))).sum(axis=1)
-        result[:, rung] = np.log(likelihood + 1e-300) - without
+    at_once = len(prior.intensities) if state.n <= FEW else 1  # few series: one call; many: what fits the cache
+    for first in range(1, len(prior.intensities), at_once):
+        rungs = np.array(prior.intensities[first : first + at_once])[:, None]
+        extra = np.maximum(rungs * deviation[:, None], prior.least_extra)
+        shape = (mix.shape / mix.mean)[:, None] * (mix.mean[:, None] + extra)
+        log_l = gammaln(count[:, None] + shape) - gammaln(shape) + shape * log_p[:, None] + (log_q - top)[:, None]
+        likelihood = (mix.weight[:, None] * np.exp(np.minimum(log_l, 600.0))).sum(axis=2)
+        result[:, first : first + at_once] = np.log(likelihood + 1e-300) - without[:, None]
     return result, none
 
 
