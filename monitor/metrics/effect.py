@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from monitor.metrics.metric import CONFIDENCE, BadNumbers, Interval, check_counts
 
@@ -146,8 +146,40 @@ def estimate(
     them widens the interval. The value is the mean of the mixture; where the Newey-West interval is wider, its width is
     taken.
     """
-    n, k = design.shape
     line = newey_west(design, response, weights=weights)
+    mixture = _mixture(design, response, which, weights)
+    mean = float(mixture.shares @ mixture.centre)
+    reach = 60 * float(mixture.scale.max()) + float(np.ptp(mixture.centre))
+    tail = (1 - confidence) / 2
+    low, high = (
+        float(optimize.brentq(lambda v, p=p: mixture.below(v) - p, mean - reach, mean + reach))
+        for p in (tail, 1 - tail)
+    )
+    half = line.half_width(which, confidence=confidence)
+    return Estimate(mean, Interval(min(low, mean - half), max(high, mean + half)), mixture.p)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mixture:
+    """Student's t distributions of one coefficient, one per strength of autocorrelation, and their shares."""
+
+    centre: Floats
+    scale: Floats
+    shares: Floats
+    freedom: int
+
+    def below(self, value: float) -> float:
+        return float(self.shares @ special.stdtr(self.freedom, (value - self.centre) / self.scale))
+
+    @property
+    def p(self) -> float:
+        """Two-sided p of "the coefficient is zero"."""
+        below = self.below(0.0)
+        return min(1.0, 2 * min(below, 1 - below))
+
+
+def _mixture(design: Floats, response: Floats, which: int, weights: Floats | None) -> _Mixture:
+    n, k = design.shape
     root = np.ones(n) if weights is None else np.sqrt(weights / weights.mean())
     x, y = design * root[:, None], response * root
     means, errors, likelihoods = [], [], []
@@ -157,31 +189,14 @@ def estimate(
         y_free = np.concatenate([y[:1] * first, y[1:] - rho * y[:-1]])
         gram = x_free.T @ x_free
         inverse = np.linalg.inv(gram)
-        coefficients = inverse @ x_free.T @ y_free
+        coefficients = inverse @ (x_free.T @ y_free)
         squares = max(float(np.sum((y_free - x_free @ coefficients) ** 2)), 1e-300)
         means.append(float(coefficients[which]))
         errors.append(math.sqrt(squares / (n - k) * float(inverse[which, which])))
         # the Jacobian sqrt(1 - rho^2) of the transformation and the reference prior, its inverse, cancel
         likelihoods.append(-(n - k) / 2 * math.log(squares) - 0.5 * float(np.linalg.slogdet(gram)[1]))
     shares = np.exp(np.array(likelihoods) - max(likelihoods))
-    shares /= shares.sum()
-    centre, scale = np.array(means), np.maximum(np.array(errors), 1e-15)
-
-    def below(value: float) -> float:
-        return float(shares @ stats.t.cdf((value - centre) / scale, n - k))
-
-    mean = float(shares @ centre)
-    reach = 60 * float(scale.max()) + float(np.ptp(centre))
-    tail = (1 - confidence) / 2
-    low, high = (
-        float(optimize.brentq(lambda v, p=p: below(v) - p, mean - reach, mean + reach)) for p in (tail, 1 - tail)
-    )
-    half = line.half_width(which, confidence=confidence)
-    return Estimate(
-        mean,
-        Interval(min(low, mean - half), max(high, mean + half)),
-        min(1.0, 2 * min(below(0.0), 1 - below(0.0))),
-    )
+    return _Mixture(np.array(means), np.maximum(np.array(errors), 1e-15), shares / shares.sum(), n - k)
 
 
 def difference_in_differences(
@@ -207,9 +222,10 @@ def difference_in_differences(
     placebo_share, n_placebo = _placebo(gap[:change_at], weights[:change_at])
     reason: Reason = ""
     # an effect that would be claimed is asked more sharply whether it was on its way already
-    claimed, carried = found.interval.clear, _trend_matters(gap, weights, change_at, found.value)
-    if (pre_trend < PRE_TREND_LEVEL and (claimed or carried)) or (
-        pre_trend < SHARP_PRE_TREND_LEVEL and claimed and carried
+    carried = _carried(gap, weights, change_at, found.value)
+    claimed = found.interval.clear
+    if (pre_trend < PRE_TREND_LEVEL and carried > (0.25 if claimed else 0.5)) or (
+        claimed and pre_trend < SHARP_PRE_TREND_LEVEL and carried > 0.5
     ):
         reason = "pre_trend"
     return _effect(treated, change_at, measure, method, found, reason, True, pre_trend, placebo_share, n_placebo)
@@ -277,16 +293,16 @@ def _gap(
 def _pre_trend(gap: Floats, weights: Floats) -> float:
     """p of "the gap had no slope before the change"."""
     time = np.arange(len(gap), dtype=float)
-    return estimate(np.column_stack([np.ones(len(gap)), time - time.mean()]), gap, 1, weights=weights).p
+    return _mixture(np.column_stack([np.ones(len(gap)), time - time.mean()]), gap, 1, weights).p
 
 
-def _trend_matters(gap: Floats, weights: Floats, change_at: int, change: float) -> bool:
-    """Whether the slope before, were it to go on, would explain half of the effect or more."""
+def _carried(gap: Floats, weights: Floats, change_at: int, change: float) -> float:
+    """The part of the effect that the slope before, were it to go on, would explain."""
     time = np.arange(change_at, dtype=float)
-    slope = newey_west(np.column_stack([np.ones(change_at), time - time.mean()]), gap[:change_at],
-                       weights=weights[:change_at]).coefficients[1]  # fmt: skip
-    carried = float(slope) * (np.arange(change_at, len(gap)).mean() - time.mean())
-    return abs(carried) > 0.5 * abs(change)
+    design = np.column_stack([np.ones(change_at), time - time.mean()])
+    slope = float(newey_west(design, gap[:change_at], weights=weights[:change_at]).coefficients[1])
+    distance = float(np.arange(change_at, len(gap)).mean() - time.mean())
+    return abs(slope * distance) / max(abs(change), 1e-12)
 
 
 def _placebo(values: Floats, weights: Floats, *, trend: bool = False) -> tuple[float | None, int]:
@@ -299,7 +315,7 @@ def _placebo(values: Floats, weights: Floats, *, trend: bool = False) -> tuple[f
         if trend:
             columns.append(np.arange(n, dtype=float) - n / 2)
         if n > len(columns) + 1:
-            found.append(estimate(np.column_stack(columns), values, 1, weights=weights).p < PLACEBO_LEVEL)
+            found.append(_mixture(np.column_stack(columns), values, 1, weights).p < PLACEBO_LEVEL)
     return (sum(found) / len(found), len(found)) if len(found) >= 3 else (None, len(found))
 
 
