@@ -185,13 +185,19 @@ class Client:
             url = following
         raise Refused(f"more than {self.settings.max_redirects} redirects", url=safe(request.url))
 
-    async def _turn(self, request: httpx.Request, host: str, *, meta: Meta | None, crawl_delay: float | None) -> Page:
+    async def _turn(
+        self,
+        request: httpx.Request,
+        host: str,
+        *,
+        meta: Meta | None = None,
+        crawl_delay: float | None = None,
+        caps: bodies.Caps | None = None,
+    ) -> Page:
         """One request in the host's turn: one in flight per host, spaced by the limiter."""
         own = meta.host_interval_seconds if meta else self.settings.host_interval_seconds
-        slowdown = min(
-            self._latency.get(host, 0.0) * self.settings.latency_factor, self.settings.longest_slowdown_seconds
-        )
-        interval = max(own, crawl_delay or 0.0, slowdown)
+        slowdown = self._latency.get(host, 0.0) * self.settings.latency_factor
+        interval = max(own, crawl_delay or 0.0, min(slowdown, self.settings.longest_slowdown_seconds))
         async with self._turns.setdefault(host, asyncio.Lock()):
             self._breaker.check(host)
             try:
@@ -207,7 +213,7 @@ class Client:
                 if wait > 0:
                     await self._sleep(wait)
                 asked = self._clock()
-                page = await self._send(request, self.settings.caps)
+                page = await self._send(request, caps or self.settings.caps)
             except Unreachable:
                 self._breaker.failed(host)
                 raise
@@ -266,18 +272,8 @@ class Client:
     async def _robots_txt(self, url: str) -> tuple[int, bytes]:
         caps = bodies.Caps(wire_bytes=ROBOTS_BYTES * 2, bytes=ROBOTS_BYTES * 4)
         for _ in range(self.settings.max_redirects + 1):
-            parts = self._guard.check_url(url)
-            host = (parts.hostname or "").lower()
-            self._breaker.check(host)
-            try:
-                page = await self._send(httpx.Request("GET", url, headers=self._headers({})), caps)
-            except Unreachable:
-                self._breaker.failed(host)
-                raise
-            except BaseException:
-                self._breaker.released(host)
-                raise
-            self._breaker.released(host)
+            host = (self._guard.check_url(url).hostname or "").lower()
+            page = await self._turn(httpx.Request("GET", url, headers=self._headers({})), host, caps=caps)
             target = page.headers.get("location")
             if page.status_code not in (301, 302, 303, 307, 308) or not target:
                 return page.status_code, page.body

@@ -192,11 +192,12 @@ class Query:
         values = fields if isinstance(fields, Mapping) else _Attributes(fields)
         title, body = values.get("title"), values.get("text")
         content = "\n".join(one for one in (title, body) if isinstance(one, str) and one)
-        tokens = tuple(words.split(content))
+        folded = words.fold(content)
+        tokens = tuple(words.split_folded(folded))
         places: dict[str, tuple[int, ...]] = {}
         for place, token in enumerate(tokens):
             places[token.word] = (*places.get(token.word, ()), place)
-        return self._root.test(_Text(tokens, places, words.fold(content), values))
+        return self._root.test(_Text(tokens, places, folded, values))
 
 
 class _Attributes(dict[str, Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
-from scrapers.errors import FetchError, Refused, Unreachable
+from scrapers.errors import FetchError, RateLimited, Refused, Unreachable
 from scrapers.guard import safe
 
 MAX_BYTES = 512 * 1024  # RFC 9309 asks for at least 500 KiB
@@ -51,6 +52,7 @@ class Robots:
     def __init__(self, fetch: Fetch, product: str, clock: Callable[[], float]) -> None:
         self._fetch, self._product, self._clock = fetch, product, clock
         self._entries: dict[str, _Entry] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def check(self, url: str) -> float | None:
         """Crawl-delay in seconds, or None.
@@ -59,7 +61,8 @@ class Robots:
         """
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        entry = await self._entry(origin)
+        async with self._locks.setdefault(origin, asyncio.Lock()):
+            entry = await self._entry(origin)
         if entry.rules is None:
             return None
         if not entry.rules.can_fetch(url, self._product):
@@ -75,7 +78,7 @@ class Robots:
         try:
             code, body = await self._fetch(f"{origin}/robots.txt")
             problem = f"answers {code}" if code >= 500 or code == 429 else None
-        except Refused:
+        except (Refused, RateLimited):
             raise
         except FetchError as failure:
             code, body, problem = 0, b"", f"cannot be read ({failure})"

@@ -31,7 +31,6 @@ class Token(NamedTuple):
     mark: str  # "#", "@" or ""
 
 
-@lru_cache(maxsize=50_000)
 def fold(text: str) -> str:
     """One spelling of letters, so that "Ёлка", "елка" and "ЕЛКА" are equal, and so are "Nestlé" and "nestle"."""
     text = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
@@ -52,7 +51,12 @@ _PLAIN = {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "
 
 def split(text: str) -> list[Token]:
     """Folded words in order. An apostrophe or a hyphen ends a word; the query is split the same way."""
-    return [Token(word, mark) for mark, word in _WORD.findall(fold(text))]
+    return split_folded(fold(text))
+
+
+def split_folded(folded: str) -> list[Token]:
+    """The words of a text that is folded already."""
+    return [Token(word, mark) for mark, word in _WORD.findall(folded)]
 
 
 @lru_cache(maxsize=20_000)
