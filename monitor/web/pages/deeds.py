@@ -38,11 +38,8 @@ def ask(request: Request, visitor: Who, token: str) -> Response:
     context = context_of(request)
     grant = _grant(context, token)
     if grant is None:
-        return render(
-            request, visitor, "deed.html", status=410, grant=None, headline="", done=False, token="", hours=24
-        )
-    return render(request, visitor, "deed.html", grant=grant, headline=_headline(context, grant), done=False, token=token,
-                  hours=round(MUTE_HOURS))  # fmt: skip
+        return _ended(request, visitor)
+    return _shown(request, visitor, grant, token=token, done=False)
 
 
 @router.post("/a/{token}")
@@ -50,12 +47,15 @@ def act(request: Request, visitor: Who, token: str) -> Response:
     context = context_of(request)
     grant = _grant(context, token)
     if grant is None:
-        return render(
-            request, visitor, "deed.html", status=410, grant=None, headline="", done=False, token="", hours=24
-        )
+        return _ended(request, visitor)
     perform(context, grant.action, grant.incident_id, actor=f"link to {grant.sent_to or 'a message'}")
     memo_of(request).clear()
-    return render(request, visitor, "deed.html", grant=grant, headline=_headline(context, grant), done=True, token="",
+    return _shown(request, visitor, grant, token="", done=True)
+
+
+def _shown(request: Request, visitor: Visitor, grant: Grant, *, token: str, done: bool) -> Response:
+    headline = _headline(context_of(request), grant)
+    return render(request, visitor, "deed.html", grant=grant, headline=headline, done=done, token=token,
                   hours=round(MUTE_HOURS))  # fmt: skip
 
 
