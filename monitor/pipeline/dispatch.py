@@ -14,6 +14,7 @@ import alerts.silence
 from alerts.errors import BadRule
 from alerts.message import Kind, Link, LinkKind, Message
 from alerts.routing import Decision, Event, Held, QuietHours, Route, Sent, decide, unanswered
+from alerts.series import DIMENSIONS
 from alerts.severity import Severity
 from alerts.silence import Matcher, Op, labels_of
 from monitor.config import Settings
@@ -141,7 +142,11 @@ def silences_of(session: Session, now: datetime) -> list[alerts.silence.Silence]
     found = []
     for row in session.exec(select(Silence).where(col(Silence.starts_at) <= now, col(Silence.ends_at) > now)):
         try:
-            matchers = tuple(Matcher(label, value) for label, value in row.matchers.items())
+            labels = dict(row.matchers)
+            key = key_of(labels.pop("series", ""))
+            if key is not None:  # a whole series: each of its dimensions must match
+                labels |= {name: value for name in DIMENSIONS if (value := getattr(key, name)) is not None}
+            matchers = tuple(Matcher(label, value) for label, value in labels.items())
             found.append(
                 alerts.silence.Silence(matchers=matchers, starts_at=row.starts_at, ends_at=row.ends_at, id=str(row.id),
                                        by=row.actor, comment=row.note)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from monitor.store.tables import Meta
 
-_INSTALL_KEY = "install_key"
+INSTALL_KEY = "install_key"
 
 
 def get(session: Session, key: str) -> str | None:
@@ -24,10 +24,10 @@ def put(session: Session, key: str, value: str) -> None:
 
 def install_key(session: Session) -> bytes:
     """The secret of this installation; made once. Pseudonyms cannot be recomputed without it."""
-    stored = get(session, _INSTALL_KEY)
+    stored = get(session, INSTALL_KEY)
     if stored is None:
         stored = secrets.token_hex(32)
-        put(session, _INSTALL_KEY, stored)
+        put(session, INSTALL_KEY, stored)
         session.flush()
     return bytes.fromhex(stored)
 
