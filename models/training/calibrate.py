@@ -83,7 +83,7 @@ def listen(
 def fit_mix(voices: Voices, corpus: Corpus, rows: np.ndarray) -> tuple[Tensor, Tensor]:
     """(mix [3, 2], topic bias [19]) that make the known labels of these rows most likely (Platt on two inputs)."""
     sentiment = torch.from_numpy(corpus.sentiment[rows].astype(np.int64))
-    known = sentiment >= 0
+    known = (sentiment >= 0) & torch.from_numpy(~corpus.is_topic[rows])
     topics, labelled = torch.from_numpy(bits(corpus.topics[rows])), torch.from_numpy(bits(corpus.labelled[rows]))
     labelled *= torch.from_numpy(~corpus.weak[rows])[:, None]
     polarity = torch.from_numpy(corpus.topic_sentiment[rows].astype(np.int64))
@@ -165,7 +165,7 @@ def ece(voices: Voices, corpus: Corpus, rows: np.ndarray, *, mix: Tensor, bias: 
     first, second, third = voices.mixed(mix)
     p = first.softmax(-1).numpy()
     gold = corpus.sentiment[rows]
-    known = gold >= 0
+    known = (gold >= 0) & ~corpus.is_topic[rows]
     p_topics = torch.sigmoid(second + bias).numpy()
     labelled = (bits(corpus.labelled[rows]) > 0) & ~corpus.weak[rows][:, None]
     truth = bits(corpus.topics[rows]) > 0

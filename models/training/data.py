@@ -106,7 +106,7 @@ def read(config: TrainConfig, *, limit: int | None = None) -> Corpus:
                 labelled.append(0)
                 continue
             overall = row["overall"]
-            sentiment.append(-1 if overall is None else overall)
+            sentiment.append(agreed_sentiment(row["sentiments"]) if overall is None else overall)
             mask = 0
             for topic, polarity in zip(row["topics"], row["sentiments"], strict=True):
                 mask |= _TOPIC_BIT[topic]
@@ -137,6 +137,12 @@ def read(config: TrainConfig, *, limit: int | None = None) -> Corpus:
     )
     hold_out(corpus, config.held_out)
     return without_leaks(corpus)
+
+
+def agreed_sentiment(polarities: list[int | None]) -> int:
+    """The sentiment of a text whose topics all have the same one, else -1: a label in languages that have few."""
+    known = {value for value in polarities if value is not None and value >= 0}
+    return known.pop() if len(known) == 1 else -1
 
 
 def _rows(path: Path, limit: int | None) -> list[dict[str, Any]]:

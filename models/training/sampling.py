@@ -10,6 +10,8 @@ import numpy as np
 from models.training.config import TrainConfig
 from models.training.data import TRAIN, Corpus
 
+AGREED_WEIGHT = 0.4  # of a sentiment that follows from the topics of a row, see `data.agreed_sentiment`
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -35,6 +37,7 @@ def row_weights(config: TrainConfig, corpus: Corpus) -> Weights:
     cells = np.bincount(cell[train & known], minlength=(int(pair.max()) + 1) * 3).clip(min=1)
     share = cells[cell] / sizes[pair]
     class_weight = np.where(known, np.clip(share, 0.02, 1.0) ** -0.5, 0.0)
+    class_weight[corpus.is_topic] *= AGREED_WEIGHT
     class_weight /= max(1e-9, class_weight[train & known].mean()) if np.any(train & known) else 1.0
     p_sentiment = p * train * known * ~corpus.is_topic
     p_topics = p * train * corpus.is_topic

@@ -13,7 +13,7 @@ import pytest
 from models.errors import TrainingError
 from models.labels import TOPICS
 from models.training.config import TrainConfig, profile
-from models.training.data import DEV, HELD_OUT, TRAIN, read, text_key
+from models.training.data import DEV, HELD_OUT, TRAIN, agreed_sentiment, read, text_key
 from models.training.licences import EXCLUDED
 from models.training.weak import add_weak_topics, triggers
 
@@ -29,6 +29,13 @@ def test_both_sets_become_one_table(tiny: TrainConfig) -> None:
     assert labelled == {"delivery", "food", "staff", "price"}
     assert corpus.topic_sentiment[row, TOPICS.index("delivery")] in (0, 1, 2)
     assert corpus.topic_sentiment[row, TOPICS.index("food")] == -1
+
+
+@pytest.mark.parametrize(
+    ("polarities", "expected"), [([2, 2], 2), ([0], 0), ([0, 2], -1), ([1, None], 1), ([-1], -1), ([], -1)]
+)
+def test_topics_of_one_mind_give_the_row_its_sentiment(polarities: list[int | None], expected: int) -> None:
+    assert agreed_sentiment(polarities) == expected
 
 
 def test_a_text_never_sits_on_both_sides_of_a_split(tmp_path: Path) -> None:

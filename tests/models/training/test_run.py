@@ -179,7 +179,7 @@ def test_the_real_data_obeys_the_licence_policy(shared: Path) -> None:
 
     corpus = corpus_of(profile("small", data=shared / "data", limit=300))
     assert not {name.partition("/")[2] for name in corpus.sources} & set(EXCLUDED)
-    assert len(corpus.languages) >= 50
+    assert len(corpus.languages) >= 48  # Romanian and Marathi have hardly a source that may ship
     # Every excluded name is a real one: a typing error would let a source through.
     everything = corpus_of(profile("small", data=shared / "data", limit=3000, licences="all", weak_topics=False))
     assert set(EXCLUDED) <= {name.partition("/")[2] for name in everything.sources}
