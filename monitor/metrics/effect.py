@@ -37,6 +37,7 @@ LEAST_MENTIONS = 30
 PRE_TREND_LEVEL = 0.05
 SHARP_PRE_TREND_LEVEL = 0.2
 PLACEBO_LEVEL = 0.05
+PRIOR = 2.0  # strengths weigh (1 - rho)^-PRIOR beforehand: short series hide their memory
 AUTOCORRELATIONS = tuple(float(rho) for rho in np.linspace(-0.4, 0.95, 28))
 
 
@@ -142,8 +143,8 @@ def estimate(
     """One coefficient of a regression on a time series with errors that follow an AR(1) of unknown strength.
 
     For each strength on a grid the coefficient is a Student's t (generalised least squares, Prais and Winsten 1954);
-    the strengths weigh by their restricted likelihood and Berger and Yang's reference prior (1994), so that not knowing
-    them widens the interval. The value is the mean of the mixture; where the Newey-West interval is wider, its width is
+    the strengths weigh by their restricted likelihood and a prior that leans to strong memory, so that not knowing them
+    widens the interval. The value is the mean of the mixture; where the Newey-West interval is wider, its width is
     taken.
     """
     line = newey_west(design, response, weights=weights)
@@ -193,8 +194,12 @@ def _mixture(design: Floats, response: Floats, which: int, weights: Floats | Non
         squares = max(float(np.sum((y_free - x_free @ coefficients) ** 2)), 1e-300)
         means.append(float(coefficients[which]))
         errors.append(math.sqrt(squares / (n - k) * float(inverse[which, which])))
-        # the Jacobian sqrt(1 - rho^2) of the transformation and the reference prior, its inverse, cancel
-        likelihoods.append(-(n - k) / 2 * math.log(squares) - 0.5 * float(np.linalg.slogdet(gram)[1]))
+        likelihoods.append(
+            -(n - k) / 2 * math.log(squares)
+            - 0.5 * float(np.linalg.slogdet(gram)[1])
+            + 0.5 * math.log(1 - rho * rho)  # the Jacobian of the transformation
+            - PRIOR * math.log(1 - rho)
+        )
     shares = np.exp(np.array(likelihoods) - max(likelihoods))
     return _Mixture(np.array(means), np.maximum(np.array(errors), 1e-15), shares / shares.sum(), n - k)
 
