@@ -123,14 +123,14 @@ def test_several_mistakes_come_together(tmp_path: Path) -> None:
 def test_secret_values_do_not_show_in_mistakes(tmp_path: Path) -> None:
     message = mistake(
         tmp_path,
-        "[channels.c]\nkind = 'email'\nsettings = {host = 'h', sender = 's@example.org', recipients = ['r@example.org'], "
-        "password = 12345678}",
+        "[channels.c]\nkind = 'email'\n[channels.c.settings]\nhost = 'h'\nsender = 's@example.org'\n"
+        "recipients = ['r@example.org']\npassword = 12345678",
     )
     assert "12345678" not in message
     message = mistake(
         tmp_path,
-        "[channels.c]\nkind = 'email'\nsettings = {host = 'h', sender = 's@example.org', recipients = ['r@example.org'], "
-        "password = 'hunter2'}",
+        "[channels.c]\nkind = 'email'\n[channels.c.settings]\nhost = 'h'\nsender = 's@example.org'\n"
+        "recipients = ['r@example.org']\npassword = 'hunter2'",
     )
     assert "hunter2" not in message
     assert "username and password belong together" in message

@@ -23,8 +23,8 @@ def fill(context: Context, *texts: str) -> None:
     with writing(context.engine) as session:
         brand_id = session.exec(select(Brand.id)).one() or 0
         source_id = ensure_import(session, "a", now=NOW).id or 0
-        ingest(session, [item(n, text) for n, text in enumerate(texts)], brand_id=brand_id, source_id=source_id, origin="a",
-               now=NOW, near_duplicates=False)  # fmt: skip
+        items = [item(n, text) for n, text in enumerate(texts)]
+        ingest(session, items, brand_id=brand_id, source_id=source_id, origin="a", now=NOW, near_duplicates=False)
 
 
 def states(context: Context) -> dict[str, str]:

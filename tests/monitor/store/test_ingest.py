@@ -103,8 +103,7 @@ def test_authors_are_pseudonyms(session: Session, brand: Brand, source: Source) 
     assert authors[0] == authors[1] != authors[2]
     assert "Anna" not in str(authors)
     assert authors[0] == meta.pseudonym(meta.install_key(session), source.slug, "Anna Petrova")
-    ingest(session, [item(4, author="Anna Petrova")], brand_id=brand.id or 0, source_id=source.id or 0, origin=source.slug,
-           now=NOW, store_authors=True)  # fmt: skip
+    put(session, brand, source, item(4, author="Anna Petrova"), store_authors=True)
     assert session.exec(select(Mention.author).where(Mention.external_id == "4")).one() == "Anna Petrova"
 
 
