@@ -26,6 +26,7 @@ from typing import Any
 from scrapers import words
 from scrapers.errors import BadQuery
 from scrapers.readers.numbers import number
+from scrapers.terms import All, Content, Either, Field, Near, Node, Not, Phrase, Word, has_place, is_positive
 
 LONGEST = 10_000
 DEEPEST = 40
@@ -37,147 +38,6 @@ _FIELD_NAMES = {one: one for one in FIELDS} | {
 }  # fmt: skip
 _FUNCTIONS = ("typo", "translit")
 
-Span = tuple[int, int]  # first word, word after the last
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """One text, split once."""
-
-    tokens: tuple[words.Token, ...]
-    places: Mapping[str, tuple[int, ...]]
-    folded: str
-    fields: Mapping[str, Any]
-
-
-class _Node:
-    """A part of a query."""
-
-    positive = True
-
-    def test(self, text: _Text) -> bool:
-        return next(iter(self.spans(text)), None) is not None
-
-    def spans(self, text: _Text) -> Iterator[Span]:
-        """Where it stands, for NEAR."""
-        return iter(())
-
-
-@dataclass(slots=True)
-class _Word(_Node):
-    """One word by its forms, by its beginning, or nearly."""
-
-    word: str
-    exact: bool = False
-    prefix: bool = False
-    typos: bool = False
-    translit: bool = False
-    forms: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.expand()
-
-    def expand(self) -> None:
-        found = {self.word} if self.exact or self.prefix else set(words.forms(self.word))
-        if self.translit:
-            other = words.transliterations(self.word)
-            found |= (
-                other
-                if len(other) > 60
-                else {form for one in other for form in (words.forms(one) if not self.exact else {one})}
-            )
-        self.forms = frozenset(found)
-
-    def fits(self, token: words.Token) -> bool:
-        word = token.word
-        if word in self.forms:
-            return True
-        if self.prefix:
-            return any(word.startswith(one) for one in self.forms)
-        return self.typos and word[:1].isalpha() and words.close(word, self.forms)
-
-    def spans(self, text: _Text) -> Iterator[Span]:
-        if words.UNSPACED.search(self.word):  # a script without spaces: anywhere in the text
-            if any(one in text.folded for one in self.forms):
-                yield 0, max(1, len(text.tokens))
-            return
-        if self.prefix or self.typos:
-            yield from ((place, place + 1) for place, token in enumerate(text.tokens) if self.fits(token))
-            return
-        for form in self.forms:
-            yield from ((place, place + 1) for place in text.places.get(form, ()))
-
-
-@dataclass(slots=True)
-class _Phrase(_Node):
-    """Words side by side; as one word too where it is a hashtag or a name (#коферядом)."""
-
-    parts: list[_Word]
-
-    def spans(self, text: _Text) -> Iterator[Span]:
-        first, size = self.parts[0], len(self.parts)
-        for start, _ in first.spans(text):
-            if start + size <= len(text.tokens) and all(
-                part.fits(text.tokens[start + step]) for step, part in enumerate(self.parts)
-            ):
-                yield start, start + size
-        joined = "".join(part.word for part in self.parts)
-        for place in text.places.get(joined, ()):
-            if text.tokens[place].mark:
-                yield place, place + 1
-
-
-@dataclass(slots=True)
-class _Near(_Node):
-    left: _Node
-    right: _Node
-    distance: int
-
-    def spans(self, text: _Text) -> Iterator[Span]:
-        lefts = list(self.left.spans(text))
-        for start, end in self.right.spans(text) if lefts else ():
-            for first, last in lefts:
-                if max(start - last, first - end) < self.distance and (start, end) != (first, last):
-                    yield min(start, first), max(end, last)
-
-
-@dataclass(slots=True)
-class _All(_Node):
-    parts: list[_Node]
-
-    def test(self, text: _Text) -> bool:
-        return all(one.test(text) for one in self.parts)
-
-
-@dataclass(slots=True)
-class _Any(_Node):
-    parts: list[_Node]
-
-    def test(self, text: _Text) -> bool:
-        return any(one.test(text) for one in self.parts)
-
-    def spans(self, text: _Text) -> Iterator[Span]:
-        for one in self.parts:
-            yield from one.spans(text)
-
-
-@dataclass(slots=True)
-class _Not(_Node):
-    part: _Node
-    positive = False
-
-    def test(self, text: _Text) -> bool:
-        return not self.part.test(text)
-
-
-@dataclass(slots=True)
-class _Field(_Node):
-    name: str
-    check: Callable[[Any], bool]
-
-    def test(self, text: _Text) -> bool:
-        return self.check(text.fields.get(self.name))
-
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -185,7 +45,7 @@ class Query:
 
     text: str
     words: tuple[str, ...] = field(compare=False)
-    _root: _Node = field(compare=False, repr=False)
+    _root: Node = field(compare=False, repr=False)
 
     def matches(self, fields: Any) -> bool:
         """True when a text with these fields is meant: a mapping or an object with attributes, all of them optional."""
@@ -197,7 +57,7 @@ class Query:
         places: dict[str, tuple[int, ...]] = {}
         for place, token in enumerate(tokens):
             places[token.word] = (*places.get(token.word, ()), place)
-        return self._root.test(_Text(tokens, places, folded, values))
+        return self._root.test(Content(tokens, places, folded, values))
 
 
 class _Attributes(dict[str, Any]):
@@ -284,13 +144,13 @@ class _Parser:
             at = found.end()
         yield _Piece("end", "", len(self.text))
 
-    def whole(self) -> _Node:
+    def whole(self) -> Node:
         if self.now.kind == "end":
             raise BadQuery("the query is empty")
         root = self.either()
         if self.now.kind != "end":
             raise self.trouble(f"{self.now.value!r} is not expected here")
-        if not _is_positive(root):
+        if not is_positive(root):
             raise BadQuery("a query that only excludes would match everything; say what to look for", query=self.text)
         return root
 
@@ -306,7 +166,7 @@ class _Parser:
     def trouble(self, words_: str, at: int | None = None) -> BadQuery:
         return BadQuery(words_, query=self.text, position=(self.now.at if at is None else at) + 1)
 
-    def either(self) -> _Node:
+    def either(self) -> Node:
         self.depth += 1
         if self.depth > DEEPEST:
             raise self.trouble(f"more than {DEEPEST} levels of brackets")
@@ -315,34 +175,34 @@ class _Parser:
             self.take()
             parts.append(self.both())
         self.depth -= 1
-        return parts[0] if len(parts) == 1 else _Any(parts)
+        return parts[0] if len(parts) == 1 else Either(parts)
 
-    def both(self) -> _Node:
+    def both(self) -> Node:
         parts = [self.near()]
         while self.now.kind not in ("or", ")", "end"):
             if self.now.kind == "and":
                 self.take()
             parts.append(self.near())
-        return parts[0] if len(parts) == 1 else _All(parts)
+        return parts[0] if len(parts) == 1 else All(parts)
 
-    def near(self) -> _Node:
+    def near(self) -> Node:
         left = self.single()
         while self.now.kind == "near":
             piece = self.take()
             right = self.single()
             for side in (left, right):
-                if not _has_place(side):
+                if not has_place(side):
                     raise self.trouble("beside NEAR stand words, phrases or alternatives of them", piece.at)
-            left = _Near(left, right, max(1, int(piece.value)))
+            left = Near(left, right, max(1, int(piece.value)))
         return left
 
-    def single(self) -> _Node:
+    def single(self) -> Node:
         piece = self.take()
         if piece.kind == "not":
             self.negated = not self.negated
             part = self.single()
             self.negated = not self.negated
-            return _Not(part)
+            return Not(part)
         if piece.kind == "(":
             inner = self.either()
             if self.now.kind != ")":
@@ -363,7 +223,7 @@ class _Parser:
             raise self.trouble("the query ends where a word is expected", piece.at)
         raise self.trouble(f"{piece.value!r} is not expected here", piece.at)
 
-    def term(self, piece: _Piece) -> _Node:
+    def term(self, piece: _Piece) -> Node:
         raw = piece.value
         exact = raw.startswith("=")
         typos = raw.endswith("~") or self.flags["typo"]
@@ -375,7 +235,7 @@ class _Parser:
         if prefix and len(tokens[-1].word) < 2:
             raise self.trouble("a beginning of a word needs two letters before *", piece.at)
         parts = [
-            _Word(
+            Word(
                 token.word,
                 exact=exact,
                 prefix=prefix and place == len(tokens) - 1,
@@ -386,9 +246,9 @@ class _Parser:
         ]
         if not self.negated:
             self.words.append(" ".join(token.word for token in tokens))
-        return parts[0] if len(parts) == 1 else _Phrase(parts)
+        return parts[0] if len(parts) == 1 else Phrase(parts)
 
-    def filter(self, piece: _Piece) -> _Node:
+    def filter(self, piece: _Piece) -> Node:
         name = _FIELD_NAMES.get(piece.value.lower())
         if name is None:
             raise self.trouble(
@@ -397,7 +257,7 @@ class _Parser:
             )
         if self.now.kind == "(":
             opened = self.take()
-            parts: list[_Node] = []
+            parts: list[Node] = []
             while self.now.kind != ")":
                 if self.now.kind == "end":
                     raise self.trouble("this bracket is not closed", opened.at)
@@ -408,21 +268,21 @@ class _Parser:
             self.take()
             if not parts:
                 raise self.trouble("there is no value between the brackets", opened.at)
-            return _Any(parts)
+            return Either(parts)
         return self.value(name)
 
-    def value(self, name: str) -> _Node:
+    def value(self, name: str) -> Node:
         piece = self.take()
         if piece.kind not in ("word", "phrase"):
             raise self.trouble(f"{name}: needs a value", piece.at)
         raw = piece.value.strip('="«»“”') if piece.kind == "phrase" else piece.value
         if name == "rating":
-            return _Field(name, self.rating(raw, piece.at))
+            return Field(name, self.rating(raw, piece.at))
         wanted = words.fold(raw.rstrip("~"))
         if name == "language":
             wanted = wanted.split("-")[0]
         contained = name in ("location", "author", "title", "subject")
-        return _Field(name, lambda value: _equal(value, wanted, contained=contained))
+        return Field(name, lambda value: _equal(value, wanted, contained=contained))
 
     def rating(self, raw: str, at: int) -> Callable[[Any], bool]:
         if raw.lower() in ("none", "нет"):
@@ -456,20 +316,3 @@ def _equal(value: Any, wanted: str, *, contained: bool) -> bool:
     if "*" in wanted:
         return fnmatch.fnmatchcase(have, wanted)
     return have == wanted or (contained and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", have) is not None)
-
-
-def _has_place(node: _Node) -> bool:
-    if isinstance(node, _Any):
-        return all(_has_place(one) for one in node.parts)
-    return isinstance(node, (_Word, _Phrase, _Near))
-
-
-def _is_positive(node: _Node) -> bool:
-    """Does it look for something? Excluding alone does not."""
-    if isinstance(node, _Not):
-        return isinstance(node.part, _Not) and _is_positive(node.part.part)
-    if isinstance(node, _All):
-        return any(_is_positive(one) for one in node.parts)
-    if isinstance(node, _Any):
-        return all(_is_positive(one) for one in node.parts)
-    return True
