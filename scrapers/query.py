@@ -36,7 +36,6 @@ _FIELD_NAMES = {one: one for one in FIELDS} | {
     "brand": "subject",
     "источник": "source", "язык": "language", "оценка": "rating", "место": "location", "автор": "author", "вид": "kind",
 }  # fmt: skip
-_FUNCTIONS = ("typo", "translit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,9 @@ class Query:
         content = "\n".join(one for one in (title, body) if isinstance(one, str) and one)
         folded = words.fold(content)
         tokens = tuple(words.split_folded(folded))
-        places: dict[str, tuple[int, ...]] = {}
+        places: dict[str, list[int]] = {}
         for place, token in enumerate(tokens):
-            places[token.word] = (*places.get(token.word, ()), place)
+            places.setdefault(token.word, []).append(place)
         return self._root.test(Content(tokens, places, folded, values))
 
 

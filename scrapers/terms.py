@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from scrapers import words
 
+MOST_PLACES = 1000  # of one word that NEAR looks at in a text
 Span = tuple[int, int]  # first word, word after the last
 
 
@@ -16,7 +18,7 @@ class Content:
     """One text, split once."""
 
     tokens: tuple[words.Token, ...]
-    places: Mapping[str, tuple[int, ...]]
+    places: Mapping[str, Sequence[int]]
     folded: str
     fields: Mapping[str, Any]
 
@@ -105,8 +107,8 @@ class Near(Node):
     distance: int
 
     def spans(self, text: Content) -> Iterator[Span]:
-        lefts = list(self.left.spans(text))
-        for start, end in self.right.spans(text) if lefts else ():
+        lefts = list(itertools.islice(self.left.spans(text), MOST_PLACES))
+        for start, end in itertools.islice(self.right.spans(text), MOST_PLACES) if lefts else ():
             for first, last in lefts:
                 if max(start - last, first - end) < self.distance and (start, end) != (first, last):
                     yield min(start, first), max(end, last)

@@ -193,6 +193,13 @@ class TestTrouble:
         assert found.matches({"text": text}) in (True, False)
 
 
+def test_a_text_of_one_word_repeated_is_no_burden() -> None:
+    text = "кофе " * 100_000
+    assert not hit("кофе NEAR/2 очередь", text)
+    assert hit("кофе NEAR/2 кофе", text)
+    assert not hit('"кофе кофе чай" OR typo(очередь)', text)
+
+
 class TestSpelling:
     @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     @given(st.text(max_size=60))
