@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -184,20 +184,25 @@ def breakdown(session: Session, selection: Selection, dimension: str) -> list[Ro
     return sorted(rows, key=lambda row: (-row.pair.now.n_negative, -row.pair.now.n, row.key))
 
 
-def places(session: Session, selection: Selection, *, now: datetime) -> list[Place]:
+Ratings = Mapping[str, Sequence[tuple[datetime, float, int]]]
+
+
+def ratings(session: Session, brand_id: int, *, end: datetime) -> Ratings:
+    """Every star of the last two years by location: worth keeping for longer than the rest."""
+    return counts.ratings_by_location(session, brand_id, start=end - RATING_MEMORY, end=end)
+
+
+def places(session: Session, selection: Selection, found: Ratings, *, now: datetime) -> list[Place]:
     """Locations by rating, best first; those without stars last."""
     rows = {row.key: row for row in breakdown(session, selection, "location") if row.key}
     end = min(selection.end, now)
-    found = counts.ratings_by_location(session, selection.brand_id, start=end - RATING_MEMORY, end=selection.end)
     result = []
     for key in {*rows, *found}:
-        ages, stars = [], []
-        for at, value, n in found.get(key, ()):
-            age = max(0.0, (end - at).total_seconds() / 86_400)
-            ages += [age] * n
-            stars += [value] * n
-        if stars or rows[key].pair.now.n:
-            result.append(Place(rows.get(key) or _row(key, Pair()), branch_rating(stars, ages)))
+        given = found.get(key, ())
+        if given or rows[key].pair.now.n:
+            ages = [max(0.0, (end - at).total_seconds() / 86_400) for at, _, _ in given]
+            rating = branch_rating([stars for _, stars, _ in given], ages, counts=[n for _, _, n in given])
+            result.append(Place(rows.get(key) or _row(key, Pair()), rating))
     return sorted(
         result, key=lambda place: (-(place.rating.value if place.rating.value is not None else -1), place.row.key)
     )

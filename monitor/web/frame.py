@@ -13,8 +13,8 @@ from sqlmodel import Session, col, select
 from monitor.store.queries import incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
-from monitor.store.tables import Brand, Mention, Source
-from monitor.web import filters
+from monitor.store.tables import Brand, Bucket, Source
+from monitor.web import figures, filters
 from monitor.web.filters import Filter
 from monitor.web.memo import Memo
 from monitor.web.rendering import render
@@ -72,21 +72,31 @@ def choices(request: Request, rows: Session, brand: Brand | None) -> Choices:
         return Choices((), (), ())
 
     def make() -> Choices:
-        used = select(Mention.source_id).where(Mention.brand_id == brand.id).distinct()
+        held = rows.exec(
+            select(Bucket.source_id, Bucket.location, Bucket.language).where(Bucket.brand_id == brand.id).distinct()
+        ).all()
+        used = sorted({source for source, _, _ in held})
         sources = rows.exec(select(Source.slug, Source.title).where(col(Source.id).in_(used)).order_by(Source.slug))
-        places = rows.exec(
-            select(Mention.location).where(Mention.brand_id == brand.id, Mention.location != "").distinct()
-        )
-        spoken = rows.exec(
-            select(Mention.language).where(Mention.brand_id == brand.id, Mention.language != "").distinct()
-        )
-        return Choices([(slug, title or slug) for slug, title in sources], sorted(places), sorted(spoken))
+        places = sorted({place for _, place, _ in held if place})
+        spoken = sorted({language for _, _, language in held if language})
+        return Choices([(slug, title or slug) for slug, title in sources], places, spoken)
 
-    return memo_of(request).get(("choices", brand.id), make, seconds=300)
+    return memo_of(request).get(("choices", brand.id), make, seconds=300, lasting=True)
 
 
 def source_titles(rows: Session) -> dict[str, str]:
     return {slug: title or slug for slug, title in rows.exec(select(Source.slug, Source.title))}
+
+
+def rated(request: Request, rows: Session, asked: Selection) -> figures.Ratings:
+    """The stars by location behind the ratings, read anew every ten minutes at most."""
+    day = asked.end.date()
+    return memo_of(request).get(
+        ("ratings", asked.brand_id, day),
+        lambda: figures.ratings(rows, asked.brand_id, end=asked.end),
+        seconds=600,
+        lasting=True,
+    )
 
 
 def memo_of(request: Request) -> Memo:

@@ -14,17 +14,19 @@ T = TypeVar("T")
 class Memo:
     """Keeps up to `size` answers for `seconds`. `clear` after a change that people expect to see at once.
 
+    It forgets all but what was asked for as `lasting`, which corrections do not change.
+
     Two who ask at the same time for the same thing wait for one computation.
     """
 
     def __init__(self, *, seconds: float = 30.0, size: int = 512, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._size, self._clock = seconds, size, clock
-        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[float, Any, bool]] = OrderedDict()
         self._turns: dict[Hashable, Lock] = {}
         self._lock = Lock()
         self._era = 0
 
-    def get(self, key: Hashable, make: Callable[[], T], *, seconds: float | None = None) -> T:
+    def get(self, key: Hashable, make: Callable[[], T], *, seconds: float | None = None, lasting: bool = False) -> T:
         """The kept answer for `key`, or a fresh one from `make`."""
         found: tuple[T] | None = self._look(key)
         if found is not None:
@@ -36,11 +38,14 @@ class Memo:
             if found is not None:
                 return found[0]
             era = self._era
-            made = make()
+            try:
+                made = make()
+            finally:
+                with self._lock:
+                    self._turns.pop(key, None)
             with self._lock:
-                self._turns.pop(key, None)
-                if era == self._era:  # what was computed from rows before a change is not kept
-                    self._kept[key] = (self._clock() + (seconds or self._seconds), made)
+                if lasting or era == self._era:  # what was computed from rows before a change is not kept
+                    self._kept[key] = (self._clock() + (seconds or self._seconds), made, lasting)
                     while len(self._kept) > self._size:
                         self._kept.popitem(last=False)
             return made
@@ -48,7 +53,8 @@ class Memo:
     def clear(self) -> None:
         with self._lock:
             self._era += 1
-            self._kept.clear()
+            for key in [key for key, entry in self._kept.items() if not entry[2]]:
+                del self._kept[key]
 
     def _look(self, key: Hashable) -> tuple[Any] | None:
         with self._lock:

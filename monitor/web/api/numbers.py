@@ -26,7 +26,7 @@ from monitor.web.api.schemas import (
     TimelineOut,
     VoiceOut,
 )
-from monitor.web.frame import memo_of, source_titles
+from monitor.web.frame import memo_of, rated, source_titles
 from monitor.web.visitor import Rows, Viewer, context_of
 
 router = APIRouter(tags=["numbers"], responses=problems(404))
@@ -106,7 +106,9 @@ def breakdown(
 def places(request: Request, visitor: Viewer, rows: Rows, framed: Framed) -> list[PlaceOut]:
     """Locations by recency-weighted Bayesian rating, best first."""
     asked, now = framed.chosen, context_of(request).now
-    found = memo_of(request).get(("places", asked), lambda: figures.places(rows, asked, now=now))
+    found = memo_of(request).get(
+        ("places", asked), lambda: figures.places(rows, asked, rated(request, rows, asked), now=now)
+    )
     return [
         PlaceOut(location=place.row.key, rating=MetricOut.of(place.rating), now=CountOut.of(place.row.pair.now),
                  negative_share=MetricOut.of(place.row.share), negative_change=ChangeOut.of(place.row.change))

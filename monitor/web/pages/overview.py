@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from monitor.web import figures
-from monitor.web.frame import choices, frame, memo_of, page
+from monitor.web.frame import choices, frame, memo_of, page, rated
 from monitor.web.visitor import Rows, Viewer, context_of
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +31,7 @@ def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
         ],
         sources=memo.get(("source", asked), lambda: figures.breakdown(rows, asked, "source")),
         spoken=memo.get(("language", asked), lambda: figures.breakdown(rows, asked, "language")),
-        places=memo.get(("places", asked), lambda: figures.places(rows, asked, now=now)),
+        places=memo.get(("places", asked), lambda: figures.places(rows, asked, rated(request, rows, asked), now=now)),
         voices=memo.get(("voice", asked), lambda: figures.voice(rows, asked)),
         journey=memo.get(
             ("journey", asked, zone.key), lambda: figures.journey(rows, asked, framed.taxonomy, zone=zone)

@@ -28,6 +28,7 @@ from monitor.store.ingest import ingest
 from monitor.store.tables import Brand, Report
 from monitor.web import accounts
 from monitor.web.app import create_app
+from monitor.web.memo import Memo
 from tests.monitor import support
 
 PASSWORD = "a long pass phrase"
@@ -84,7 +85,7 @@ class House:
                    store_authors=True)  # fmt: skip
         score(self.context)
         aggregate(self.context)
-        self.app.state.memo.clear()
+        self.app.state.memo = Memo()
 
 
 def people(session: Session) -> None:

@@ -77,6 +77,13 @@ def test_the_memo_keeps_for_a_while_and_forgets_what_was_computed_before_a_chang
     assert memo.get("b", lambda: 99) == 99  # the oldest went
 
 
+def test_what_lasts_survives_a_change() -> None:
+    memo = Memo()
+    assert memo.get("a", lambda: 1, lasting=True) == 1
+    memo.clear()
+    assert memo.get("a", lambda: 2, lasting=True) == 1
+
+
 def test_an_answer_that_fails_is_not_kept() -> None:
     memo = Memo()
 
