@@ -201,10 +201,10 @@ base_url = "http://127.0.0.1:{port}/api/"
 upload_chart = false
 timeout = 5
 [schedule]
-collect = "0.1s"
-score = "0.1s"
-detect = "0.2s"
-notify = "0.1s"
+collect = "0.2s"
+score = "0.2s"
+detect = "0.5s"
+notify = "0.2s"
 janitor = "5s"
 [report]
 enabled = false
