@@ -1,0 +1,356 @@
+"""Indices of satisfaction by period, segment, place and touchpoint, the tests between them, and what moves them."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from typing import Literal
+
+import numpy as np
+from sqlmodel import Session
+
+from monitor.errors import ConfigError
+from monitor.metrics import survey
+from monitor.metrics.clv import histories, mean_lifetime_value
+from monitor.metrics.counts import clear_after_many
+from monitor.metrics.impact import topic_impact
+from monitor.metrics.metric import BadNumbers, Interval, Metric, z_value
+from monitor.metrics.proportion import newcombe, share
+from monitor.metrics.retention import kaplan_meier, repeat_rate, watched
+from monitor.metrics.sentiment import Tally, net_change, net_sentiment
+from monitor.store.queries import customers
+from monitor.store.queries.customers import AnswerRow, Opinion, OrderRow
+from monitor.store.queries.taxonomy import in_force
+
+By = Literal["", "period", "segment", "location", "touchpoint"]
+Step = Literal["week", "month"]
+SURVEYS = ("nps", "csat", "ces", "ces_mean")
+FEEDBACK = ("net_sentiment", "negative_share", "rating")
+BEHAVIOUR = ("repeat_rate", "return_rate", "complaint_rate", "retention", "clv")
+LOST_AFTER = timedelta(days=45)  # silent for longer: lost
+RETENTION_DAYS = 90
+CLV_WEEKS = 26
+LEAST = 10  # answers before an index is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one metric comes from values, how two sets of values are compared, and what a value adds to the score."""
+
+    name: str
+    of: Callable[[Sequence[float]], Metric]
+    change: Callable[[Sequence[float], Sequence[float]], Interval | None]
+    adds: Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One value and where it stands."""
+
+    at: datetime
+    value: float
+    segment: str = ""
+    location: str = ""
+    touchpoint: str = ""
+    mention_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row: the metric, and its difference to what it is compared with (the span before, the rest)."""
+
+    key: str
+    metric: Metric
+    difference: float | None = None
+    interval: Interval | None = None
+    clear: bool = False  # after Benjamini and Hochberg over the rows
+
+
+@dataclass(frozen=True, slots=True)
+class MetricTable:
+    """One metric by one dimension. `against` says what differences are to: "before", "previous" or "rest"."""
+
+    name: str
+    by: By
+    against: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A topic that comes with better or worse scores: the score with it, without it, the difference, its impact."""
+
+    topic: str
+    n: int
+    value: Metric
+    rest: Metric
+    difference: float
+    interval: Interval
+    clear: bool
+    impact: Metric
+
+
+def names(session: Session, brand_id: int) -> tuple[str, ...]:
+    """Every metric that may be asked for: items of questionnaires come by their own names."""
+    asked = tuple(name for name in customers.survey_metrics(session, brand_id) if name not in SURVEYS)
+    return (*SURVEYS, *asked, *FEEDBACK, *BEHAVIOUR)
+
+
+def metric_table(
+    session: Session, brand_id: int, name: str, *, by: By = "", start: datetime, end: datetime, zone: tzinfo,
+    step: Step = "month",
+) -> MetricTable:  # fmt: skip
+    """One metric. Raises ConfigError for an unknown name, or a dimension that the metric does not know."""
+    known = names(session, brand_id)
+    if name not in known:
+        raise ConfigError(f"metric {name!r} is unknown; allowed: {', '.join(known)}")
+    if name in BEHAVIOUR:
+        if by not in ("", "location") or (by and name == "clv"):
+            raise ConfigError(
+                f"{name} is not known by {by}; allowed: {'' if name == 'clv' else 'location, or '}nothing"
+            )
+        return _behaviour_table(session, brand_id, name, by=by, end=end)
+    if name in FEEDBACK and by == "segment":
+        raise ConfigError(f"{name} is not known by segment; allowed: period, location, touchpoint")
+    kind = kind_of(name)
+    if not by:
+        earlier = start - (end - start)
+        rows = _observed(session, brand_id, name, by, start=earlier, end=end)
+        before, now = [row.value for row in rows if row.at < start], [row.value for row in rows if row.at >= start]
+        return MetricTable(name, by, "before", tuple(_judged([_cell(kind, "", now, before)])))
+    rows = _observed(session, brand_id, name, by, start=start, end=end)
+    if by == "period":
+        spans = periods(start, end, zone, step)
+        parts = [[row.value for row in rows if first <= row.at < last] for _, first, last in spans]
+        cells = [
+            _cell(kind, key, part, parts[number - 1] if number else [])
+            for number, ((key, _, _), part) in enumerate(zip(spans, parts, strict=True))
+        ]
+        return MetricTable(name, by, "previous", tuple(_judged(cells)))
+    groups: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        groups[{"segment": row.segment, "location": row.location, "touchpoint": row.touchpoint}[by]].append(row.value)
+    cells = [
+        _cell(kind, key, values, [value for other, rest in groups.items() if other != key for value in rest])
+        for key, values in sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
+    ]
+    return MetricTable(name, by, "rest", tuple(_judged(cells)))
+
+
+def drivers(
+    session: Session, brand_id: int, name: str, *, start: datetime, end: datetime, rng: np.random.Generator
+) -> tuple[list[Driver], int]:
+    """Which topics move the score, the largest impact first, and over how many judged texts that was looked at.
+
+    For survey metrics these are the answers with a comment: a topic counts when the comment speaks of it.
+    """
+    if name in BEHAVIOUR:
+        return [], 0
+    kind = kind_of(name)
+    if name in FEEDBACK:
+        opinions = customers.opinions(session, brand_id, start=start, end=end)
+        pairs = [(value, frozenset(one.topics)) for one in opinions if (value := _of_opinion(one, name)) is not None]
+    else:
+        rows = _answers(session, brand_id, name, start=start, end=end)
+        topics = customers.topics_of(session, [row.mention_id for row in rows if row.mention_id is not None])
+        pairs = [(row.value, frozenset(topics[row.mention_id])) for row in rows if row.mention_id in topics]
+    found = []
+    values = np.array([kind.adds(value) for value, _ in pairs])
+    for topic in sorted({topic for _, tagged in pairs for topic in tagged}):
+        inside = [value for value, tagged in pairs if topic in tagged]
+        outside = [value for value, tagged in pairs if topic not in tagged]
+        own, rest = kind.of(inside), kind.of(outside)
+        interval = kind.change(inside, outside) if min(len(inside), len(outside)) >= LEAST else None
+        if own.value is None or rest.value is None or interval is None:
+            continue
+        impact = topic_impact(values, [topic in tagged for _, tagged in pairs], rng=rng)
+        found.append(Driver(topic, len(inside), own, rest, own.value - rest.value, interval, False, impact))
+    clear = clear_after_many([p_of(one.difference, one.interval) for one in found])
+    told = [replace(one, clear=sure and one.interval.clear) for one, sure in zip(found, clear, strict=True)]
+    return sorted(told, key=lambda one: (-abs(one.impact.value or 0.0), one.topic)), len(pairs)
+
+
+def kind_of(name: str) -> Kind:
+    """How a metric is computed. Items of questionnaires are means on whatever scale they were asked."""
+    match name:
+        case "nps":
+            return Kind(name, lambda v: survey.nps(_whole(v), n_needed=LEAST),
+                        lambda a, b: survey.nps_change(_whole(a), _whole(b)),
+                        lambda v: 100.0 * ((v >= 9) - (v <= 6)))  # fmt: skip
+        case "csat":
+            return Kind(name, lambda v: survey.csat(_whole(v), n_needed=LEAST),
+                        lambda a, b: survey.csat_change(_whole(a), _whole(b)), lambda v: float(v >= 4))  # fmt: skip
+        case "ces":
+            return Kind(name, lambda v: survey.ces_index(_whole(v), n_needed=LEAST),
+                        lambda a, b: net_change(survey.ces_tally(_whole(a)), survey.ces_tally(_whole(b))),
+                        lambda v: 100.0 * ((v >= 6) - (v <= 3)))  # fmt: skip
+        case "ces_mean":
+            return Kind(name, lambda v: survey.ces_mean(_whole(v), n_needed=LEAST), _change_of_means, float)
+        case "net_sentiment":
+            return Kind(name, lambda v: net_sentiment(_tally(v), n_needed=LEAST),
+                        lambda a, b: net_change(_tally(a), _tally(b)), lambda v: 100.0 * v)  # fmt: skip
+        case "negative_share":
+            return Kind(name, lambda v: share(name, sum(x < 0 for x in v), len(v), n_needed=LEAST),
+                        lambda a, b: newcombe(sum(x < 0 for x in a), len(a), sum(x < 0 for x in b), len(b)),
+                        lambda v: float(v < 0))  # fmt: skip
+        case "rating":
+            stars = (1.0, 5.0)
+            return Kind(name, lambda v: survey.mean_of(name, v, bounds=stars, n_needed=LEAST), _change_of_means, float)
+    return Kind(name, lambda v: survey.mean_of(name, v, n_needed=LEAST), _change_of_means, float)
+
+
+def periods(start: datetime, end: datetime, zone: tzinfo, step: Step) -> list[tuple[str, datetime, datetime]]:
+    """Calendar months or ISO weeks of the reader's zone: name, first moment, end; the outer ones cut at the span."""
+    found = []
+    at = start.astimezone(zone)
+    while at < end:
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        if step == "month":
+            following = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+            key = f"{at:%Y-%m}"
+        else:
+            following = midnight + timedelta(days=7 - at.weekday())
+            year, week, _ = at.isocalendar()
+            key = f"{year}-W{week:02d}"
+        found.append((key, at, min(following, end)))
+        at = following
+    return found
+
+
+def behaviour(orders: Sequence[OrderRow], complained: set[str], *, now: datetime, name: str) -> Metric:
+    """One number of what customers do. Churn is being silent for 45 days."""
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for order in orders:
+        times[order.customer].append(order.at)
+    match name:
+        case "repeat_rate":
+            return repeat_rate(times)
+        case "return_rate":
+            return share(name, sum(order.returned for order in orders), len(orders), n_needed=LEAST)
+        case "complaint_rate":
+            return share(name, len(complained & times.keys()), len(times), n_needed=LEAST)
+        case "retention":
+            metric = kaplan_meier(*watched(times, now=now, lost_after=LOST_AFTER)).retention(RETENTION_DAYS)
+            return metric.noted(f"after {RETENTION_DAYS} days; lost is silent for {LOST_AFTER.days} days")
+    amounts: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
+    for order in orders:
+        amounts[order.customer].append((order.at, 0.0 if order.returned else order.amount))
+    try:
+        found = mean_lifetime_value(histories(amounts, now=now), periods=CLV_WEEKS, rng=np.random.default_rng(0),
+                                    n_bootstrap=30)  # fmt: skip
+    except BadNumbers as problem:
+        return Metric("clv", None, None, len(times), "", "money", n_needed=len(times) + 1, note=str(problem))
+    return found.noted(f"revenue of the next {CLV_WEEKS} weeks")
+
+
+def bad_answer(row: AnswerRow) -> bool:
+    """Detractors (NPS 0-6), CSAT 1-2, CES 1-3."""
+    return row.value <= {"nps": 6, "csat": 2, "ces": 3}.get(row.metric, -1)
+
+
+def complainers(session: Session, brand_id: int, *, end: datetime) -> set[str]:
+    """Customers who gave a bad score or whose comment complains."""
+    everything = customers.answers(session, brand_id, start=datetime.min.replace(tzinfo=end.tzinfo), end=end)
+    found = {row.customer for row in everything if row.customer and bad_answer(row)}
+    return found | {one.customer for one in customers.said(session, brand_id, end=end) if one.sentiment == "negative"}
+
+
+def p_of(difference: float, interval: Interval) -> float:
+    """Two-sided p of "no difference" behind a 95 % interval, by the half that faces zero."""
+    half = difference - interval.low if difference > 0 else interval.high - difference
+    if half <= 0:
+        return 0.0 if difference else 1.0
+    return 2 * (1 - statistics.NormalDist().cdf(abs(difference) / half * z_value(0.95)))
+
+
+def _behaviour_table(session: Session, brand_id: int, name: str, *, by: By, end: datetime) -> MetricTable:
+    orders = customers.orders(session, brand_id, end=end)
+    complained = complainers(session, brand_id, end=end)
+    if not by:
+        return MetricTable(name, by, "", (Cell("", behaviour(orders, complained, now=end, name=name)),))
+    places: dict[str, list[OrderRow]] = defaultdict(list)
+    for order in orders:
+        places[order.location].append(order)
+    cells = tuple(
+        Cell(place, behaviour(rows, complained, now=end, name=name))
+        for place, rows in sorted(places.items(), key=lambda one: (-len(one[1]), one[0]))
+    )
+    return MetricTable(name, by, "", cells)
+
+
+def _observed(session: Session, brand_id: int, name: str, by: By, *, start: datetime, end: datetime) -> list[Observed]:
+    if name not in FEEDBACK:
+        return _answers(session, brand_id, name, start=start, end=end)
+    opinions = customers.opinions(session, brand_id, start=start, end=end)
+    if by == "touchpoint":
+        if name == "rating":
+            raise ConfigError(
+                "rating is not known by touchpoint: stars are given to the whole; allowed: period, location"
+            )
+        topics = in_force(session).topics
+        sign = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
+        return [
+            Observed(one.at, sign[sentiment], touchpoint=topics[topic].touchpoint.get("en", topic))
+            for one in opinions
+            for topic, sentiment in one.topics.items()
+            if topic in topics
+        ]
+    return [
+        Observed(one.at, value, location=one.location, mention_id=one.id)
+        for one in opinions
+        if (value := _of_opinion(one, name)) is not None
+    ]
+
+
+def _answers(session: Session, brand_id: int, name: str, *, start: datetime, end: datetime) -> list[Observed]:
+    asked = "ces" if name == "ces_mean" else name
+    return [
+        Observed(row.at, row.value, row.segment, row.location, row.touchpoint, row.mention_id)
+        for row in customers.answers(session, brand_id, start=start, end=end, metric=asked)
+    ]
+
+
+def _of_opinion(one: Opinion, name: str) -> float | None:
+    if name == "rating":
+        return one.rating
+    return {"negative": -1.0, "neutral": 0.0, "positive": 1.0}[one.sentiment]
+
+
+def _cell(kind: Kind, key: str, values: Sequence[float], others: Sequence[float]) -> Cell:
+    metric, other = kind.of(values), kind.of(others)
+    if metric.value is None or other.value is None:
+        return Cell(key, metric)
+    interval = kind.change(values, others)
+    return Cell(key, metric, metric.value - other.value if interval is not None else None, interval)
+
+
+def _judged(cells: Sequence[Cell]) -> list[Cell]:
+    compared = [cell for cell in cells if cell.interval is not None]
+    clear = clear_after_many(
+        [p_of(cell.difference or 0.0, cell.interval) for cell in compared if cell.interval is not None]
+    )
+    sure = {cell.key for cell, passed in zip(compared, clear, strict=True) if passed}
+    return [
+        Cell(cell.key, cell.metric, cell.difference, cell.interval,
+             cell.key in sure and cell.interval is not None and cell.interval.clear)
+        for cell in cells
+    ]  # fmt: skip
+
+
+def _whole(values: Sequence[float]) -> list[int]:
+    return [round(value) for value in values]
+
+
+def _tally(values: Sequence[float]) -> Tally:
+    return Tally(sum(v < 0 for v in values), sum(v == 0 for v in values), sum(v > 0 for v in values))
+
+
+def _change_of_means(a: Sequence[float], b: Sequence[float]) -> Interval | None:
+    if len(a) < 2 or len(b) < 2:
+        return None
+    return survey.change_of_mean(
+        statistics.fmean(a), statistics.variance(a), len(a), statistics.fmean(b), statistics.variance(b), len(b)
+    )
