@@ -303,7 +303,8 @@ def _dots(
             axes.plot([old * 100] * 2, [position - 0.26, position + 0.26], color=INK, linewidth=1.8, zorder=3)
         axes.plot([share * 100], [position], color=colour, marker="o", markersize=8, zorder=4)
         axes.annotate(t.percent(share), (interval.high * 100, position), xytext=(9, 0), textcoords="offset points",
-                      va="center", fontsize=9, color=INK)  # fmt: skip
+                      va="center", fontsize=9, color=INK, zorder=5,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
     if whole is not None:
         axes.axvline(whole * 100, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     _rows(axes, labels, bold=bold)
