@@ -3,6 +3,7 @@
     python -m benchmarks.alerts bench --seed N [--peer negbin_dow]   the benchmark in the shared folder, our row
     python -m benchmarks.alerts panel --seed N                       the same figures through one panel: quick
     python -m benchmarks.alerts hard [--seed N] [--peers]            scenarios of our own, generator in this file
+    python -m benchmarks.alerts promise [--seed N]                   false alarms promised and measured
     python -m benchmarks.alerts bursts [--seed N]                    hourly volume with heavy tails, scored as NAB does
     python -m benchmarks.alerts scale [--series 100000]              time and memory of a tick
 
@@ -193,6 +194,58 @@ def hard(args: argparse.Namespace) -> None:
             )
 
 
+# ---- the promise
+
+
+def promise(args: argparse.Namespace) -> None:
+    """What is promised (false notifications per series-week) against what clean weeks of the benchmark give."""
+    simulate, metrics = _shared("simulate"), _shared("metrics")
+    series = [one for seed in range(args.seed, args.seed + args.blocks) for one in simulate.main_block(seed, 5)]
+    panel = metrics.Panel(series, together(series), simulate.RECOVERY)
+    weeks = panel.clean.sum() / 7
+    print(f"daily rows, {len(series)} series, {weeks:.0f} clean series-weeks")
+    for rate in (1 / 5, 1 / 10, 1 / 20, 1 / 50, 1 / 100):
+        false, _, found, _ = panel.evaluate(panel.score >= threshold(rate))
+        print(f"  promised {rate:.3f}, measured {false.sum() / weeks:.3f}, POD {found.mean():.3f}", flush=True)
+    score, hours = hourly(args.seed, n=args.hourly, weeks=10), 3600
+    print(f"hourly rows, {score.shape[1]} series, {score.size / 168:.0f} series-weeks, nothing planted")
+    for rate in (1 / 5, 1 / 20, 1 / 100):
+        needed, count = threshold(rate, step_seconds=hours), 0
+        last = np.full(score.shape[1], -999)
+        for hour, values in enumerate(score):
+            told = (values >= needed) & (hour - last >= 72)
+            last[told] = hour
+            count += int(told.sum())
+        print(f"  promised {rate:.3f}, measured {count / (score.size / 168):.3f}", flush=True)
+
+
+def hourly(seed: int, *, n: int, weeks: int) -> np.ndarray:
+    """News of clean hourly series (hours, n) after three weeks: rhythm, weekends, good and bad days, slow noise."""
+    rng = np.random.default_rng(seed)
+    length = weeks * 168
+    hours = np.arange(length)[:, None]
+    level = np.exp(rng.uniform(np.log(0.05), np.log(30), n))
+    share = rng.choice([0.1, 0.2, 0.4], n)
+    rhythm = np.exp(rng.uniform(0.3, 1.2, n) * np.cos(2 * np.pi * (hours - rng.integers(0, 24, n)) / 24))
+    weekend = np.where((hours // 24) % 7 > 4, rng.uniform(0.5, 1.1, n), 1.0)
+    days = rng.gamma(20, 1 / 20, (length // 24 + 1, n))[np.arange(length) // 24]
+    deviation, noise = rng.uniform(0, 0.25, n), np.zeros((length, n))
+    for hour in range(1, length):
+        noise[hour] = 0.8 * noise[hour - 1] + 0.6 * deviation * rng.standard_normal(n)
+    mean = level * rhythm / rhythm.mean(axis=0) * weekend * days * np.exp(noise - deviation**2 / 2)
+    negative = rng.poisson(mean * rng.gamma(50, 1 / 50, (length, n))).astype(float)
+    others = rng.poisson(mean * (1 - share) / share).astype(float)
+    panel, ones = Panel(n, Settings(step_seconds=3600)), np.ones(n)
+    news = np.full((length, n), -np.inf)
+    for hour in range(length):
+        verdicts = panel.tick(
+            negative[hour], others[hour], ones,
+            weekday=ones * ((hour // 24) % 7), hour=ones * (hour % 24), holiday=ones * 0,
+        )  # fmt: skip
+        news[hour] = np.where(panel.enough(verdicts), verdicts.news, np.minimum(verdicts.news, 0.0))
+    return news[3 * 168 :]
+
+
 # ---- bursts
 
 
@@ -308,6 +361,11 @@ def main() -> None:
     five = commands.add_parser("panel")
     five.add_argument("--seed", type=int, required=True)
     five.set_defaults(run=panel_bench)
+    six = commands.add_parser("promise")
+    six.add_argument("--seed", type=int, default=1)
+    six.add_argument("--blocks", type=int, default=4)
+    six.add_argument("--hourly", type=int, default=100)
+    six.set_defaults(run=promise)
     two = commands.add_parser("hard")
     two.add_argument("--seed", type=int, default=1)
     two.add_argument("--number", type=int, default=120)

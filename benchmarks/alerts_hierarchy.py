@@ -23,6 +23,7 @@ from alerts.hierarchy import find
 from alerts.panel import Panel
 from alerts.series import SeriesKey
 from alerts.settings import Settings
+from alerts.threshold import threshold
 
 SOURCES, TOPICS, PLACES = 5, 12, 20
 HISTORY, WATCHED = 56, 182
@@ -119,7 +120,7 @@ def run(seed: int, *, leaves: bool) -> dict[str, object]:
             axis=1,
         ).astype(float)
     settings = Settings(false_alarms_per_week=1.0, n_series=len(keys))
-    panel = Panel(len(keys), settings)
+    panel, needed = Panel(len(keys), settings), threshold(settings.rate)
     ones = np.ones(len(keys))
     opened: dict[SeriesKey, int] = {}  # series of open incidents, last day they were loud
     false = 0
@@ -136,7 +137,13 @@ def run(seed: int, *, leaves: bool) -> dict[str, object]:
         )
         if day < HISTORY:
             continue
-        decisions = {key: decide(panel, verdicts, n, at=at) for n, key in enumerate(keys)}
+        n_negative = sums["negative"][max(0, day - 6) : day + 1].sum(axis=0)
+        loud = bool((verdicts.score >= needed).any())  # without a loud node only open incidents are of interest
+        decisions = {
+            key: decide(panel, verdicts, n, at=at)
+            for n, key in enumerate(keys)
+            if (loud and n_negative[n] > 0) or key in opened
+        }
         found = find(decisions, open_series=list(opened))
         for key in [key for key, last in opened.items() if day - last > QUIET_DAYS]:
             del opened[key]
