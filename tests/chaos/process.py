@@ -10,9 +10,12 @@ import dataclasses
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from datetime import timedelta
 from pathlib import Path
+
+from sqlmodel import select
 
 import monitor.pipeline.collect as collecting
 import monitor.pipeline.notify as notifying
@@ -24,9 +27,14 @@ from monitor.cli.common import configure_logs
 from monitor.config import load
 from monitor.daemon import distributed, embedded
 from monitor.pipeline.context import Context
-from monitor.store.catalogue import synchronise
+from monitor.pipeline.cycle import run_cycle
+from monitor.pipeline.housekeeping import housekeep
+from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.engine import instance_lock, upgrade, writing
+from monitor.store.ingest import ingest
+from monitor.store.tables import Brand
 from scrapers.sites.rss import Rss
+from tests.monitor import support
 from tests.monitor.support import WordScorer
 
 assert (
@@ -45,8 +53,6 @@ def compress_time() -> None:
 
 def live(role: str, config: Path) -> None:
     """One life, until a signal ends it."""
-    compress_time()
-    configure_logs(json=True)
     settings = load(config, environ={})
     client = {"backoff_seconds": 0.05, "tries": 2, "breaker_failures": 10_000, "breaker_seconds": 0.1}
     with instance_lock(settings):
@@ -63,7 +69,36 @@ def live(role: str, config: Path) -> None:
                                    if ":" in role else [], concurrency=4)  # fmt: skip
 
 
+def rehearse() -> None:
+    """Go once through every step, so that a life does not begin with a second of imports."""
+    with tempfile.TemporaryDirectory() as folder:
+        sections = {
+            "rules": {"word": {"kind": "keywords", "words": ["glass"], "window": "7d"}},
+            "sources": {"site": {"scraper": "rss", "brand": "cafe", "params": {"url": "http://127.0.0.1:1/feed"}}},
+            "http": {"allow_private": ["127.0.0.1:1"]},
+            "channels": {
+                "box": {"kind": "file", "settings": {"directory": f"{folder}/outbox"}},
+                "mail": {"kind": "email", "settings": {"host": "127.0.0.1", "port": 1, "security": "plain",
+                                                       "sender": "a@b.example", "recipients": ["a@b.example"]}},
+                "slack": {"kind": "slack", "settings": {"token": "t", "channel": "C0123456789",
+                                                        "base_url": "http://127.0.0.1:1/"}},
+            },
+        }  # fmt: skip
+        context = support.context(Path(folder), **sections)
+        with writing(context.engine) as session:
+            brand_id = session.exec(select(Brand.id)).one() or 0
+            source_id = ensure_import(session, "a", now=context.now).id or 0
+            ingest(session, [support.item(1, "glass in it, bad")], brand_id=brand_id, source_id=source_id, origin="a",
+                   now=context.now)  # fmt: skip
+        run_cycle(context)
+        housekeep(context)
+        context.engine.dispose()
+
+
 def main() -> None:
+    compress_time()
+    configure_logs(json=True)
+    rehearse()
     for line in sys.stdin:
         command, *values = line.split()
         if command == "wait":
@@ -88,3 +123,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # nothing here needs an orderly end

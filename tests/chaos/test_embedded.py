@@ -32,11 +32,15 @@ def test_killed_at_random_instants(tmp_path: Path) -> None:
         started = time.monotonic()
         pid = lives.start("embedded", config)
         # instants from the first millisecond to a while after a whole round, however slow the machine is
-        pace = account.until(lambda: len(around.inbox.mails) > 0, 120, "the first alert") + 0.3
+        account.until(lambda: len(around.inbox.mails) > 0, 120, "the first alert")
         lives.end(pid, signal.SIGKILL)
-        for _ in range(KILLS - 1):
+        n_before = around.n_requests
+        pid = lives.start("embedded", config)
+        pace = account.until(lambda: around.n_requests > n_before, 120, "the next reading")
+        lives.end(pid, signal.SIGKILL)
+        for _ in range(KILLS - 2):
             pid = lives.start("embedded", config)
-            time.sleep(rng.uniform(0.02, 1.5 * min(pace, 4.0)))
+            time.sleep(rng.uniform(0.02, 1.2 * pace))
             assert lives.end(pid, signal.SIGKILL) == -signal.SIGKILL
         pid = lives.start("embedded", config)
         engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")

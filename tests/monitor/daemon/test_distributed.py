@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import func, select
 
-from monitor.daemon.distributed import MAX_ATTEMPTS, SLICE, Fleet, apply_schema, run_periodic, run_worker
+from monitor.daemon import distributed
+from monitor.daemon.distributed import MAX_ATTEMPTS, Fleet, apply_schema, run_periodic, run_worker
 from monitor.errors import ConfigError, NotReady
 from monitor.pipeline.context import Context
 from monitor.store.catalogue import ensure_import
@@ -106,13 +107,14 @@ def test_slots_do_not_pile_up(fleet: Fleet) -> None:
 
 
 @pytest.mark.postgres
-def test_judging_gets_as_many_jobs_as_there_is_work(fleet: Fleet) -> None:
+def test_judging_gets_as_many_jobs_as_there_is_work(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "SLICE", 20)
     in_queue(fleet, fleet.queue_score)
     assert jobs(fleet) == []
     with writing(fleet.context.engine) as session:
         brand_id = session.exec(select(Brand.id)).one() or 0
         source_id = ensure_import(session, "a", now=NOW).id or 0
-        items = [item(n, f"late {n}") for n in range(SLICE + 1)]
+        items = [item(n, f"late {n}") for n in range(21)]
         ingest(session, items, brand_id=brand_id, source_id=source_id, origin="a", now=NOW, near_duplicates=False)
     in_queue(fleet, fleet.queue_score)
     assert len(jobs(fleet)) == 2

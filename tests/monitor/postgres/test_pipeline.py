@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
+import monitor.pipeline.score as scoring
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
@@ -55,27 +56,29 @@ def together(steps: Sequence[Callable[[], Any]]) -> list[Any]:
     return results
 
 
-def test_several_judges_share_the_work(make_context: Callable[..., Context]) -> None:
+def test_several_judges_share_the_work(make_context: Callable[..., Context], monkeypatch: Any) -> None:
     scorers = [WordScorer() for _ in range(3)]
     contexts = [make_context(scorer=scorer) for scorer in scorers]
-    fill(contexts[0], [f"late {n}" for n in range(3000)])
+    monkeypatch.setattr(scoring, "BATCH", 50)
+    fill(contexts[0], [f"late {n}" for n in range(400)])
     tallies = together([lambda context=context: score(context) for context in contexts])
-    assert sum(tally.n_new for tally in tallies) == 3000
+    assert sum(tally.n_new for tally in tallies) == 400
     judged = Counter(text for scorer in scorers for text in scorer.seen)
     assert set(judged.values()) == {1}  # nothing was judged twice
     aggregate(contexts[0])
     assert verify(contexts[0].engine) == []
 
 
-def test_judging_and_counting_at_once(make_context: Callable[..., Context]) -> None:
+def test_judging_and_counting_at_once(make_context: Callable[..., Context], monkeypatch: Any) -> None:
+    monkeypatch.setattr(scoring, "BATCH", 40)
     contexts = [make_context() for _ in range(4)]
-    fill(contexts[0], [f"late {n}" for n in range(1500)])
+    fill(contexts[0], [f"late {n}" for n in range(300)])
 
     def count() -> None:
-        for _ in range(20):
+        for _ in range(10):
             aggregate(contexts[3])
 
-    together([*(lambda context=context: score(context, limit=600) for context in contexts[:3]), count])
+    together([*(lambda context=context: score(context, limit=120) for context in contexts[:3]), count])
     score(contexts[0])
     aggregate(contexts[0])
     assert verify(contexts[0].engine) == []

@@ -69,13 +69,13 @@ def test_migrations_from_nothing(postgres: Server) -> None:
 
 
 def test_a_second_run_changes_nothing(context: Context) -> None:
-    items = [item(n, f"text {n}") for n in range(900)]
-    assert fill(context, *items).n_new == 900
+    items = [item(n, f"text {n}") for n in range(450)]
+    assert fill(context, *items).n_new == 450
     again = fill(context, *items)
     assert (again.n_new, again.n_edited) == (0, 0)
     assert fill(context, item(1, "another text")).n_edited == 1
     with reading(context.engine) as session:
-        assert len(session.exec(select(Mention)).all()) == 900
+        assert len(session.exec(select(Mention)).all()) == 450
 
 
 def test_copies_count_once_and_times_are_utc(context: Context) -> None:
@@ -111,8 +111,8 @@ def test_what_is_gone_is_not_found(context: Context) -> None:
 
 def test_buckets_equal_rows(context: Context) -> None:
     fill(context, *(item(n, "late and rude" if n % 3 else "good", rating=float(n % 5 + 1),
-                         at=NOW - timedelta(hours=n % 40)) for n in range(200)))  # fmt: skip
-    assert score(context).n_new == 200
+                         at=NOW - timedelta(hours=n % 40)) for n in range(60)))  # fmt: skip
+    assert score(context).n_new == 60
     aggregate(context)
     with writing(context.engine) as session:
         for mention in session.exec(select(Mention).limit(5)):
