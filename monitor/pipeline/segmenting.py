@@ -1,0 +1,263 @@
+"""Segments of a brand's customers: behaviour joined with feedback, described in words, followed from month to month."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+
+import numpy as np
+from sqlmodel import Session
+
+from monitor.i18n import Translator
+from monitor.metrics import survey
+from monitor.metrics.customers import Customers, Floats, Orders, abc, life_stage, movement, rfm, summarise, xyz
+from monitor.metrics.metric import Metric
+from monitor.metrics.proportion import share
+from monitor.metrics.segments import LEAST_CUSTOMERS, Feature, Segment, segment
+from monitor.pipeline.exporting import harmless
+from monitor.pipeline.indices import LOST_AFTER
+from monitor.store.queries import customers
+from monitor.store.queries.customers import AnswerRow, Said
+
+N_MONTHS = 6
+CLEAR_TRAIT = 0.35  # mean normal score from which a trait is worth a word
+N_WORDS = 3
+PERIOD = timedelta(days=30)
+_SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
+MEMBER_FIELDS = ("customer", "segment", "rfm", "r", "f", "m", "abc", "xyz", "life_stage", "n_orders", "total", "basket",
+                 "days_since", "returned", "score", "complaints")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One customer as exported. `score` is the mean of the survey answers, 0 to 1; None without one."""
+
+    customer: str
+    segment: str
+    rfm: str
+    r: int
+    f: int
+    m: int
+    abc: str
+    xyz: str
+    life_stage: str
+    n_orders: int
+    total: float
+    basket: float
+    days_since: float
+    returned: float
+    score: float | None
+    complaints: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """A segment: its code (number and traits, see `describe`), size, value, loyalty and churn."""
+
+    code: str
+    n: int
+    share: float
+    value_share: float
+    basket: float  # median of the members' mean order
+    orders: float  # median number of orders
+    nps: Metric
+    churn: Metric
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """All of it. `stable` False: no number of clusters proved stable on these customers, so they are grouped by RFM,
+    by rule. `moves` are those of the last month; `months` those with memberships."""
+
+    n: int
+    stable: bool
+    stability: Mapping[int, float]
+    rows: tuple[SegmentRow, ...]
+    members: tuple[Member, ...]
+    months: Mapping[str, Mapping[str, str]]
+    moves: Mapping[tuple[str, str], int]
+
+
+class TooFewCustomers(ValueError):
+    """Fewer customers than a segmentation needs; the message says how many there are."""
+
+
+def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo, seed: int = 0) -> SegmentView:
+    """Segment the customers as they are at `now` and sort them as they were at the ends of the months before.
+
+    Raises TooFewCustomers. Deterministic: the same rows and seed give the same segments.
+    """
+    orders = customers.orders(session, brand_id, end=now)
+    answers = customers.answers(session, brand_id, start=datetime.min.replace(tzinfo=now.tzinfo), end=now)
+    said = customers.said(session, brand_id, end=now)
+    bought = Orders.of([o.customer for o in orders], [o.at for o in orders], [o.amount for o in orders],
+                       [o.returned for o in orders])  # fmt: skip
+    table = summarise(bought, now=now)
+    if len(table) < LEAST_CUSTOMERS:
+        raise TooFewCustomers(f"{len(table)} customers with orders; {LEAST_CUSTOMERS} are needed for segments")
+    features = _features(table, answers, said, now)
+    found = segment(features, rng=np.random.default_rng(seed))
+    codes = [_code(one) for one in found.segments]
+
+    def sorted_at(end: datetime) -> dict[str, str]:
+        then = summarise(bought, now=end) if end < now else table
+        if not len(then):
+            return {}
+        if not found.stable:
+            return {str(one): f"rfm:{group}" for one, group in zip(then.ids, rfm(then).group, strict=True)}
+        labels = found.assign(_features(then, answers, said, end)) if end < now else found.labels
+        return {str(one): codes[label] for one, label in zip(then.ids, labels, strict=True)}
+
+    months = {month: members for month, end in _months(now, zone, first=orders[0].at) if (members := sorted_at(end))}
+    current = sorted_at(now)
+    members = _members(bought, table, features, [current[str(one)] for one in table.ids], now)
+    shown = Counter(current.values())
+    rows = tuple(_row(code, members, answers) for code, _ in sorted(shown.items(), key=lambda one: (-one[1], one[0])))
+    ordered = sorted(months)
+    moves = movement(months[ordered[-2]], months[ordered[-1]]) if len(ordered) > 1 else {}
+    return SegmentView(len(table), found.stable, found.stability, rows, members, months, moves)
+
+
+def describe(code: str, t: Translator) -> str:
+    """A segment in words: "often, small baskets, low scores"."""
+    words = {
+        "often": t.gettext("often"), "seldom": t.gettext("seldom"), "recent": t.gettext("lately"),
+        "silent": t.gettext("silent for long"), "big": t.gettext("big baskets"), "small": t.gettext("small baskets"),
+        "returns": t.gettext("brings orders back"), "keeps": t.gettext("keeps what was bought"),
+        "content": t.gettext("high scores"), "unhappy": t.gettext("low scores"),
+        "complains": t.gettext("complains"), "calm": t.gettext("does not complain"),
+        "old": t.gettext("customers for long"), "new": t.gettext("new customers"),
+    }  # fmt: skip
+    if not code:
+        return t.gettext("not a customer")
+    kind, _, traits = code.partition(":")
+    if kind == "rfm":
+        return _groups(t).get(traits, traits)
+    return ", ".join(words.get(trait, trait) for trait in traits.split(",")) if traits else t.gettext("average in all")
+
+
+def _groups(t: Translator) -> dict[str, str]:
+    return {
+        "champions": t.gettext("champions: bought lately, often and much"),
+        "loyal_potential": t.gettext("promising: bought lately, middling often"),
+        "new": t.gettext("newcomers: bought lately, seldom so far"),
+        "loyal": t.gettext("loyal: often and much, not quite lately"),
+        "need_attention": t.gettext("need attention: middling in all"),
+        "about_to_sleep": t.gettext("about to fall asleep: seldom and little, a while ago"),
+        "cannot_lose": t.gettext("must not be lost: were the best, silent for long"),
+        "at_risk": t.gettext("at risk: middling, silent for long"),
+        "lost": t.gettext("lost: seldom, little, silent for long"),
+    }
+
+
+def export_members(members: Sequence[Member], path: Path, t: Translator) -> int:
+    """Write members as csv, the segment in words beside its code; returns how many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*MEMBER_FIELDS, "description"])
+        for member in members:
+            cells = [getattr(member, name) for name in MEMBER_FIELDS]
+            shown = [round(cell, 3) if isinstance(cell, float) else harmless(cell) for cell in cells]
+            writer.writerow([*shown, describe(member.segment, t)])
+    return len(members)
+
+
+def _features(table: Customers, answers: Sequence[AnswerRow], said: Sequence[Said], now: datetime) -> list[Feature]:
+    scores: dict[str, list[float]] = defaultdict(list)
+    for row in answers:
+        if row.customer and row.metric in _SCALES and row.at < now:
+            low, high = _SCALES[row.metric]
+            scores[row.customer].append((row.value - low) / (high - low))
+    blame: dict[str, list[float]] = defaultdict(list)
+    for one in said:
+        if one.at < now:
+            blame[one.customer].append(float(one.sentiment == "negative"))
+    return [
+        Feature("recency", table.recency),
+        Feature("frequency", table.frequency),
+        Feature("basket", table.basket),
+        Feature("tenure", table.tenure, 0.5),
+        Feature("returned", table.returned, 0.5),
+        Feature("score", _mean_of(table, scores), 0.7),
+        Feature("complaints", _mean_of(table, blame), 0.5),
+    ]
+
+
+def _mean_of(table: Customers, values: Mapping[str, Sequence[float]]) -> Floats:
+    return np.array([np.mean(values[one]) if one in values else np.nan for one in table.ids.tolist()], dtype=float)
+
+
+_TRAITS = {
+    "recency": ("recent", "silent"), "frequency": ("seldom", "often"), "basket": ("small", "big"),
+    "tenure": ("new", "old"),
+    "returned": ("keeps", "returns"), "score": ("unhappy", "content"), "complaints": ("calm", "complains"),
+}  # fmt: skip
+
+
+def _code(one: Segment) -> str:
+    traits = [trait for trait in one.traits if abs(trait.score) >= CLEAR_TRAIT][:N_WORDS]
+    words = [_TRAITS[trait.feature][trait.score > 0] for trait in traits]
+    return f"{one.number + 1}:{','.join(words)}"
+
+
+def _members(
+    orders: Orders, table: Customers, features: Sequence[Feature], codes: Sequence[str], now: datetime
+) -> tuple[Member, ...]:
+    groups, letters = rfm(table), abc(table.total)
+    steady = xyz(orders, table, now=now, period=PERIOD, n_periods=6)
+    stages = life_stage(orders, table, now=now, period=PERIOD)
+    known = {feature.name: feature.values for feature in features}
+    return tuple(
+        Member(
+            str(table.ids[i]), codes[i], str(groups.group[i]), int(groups.recency[i]), int(groups.frequency[i]),
+            int(groups.monetary[i]), str(letters[i]), str(steady[i]), str(stages[i]), int(table.frequency[i]),
+            float(table.total[i]), float(table.basket[i]), float(table.recency[i]), float(table.returned[i]),
+            _known(known["score"][i]), _known(known["complaints"][i]),
+        )
+        for i in range(len(table))
+    )  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _row(code: str, members: Sequence[Member], answers: Sequence[AnswerRow]) -> SegmentRow:
+    inside = [member for member in members if member.segment == code]
+    ids = {member.customer for member in inside}
+    total = sum(member.total for member in members)
+    answered = [round(row.value) for row in answers if row.metric == "nps" and row.customer in ids]
+    n_lost = sum(member.days_since > LOST_AFTER.days for member in inside)
+    return SegmentRow(
+        code,
+        len(inside),
+        len(inside) / len(members),
+        sum(member.total for member in inside) / total if total else 0.0,
+        float(np.median([member.basket for member in inside])),
+        float(np.median([member.n_orders for member in inside])),
+        survey.nps(answered),
+        share("churn", n_lost, len(inside), n_needed=10),
+    )
+
+
+def _months(now: datetime, zone: tzinfo, *, first: datetime) -> list[tuple[str, datetime]]:
+    """The last months, each by its name and its end (the current one ends now), oldest first."""
+    found = []
+    end, local = now, now.astimezone(zone)
+    for _ in range(N_MONTHS):
+        start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        if end <= first:
+            break
+        found.append((f"{start:%Y-%m}", end))
+        end, local = start, start - timedelta(days=1)
+    return found[::-1]
+
+
+def sizes(months: Mapping[str, Mapping[str, str]]) -> dict[str, Counter[str]]:
+    """Month -> segment -> members."""
+    return {month: Counter(members.values()) for month, members in months.items()}
