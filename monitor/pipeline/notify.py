@@ -124,7 +124,9 @@ def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tal
         if channel is None:
             channel = opened[job.channel] = open_channel(context.settings, job.channel)
         envelope = job.envelope
-        if job.interrupted and channel.lookup(envelope.dedup_key, reply_to=envelope.reply_to, since=job.created_at):
+        # a try that died or failed may have arrived all the same
+        tried = job.interrupted or job.attempts > 0
+        if tried and channel.lookup(envelope.dedup_key, reply_to=envelope.reply_to, since=job.created_at):
             _settle(context, job, state="sent", detail="found at the channel after an interruption")
             return Tally(n_seen=1)
         receipt = channel.deliver(job.envelope, now=now)
