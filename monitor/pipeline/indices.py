@@ -6,7 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ Step = Literal["week", "month"]
 SURVEYS = ("nps", "csat", "ces", "ces_mean")
 FEEDBACK = ("net_sentiment", "negative_share", "rating")
 BEHAVIOUR = ("repeat_rate", "return_rate", "complaint_rate", "retention", "clv")
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LOST_AFTER = timedelta(days=45)  # silent for longer: lost
 RETENTION_DAYS = 90
 CLV_WEEKS = 26
@@ -253,7 +254,7 @@ def bad_answer(row: AnswerRow) -> bool:
 
 def complainers(session: Session, brand_id: int, *, end: datetime) -> set[str]:
     """Customers who gave a bad score or whose comment complains."""
-    everything = customers.answers(session, brand_id, start=datetime.min.replace(tzinfo=end.tzinfo), end=end)
+    everything = customers.answers(session, brand_id, start=EARLIEST, end=end)
     found = {row.customer for row in everything if row.customer and bad_answer(row)}
     return found | {one.customer for one in customers.said(session, brand_id, end=end) if one.sentiment == "negative"}
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from monitor.metrics.journey import STAGES, Loss, Step, journey, losses
 from monitor.metrics.metric import Metric
 from monitor.metrics.sentiment import Tally, net_sentiment
-from monitor.pipeline.indices import LOST_AFTER, bad_answer, periods
+from monitor.pipeline.indices import EARLIEST, LOST_AFTER, bad_answer, periods
 from monitor.pipeline.indices import Step as Length
 from monitor.reports.quotes import Candidate, pick, shorten
 from monitor.store.queries import customers
@@ -131,7 +131,7 @@ def _lost(
     points: dict[str, dict[str, datetime]] = {}
     last: dict[str, datetime] = {}
     unhappy: set[str] = set()
-    first = datetime.min.replace(tzinfo=end.tzinfo)
+    first = EARLIEST
     for row in customers.answers(session, brand_id, start=first, end=end):
         if row.customer is None:
             continue

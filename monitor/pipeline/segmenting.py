@@ -19,7 +19,7 @@ from monitor.metrics.metric import Metric
 from monitor.metrics.proportion import share
 from monitor.metrics.segments import LEAST_CUSTOMERS, Feature, Segment, segment
 from monitor.pipeline.exporting import harmless
-from monitor.pipeline.indices import LOST_AFTER
+from monitor.pipeline.indices import EARLIEST, LOST_AFTER
 from monitor.store.queries import customers
 from monitor.store.queries.customers import AnswerRow, Said
 
@@ -92,7 +92,7 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     Raises TooFewCustomers. Deterministic: the same rows and seed give the same segments.
     """
     orders = customers.orders(session, brand_id, end=now)
-    answers = customers.answers(session, brand_id, start=datetime.min.replace(tzinfo=now.tzinfo), end=now)
+    answers = customers.answers(session, brand_id, start=EARLIEST, end=now)
     said = customers.said(session, brand_id, end=now)
     bought = Orders.of([o.customer for o in orders], [o.at for o in orders], [o.amount for o in orders],
                        [o.returned for o in orders])  # fmt: skip
