@@ -19,7 +19,7 @@ class Memo:
     Two who ask at the same time for the same thing wait for one computation.
     """
 
-    def __init__(self, *, seconds: float = 30.0, size: int = 512, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, seconds: float = 60.0, size: int = 512, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._size, self._clock = seconds, size, clock
         self._kept: OrderedDict[Hashable, tuple[float, Any, bool]] = OrderedDict()
         self._turns: dict[Hashable, Lock] = {}

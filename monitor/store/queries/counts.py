@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -69,21 +70,54 @@ def by_hour(session: Session, selection: Selection) -> list[tuple[datetime, Coun
     return sorted((_time(row[0]), _count(row[1:])) for row in rows)
 
 
-def by(session: Session, selection: Selection, dimension: str) -> dict[Any, Pair]:
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A count of one source, location and language, now or before."""
+
+    current: bool
+    source_id: int
+    location: str
+    language: str
+    count: Count
+
+
+def cells(session: Session, selection: Selection) -> list[Cell]:
+    """Counts by source, location and language together, with the filters of these three left open.
+
+    One reading of the buckets, from which every total and breakdown but that of topics follows. For countable
+    selections only.
+    """
+    both = dataclasses.replace(selection, start=selection.before().start, source_ids=(), locations=(), languages=())
+    current = case((col(Bucket.hour_at) >= selection.start, 1), else_=0)
+    keys = [current, Bucket.source_id, Bucket.location, Bucket.language]
+    topic = selection.topics[0] if selection.topics else ""
+    statement = select(*keys, *_bucket_sums()).where(*bucket_conditions(both), Bucket.topic == topic).group_by(*keys)
+    return [Cell(bool(row[0]), row[1], row[2], row[3], _count(row[4:])) for row in session.execute(statement)]
+
+
+def by(
+    session: Session, selection: Selection, dimension: str, *, known: Sequence[Cell] | None = None
+) -> dict[Any, Pair]:
     """Counts by source id, topic, location or language, now and before. The dimension's own filter does not narrow it:
-    people must see what else there is to choose."""
-    return _pairs(session, selection.opened(dimension), dimension)
+    people must see what else there is to choose. `known` are the `cells` of the selection, where they were read."""
+    return _pairs(session, selection.opened(dimension), dimension, known)
 
 
-def total(session: Session, selection: Selection) -> Pair:
-    return _pairs(session, selection, None).get("", Pair())
+def total(session: Session, selection: Selection, *, known: Sequence[Cell] | None = None) -> Pair:
+    return _pairs(session, selection, None, known).get("", Pair())
 
 
-def by_brand(session: Session, selection: Selection) -> dict[int, Pair]:
-    """The same question asked of every active brand."""
+def by_brand(session: Session, selection: Selection, *, known: Sequence[Cell] | None = None) -> dict[int, Pair]:
+    """The same question asked of every active brand; `known` are the cells of the selection's own."""
     brands = session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()
     return {
-        brand: total(session, dataclasses.replace(selection, brand_id=brand)) for brand in brands if brand is not None
+        brand: total(
+            session,
+            dataclasses.replace(selection, brand_id=brand),
+            known=known if brand == selection.brand_id else None,
+        )
+        for brand in brands
+        if brand is not None
     }
 
 
@@ -160,25 +194,19 @@ def coverage_by_hour(
     return [(hour, int(due or 0), int(done or 0)) for hour, due, done in session.execute(statement)]
 
 
-def _pairs(session: Session, selection: Selection, dimension: str | None) -> dict[Any, Pair]:
-    before = selection.before()
+def _pairs(
+    session: Session, selection: Selection, dimension: str | None, known: Sequence[Cell] | None = None
+) -> dict[Any, Pair]:
+    if selection.countable and dimension != "topic":
+        return _from_cells(cells(session, selection) if known is None else known, selection, dimension)
     found: dict[Any, dict[bool, Count]] = defaultdict(dict)
-    both = dataclasses.replace(selection, start=before.start)
+    both = dataclasses.replace(selection, start=selection.before().start)
+    keys: list[Any]
     if selection.countable:
-        current = case((col(Bucket.hour_at) >= selection.start, 1), else_=0)
-        key: Any = {
-            "source": Bucket.source_id, "location": Bucket.location, "language": Bucket.language, "topic": Bucket.topic,
-        }.get(dimension or "")  # fmt: skip
-        conditions = bucket_conditions(both)
-        if dimension == "topic":
-            conditions.append(Bucket.topic != "")
-        else:
-            conditions.append(Bucket.topic == (selection.topics[0] if selection.topics else ""))
-        keys = [key, current] if key is not None else [current]
-        statement = select(*keys, *_bucket_sums()).where(*conditions).group_by(*keys)
-        for row in session.execute(statement):
-            name = row[0] if key is not None else ""
-            found[name][bool(row[len(keys) - 1])] = _count(row[len(keys) :])
+        keys = [Bucket.topic, case((col(Bucket.hour_at) >= selection.start, 1), else_=0)]
+        conditions = [*bucket_conditions(both), Bucket.topic != ""]
+        for row in session.execute(select(*keys, *_bucket_sums()).where(*conditions).group_by(*keys)):
+            found[row[0]][bool(row[1])] = _count(row[2:])
     else:
         current = case((col(Mention.published_at) >= selection.start, 1), else_=0).label("current")
         if dimension == "topic":
@@ -192,6 +220,22 @@ def _pairs(session: Session, selection: Selection, dimension: str | None) -> dic
             for row in _mention_rows(session, both, keys):
                 name = row[0] if key is not None else ""
                 found[name][bool(row[len(keys) - 1])] = _count(row[len(keys) :])
+    return {name: Pair(sides.get(True, Count()), sides.get(False, Count())) for name, sides in found.items()}
+
+
+def _from_cells(known: Sequence[Cell], selection: Selection, dimension: str | None) -> dict[Any, Pair]:
+    found: dict[Any, dict[bool, Count]] = defaultdict(dict)
+    for cell in known:
+        if (
+            (selection.source_ids and cell.source_id not in selection.source_ids)
+            or (selection.locations and cell.location not in selection.locations)
+            or (selection.languages and cell.language not in selection.languages)
+        ):
+            continue
+        name: Any = {"source": cell.source_id, "location": cell.location, "language": cell.language}.get(
+            dimension or "", ""
+        )
+        found[name][cell.current] = found[name].get(cell.current, Count()) + cell.count
     return {name: Pair(sides.get(True, Count()), sides.get(False, Count())) for name, sides in found.items()}
 
 

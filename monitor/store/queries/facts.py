@@ -15,7 +15,7 @@ FactRow = tuple[int, datetime, str, float | None, bool]
 def fact_rows(session: Session, brand_id: int, *, since: datetime, until: datetime) -> list[FactRow]:
     """(id, published_at, title and text, rating, negative), newest first, at most `LIMIT`."""
     rows = session.execute(
-        select(Mention.id, Mention.published_at, Mention.title, Mention.text, Mention.rating, Mention.sentiment)  # type: ignore[call-overload]
+        select(Mention.id, Mention.published_at, Mention.title, Mention.text, Mention.rating, Mention.sentiment)
         .where(
             Mention.brand_id == brand_id,
             col(Mention.counts).is_(True),

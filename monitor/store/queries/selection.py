@@ -122,7 +122,7 @@ def words_condition(session: Session, words: str) -> Any:
         if not expression:
             return text("1 = 0")
         clause = "SELECT rowid FROM mention_search WHERE to_tsvector('simple', body) @@ to_tsquery('simple', :words)"
-        found = text(clause).bindparams(words=expression).columns(rowid=Mention.__table__.c.id.type)  # type: ignore[attr-defined]
+        found = text(clause).bindparams(words=expression).columns(rowid=Mention.__table__.c.id.type)
         return col(Mention.id).in_(found)
     expression = match_expression(words)
     if not expression:

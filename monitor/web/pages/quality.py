@@ -22,6 +22,6 @@ def show(request: Request, visitor: Viewer, rows: Rows) -> Response:
     return page(
         request, rows, visitor, "quality.html", framed=framed, sources=sources_by_id(rows),
         accuracy=memo.get(("accuracy", brand_id), lambda: accuracy(quality.looked_at(rows, brand_id=brand_id))),
-        versions=memo.get(("versions",), lambda: quality.versions(rows)),
+        versions=memo.get(("versions",), lambda: quality.versions(rows), seconds=300, lasting=True),
         states=memo.get(("states",), lambda: quality.states(rows)),
     )  # fmt: skip
