@@ -7,6 +7,7 @@ Table.value(row, "amount")             the cell of a field, None where blank
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -155,6 +156,7 @@ def raw_rows(path: Path) -> ImportRun:
         reason = str(problem)
         raise BadParams(reason if reason.startswith(str(path)) else f"{path}: {reason}") from None
     run.files = (packed, file)
+    weakref.finalize(run, imports._close, run.files)
     return run
 
 

@@ -1,0 +1,117 @@
+"""Survey answers, orders and chats become rows: idempotent, pseudonymous, bad rows named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+from sqlmodel import select
+
+from monitor.errors import ConfigError
+from monitor.pipeline.context import Context
+from monitor.pipeline.customers import import_chats, import_orders, import_surveys
+from monitor.pipeline.score import score
+from monitor.store.engine import reading
+from monitor.store.tables import Mention, Order, SurveyAnswer, TopicTag
+from scrapers.errors import BadParams
+
+SURVEY = """response_id,answered_at,customer_id,segment,location,touchpoint,survey,score,comment
+r1,2026-11-01T10:00:00Z,c1,regular,Mira 12,app,nps,9,
+r2,2026-11-02T10:00:00Z,c2,new,Mira 12,app,NPS,11,
+r3,2026-11-03T10:00:00Z,c1,regular,Mira 12,support,csat,2,the barista was rude
+r4,soon,c3,,,,ces,5,
+r3,2026-11-03T10:00:00Z,c1,regular,Mira 12,support,csat,2,again
+r5,2026-11-04T10:00:00Z,,,,,ces,7,
+"""
+ORDERS = """Номер заказа;Дата заказа;Клиент;Сумма;Филиал;Возврат;Статус
+1;01.11.2026 10:00;c1;1 250,50;Mira 12;нет;выполнен
+2;02.11.2026 10:00;c2;300;Mira 12;да;выполнен
+3;03.11.2026 10:00;c2;900;Mira 12;нет;отменён
+4;04.11.2026 10:00;;900;Mira 12;нет;выполнен
+5;05.11.2026 10:00;c2;-5;Mira 12;нет;выполнен
+"""
+
+
+def write(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_answers_are_stored_once_and_comments_are_judged(context: Context, tmp_path: Path) -> None:
+    path = write(tmp_path, "wave.csv", SURVEY)
+    result = import_surveys(context, path, brand="cafe")
+    assert (result.n_new, result.n_edited) == (3, 0)
+    assert [number for number, _ in result.bad_rows] == [3, 5, 6]
+    assert "allowed is 0 to 10" in result.bad_rows[0][1] and "is no date" in result.bad_rows[1][1]
+    again = import_surveys(context, path, brand="cafe")
+    assert (again.n_new, again.n_edited, again.n_known) == (0, 0, 3)
+    score(context)
+    with reading(context.engine) as session:
+        rows = {row.external_id: row for row in session.exec(select(SurveyAnswer))}
+        (mention,) = session.exec(select(Mention)).all()
+        (tag,) = session.exec(select(TopicTag)).all()
+    assert rows["r3"].mention_id == mention.id and (mention.kind, mention.sentiment) == ("survey", "negative")
+    assert (tag.topic, rows["r1"].mention_id, rows["r5"].customer) == ("staff", None, None)
+    changed = import_surveys(context, write(tmp_path, "wave.csv", SURVEY.replace("nps,9", "nps,10")), brand="cafe")
+    assert (changed.n_new, changed.n_edited) == (0, 1)
+
+
+def test_one_customer_is_one_pseudonym_in_answers_and_orders(context: Context, tmp_path: Path) -> None:
+    import_surveys(context, write(tmp_path, "wave.csv", SURVEY), brand="cafe")
+    result = import_orders(context, write(tmp_path, "orders.csv", ORDERS), brand="cafe")
+    assert result.n_new == 2 and [number for number, _ in result.bad_rows] == [5, 6]
+    assert any("отменен: 1" in note for note in result.notes)  # a cancelled order is no order, and is told
+    assert import_orders(context, tmp_path / "orders.csv", brand="cafe").n_known == 2
+    with reading(context.engine) as session:
+        orders = session.exec(select(Order).order_by(Order.external_id)).all()
+        answered = set(session.exec(select(SurveyAnswer.customer)))
+    assert [(one.amount, one.returned) for one in orders] == [(1250.5, False), (300.0, True)]
+    assert orders[0].customer in answered and orders[0].customer.startswith("~") and "c1" not in orders[0].customer
+
+
+def test_a_sheet_with_a_column_per_question(context: Context, tmp_path: Path) -> None:
+    book = Workbook()
+    sheet = book.active
+    sheet.append(
+        ["Token", "Submitted At", "How likely are you to recommend us?", "How satisfied are you?", "Image", "Comments"]
+    )
+    sheet.append(["t1", "2026-11-01 10:00:00", 10, 5, 8, "great coffee"])
+    sheet.append(["t2", "2026-11-02 10:00:00", 3, None, 4, None])
+    book.save(tmp_path / "form.xlsx")
+    import_surveys(context, tmp_path / "form.xlsx", brand="cafe", items={"image": "Image"})
+    with reading(context.engine) as session:
+        rows = session.exec(select(SurveyAnswer)).all()
+    found = sorted((row.external_id, row.metric, row.value, row.mention_id is not None) for row in rows)
+    assert found == [("t1", "csat", 5.0, True), ("t1", "image", 8.0, True), ("t1", "nps", 10.0, True),
+                     ("t2", "image", 4.0, False), ("t2", "nps", 3.0, False)]  # fmt: skip
+
+
+def test_what_is_not_told_is_not_guessed(context: Context, tmp_path: Path) -> None:
+    plain = write(tmp_path, "plain.csv", "id,date,score\n1,2026-11-01,4\n2,2026-11-02,5\n")
+    with pytest.raises(BadParams, match="nothing says what the scores measure"):
+        import_surveys(context, plain, brand="cafe")
+    assert import_surveys(context, plain, brand="cafe", metric="csat", dry_run=True).n_new == 2
+    with reading(context.engine) as session:
+        assert session.exec(select(SurveyAnswer)).all() == []
+    assert import_surveys(context, plain, brand="cafe", metric="csat").n_new == 2
+    with pytest.raises(ConfigError, match="'other' is not a brand"):
+        import_surveys(context, plain, brand="other", metric="csat")
+    with pytest.raises(BadParams, match="no column looks like customer or amount"):
+        import_orders(context, plain, brand="cafe")
+
+
+def test_chats_become_tickets_once(context: Context, tmp_path: Path) -> None:
+    text = "12.03.2026, 14:05 - Anna: you are late\n12.03.2026, 14:15 - Cafe: sorry\n12.03.2026, 14:16 - Anna: good\n"
+    path = write(tmp_path, "chat.txt", text)
+    result = import_chats(context, path, brand="cafe", agents=["Cafe"])
+    assert result.n_new == 2 and any("first answer after 10 min" in note for note in result.notes)
+    assert import_chats(context, path, brand="cafe", agents=["Cafe"]).n_known == 2
+    score(context)
+    with reading(context.engine) as session:
+        first, last = session.exec(select(Mention).order_by(Mention.published_at)).all()
+    assert (first.kind, first.sentiment, last.sentiment, last.parent_id) == (
+        "ticket", "negative", "positive", first.external_id,
+    )  # fmt: skip
+    assert first.author is not None and "Anna" not in first.author

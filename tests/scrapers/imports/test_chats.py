@@ -1,0 +1,98 @@
+"""Conversations out of three kinds of export."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from scrapers.errors import BadParams
+from scrapers.imports import chats
+
+WHATSAPP = """\u200e12.03.2026, 14:05 - Сообщения защищены сквозным шифрованием.
+12.03.2026, 14:05 - Анна: Здравствуйте! Заказ так и не приехал
+12.03.2026, 14:06 - Анна: жду второй час
+и никто не отвечает
+12.03.2026, 14:45 - Полдень: Простите, курьер уже едет
+12.03.2026, 14:50 - Анна: <Без медиафайлов>
+12.03.2026, 15:20 - Анна: Спасибо, получила
+20.03.2026, 09:00 - Анна: А завтра вы работаете?
+"""
+
+
+def write(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_whatsapp_becomes_turns_of_a_conversation_with_the_wait_in_between(tmp_path: Path) -> None:
+    found = chats.read(write(tmp_path, "chat.txt", WHATSAPP), agents=["полдень"], zone="Europe/Moscow")
+    assert [len(one.messages) for one in found.conversations] == [4, 1]  # a week of silence ends the first
+    facts = found.conversations[0].facts
+    assert facts.first_response == timedelta(minutes=40)
+    assert (facts.n_customer, facts.answered, found.conversations[1].facts.answered) == (3, True, False)
+    first, second, third = found.items()
+    assert first.text == "Здравствуйте! Заказ так и не приехал\nжду второй час\nи никто не отвечает"
+    assert first.published_at == datetime(2026, 3, 12, 11, 5, tzinfo=UTC)
+    assert first.reply is not None and first.reply.published_at == datetime(2026, 3, 12, 11, 45, tzinfo=UTC)
+    assert (second.text, second.parent_id, second.reply) == ("Спасибо, получила", first.external_id, None)
+    assert third.parent_id is None and {one.kind for one in (first, second, third)} == {"ticket"}
+
+
+def test_the_name_of_the_file_tells_the_customer_and_ids_stay_the_same(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "WhatsApp Chat with Anna.txt", "3/12/26, 2:05 PM - Anna: hello\n3/13/26, 2:06 PM - Bob: yes?\n"
+    )
+    first, again = chats.read(path), chats.read(path)
+    assert [one.external_id for one in first.items()] == [one.external_id for one in again.items()]
+    assert next(first.items()).published_at == datetime(2026, 3, 12, 14, 5, tzinfo=UTC)  # 13 can be no month
+
+
+def test_nobody_is_guessed_to_be_the_company(tmp_path: Path) -> None:
+    with pytest.raises(BadParams, match="nothing says who of Анна, Полдень"):
+        chats.read(write(tmp_path, "chat.txt", WHATSAPP))
+    with pytest.raises(BadParams, match="none of Foo writes in it"):
+        chats.read(write(tmp_path, "chat.txt", WHATSAPP), agents=["Foo"])
+
+
+def test_telegram(tmp_path: Path) -> None:
+    messages = [
+        {"id": 1, "type": "service", "date": "2026-03-12T10:00:00", "action": "joined"},
+        {"id": 2, "type": "message", "date": "2026-03-12T10:00:05", "date_unixtime": "1773309605", "from": "Anna",
+         "from_id": "user1", "text": ["late ", {"type": "bold", "text": "again"}]},
+        {"id": 3, "type": "message", "date": "2026-03-12T10:02:05", "date_unixtime": "1773309725", "from": "Cafe",
+         "from_id": "user2", "text": "sorry"},
+        {"id": 4, "type": "message", "date": "when?", "from": "Anna", "from_id": "user1", "text": "x"},
+    ]  # fmt: skip
+    export = {"name": "Anna", "type": "personal_chat", "id": 7, "messages": messages}
+    found = chats.read(write(tmp_path, "result.json", json.dumps(export)))
+    (item,) = found.items()
+    assert (item.text, item.author, item.author_id, item.origin) == ("late again", "Anna", "user1", "telegram")
+    assert found.conversations[0].facts.first_response == timedelta(minutes=2)
+    assert [(row.number, row.error) for row in found.bad_rows] == [(4, "'when?' is no time")]
+    everything = {"chats": {"list": [export, {**export, "id": 8}]}}
+    whole = write(tmp_path, "all.json", '{"about": "x", ' + json.dumps(everything)[1:])
+    assert len(chats.read(whole).conversations) == 2
+
+
+def test_a_desk_s_csv_keeps_its_conversation_ids_and_a_bot_is_no_answer(tmp_path: Path) -> None:
+    table = (
+        "conversation_id,sent_at,sender_type,sender,customer_id,message\n"
+        "77,2026-03-12T10:00:00Z,client,Anna,c1,where is my order\n"
+        "77,2026-03-12T10:00:01Z,bot,Robo,c1,we got your message\n"
+        "77,2026-03-12T10:09:00Z,operator,Bob,c1,on its way\n"
+        "77,2026-03-14T10:00:00Z,client,Anna,c1,thank you\n"
+        "78,2026-03-12T11:00:00Z,alien,?,c2,hm\n"
+        "79,2026-03-12T11:00:00Z,operator,Bob,c3,do you need help\n"
+    )
+    found = chats.read(write(tmp_path, "desk.csv", table))
+    assert [one.id for one in found.conversations] == ["77"]
+    assert found.conversations[0].facts.first_response == timedelta(minutes=9)
+    first, last = found.items()
+    assert (first.external_id, last.external_id, last.parent_id) == ("77", "77/2", "77")
+    assert first.reply is not None and first.reply.author == "Bob"
+    assert [row.number for row in found.bad_rows] == [6]
+    assert "1 conversations without a word of a customer are left out" in found.notes
