@@ -376,6 +376,8 @@ def series_of(session: Session, brand: Brand) -> list[SeriesKey]:
     for topic in topics:  # a new combination of what is known is not a new series: it had its zeros all along
         found.update(SeriesKey(brand.slug, source=name, topic=topic) for name in sources_seen)
         found.update(SeriesKey(brand.slug, location=name, topic=topic) for name in places)
+    if len(sources_seen) == 1:  # a brand with one source: its series is the brand again
+        found = {key for key in found if key.source is None}
     kept = (key for key in found if key.topic != "general")
     return sorted(kept, key=lambda key: (key.source or "", key.location or "", key.topic or ""))
 

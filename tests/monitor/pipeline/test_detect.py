@@ -1,0 +1,169 @@
+"""Detection over the store: a spike is one incident at its place, chance and campaigns are none, ends are told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlmodel import select
+
+from monitor.pipeline.aggregate import aggregate
+from monitor.pipeline.context import Context
+from monitor.pipeline.detect import detect
+from monitor.pipeline.score import score
+from monitor.store.catalogue import ensure_import
+from monitor.store.engine import reading, writing
+from monitor.store.ingest import ingest
+from monitor.store.tables import Brand, Incident, IncidentEvent, Outbox, Silence
+from scrapers.item import Item
+from tests.monitor import support
+from tests.monitor.support import item
+
+START = datetime(2026, 9, 1, tzinfo=UTC)
+TODAY = START + timedelta(days=60)
+
+
+class Life:
+    """A store whose clock can be set, fed day by day."""
+
+    def __init__(self, folder: Path) -> None:
+        self.at = START
+        channels = {"folder": {"kind": "file", "settings": {"directory": str(folder / "outbox")}}}
+        self.context: Context = support.context(folder, at=START, channels=channels)
+        self.context.clock = lambda: self.at
+        self.rng = random.Random(3)
+        self.number = 0
+
+    def feed(self, day: datetime, n: int, text: Callable[[int], str], *, place: str = "A") -> None:
+        items: list[Item] = []
+        for _ in range(n):
+            self.number += 1
+            at = day + timedelta(hours=self.rng.uniform(8, 20))
+            items.append(item(self.number, f"{text(self.number)} {self.number}", at=at, location=place))
+        with writing(self.context.engine) as session:
+            brand_id = session.exec(select(Brand.id)).one() or 0
+            source_id = ensure_import(session, "site", now=self.at).id or 0
+            ingest(session, items, brand_id=brand_id, source_id=source_id, origin="site", now=self.at)
+
+    def calm(self, days: int) -> None:
+        """Some praise at two places each day, and a complaint now and then."""
+        for n in range(days):
+            day = START + timedelta(days=n)
+            self.at = day + timedelta(hours=22)
+            for place in ("A", "B"):
+                self.feed(day, self.rng.randrange(2, 6), lambda _: "great", place=place)
+                if self.rng.random() < 0.15:
+                    self.feed(day, 1, lambda _: "late", place=place)
+
+    def look(self, at: datetime) -> list[str]:
+        self.at = at
+        score(self.context)
+        aggregate(self.context)
+        return [str(change.transition.kind) for change in detect(self.context) if change.transition.speaks]
+
+    def incidents(self) -> list[Incident]:
+        with reading(self.context.engine) as session:
+            return list(session.exec(select(Incident)))
+
+
+def test_a_spike_at_one_place_is_one_incident_there(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.calm(60)
+    assert life.look(TODAY) == []
+    life.feed(TODAY, 9, lambda n: "late and rude" if n % 2 else "late", place="B")
+    assert life.look(TODAY + timedelta(hours=21)) == ["opened"]
+    (row,) = life.incidents()
+    assert (row.location, row.state, row.n_observed) == ("B", "open", 9)
+    assert row.n_expected < 1.5
+    assert life.look(TODAY + timedelta(hours=21)) == []  # the same look again says nothing
+    with reading(life.context.engine) as session:
+        (message,) = session.exec(select(Outbox)).all()
+    assert message.incident_id == row.id and message.state == "pending"
+    assert row.data["quotes"] and row.data["observed"] == 9
+
+
+def test_it_ends_after_quiet_days_and_says_so(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.calm(60)
+    life.look(TODAY)
+    life.feed(TODAY, 9, lambda _: "late", place="B")
+    life.look(TODAY + timedelta(hours=21))
+    told = []
+    for n in range(1, 6):
+        day = TODAY + timedelta(days=n)
+        life.feed(day - timedelta(days=1), 3, lambda _: "great", place="B")
+        told += life.look(day + timedelta(hours=1))
+    assert told == ["resolved"]
+    (row,) = life.incidents()
+    assert row.state == "resolved"
+    with reading(life.context.engine) as session:
+        kinds = [event.kind for event in session.exec(select(IncidentEvent))]
+        assert kinds[0] == "opened" and kinds[-1] == "resolved"
+        assert {message.kind for message in session.exec(select(Outbox))} == {"opened", "resolved"}
+
+
+def test_a_campaign_is_no_incident(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.calm(60)
+    life.look(TODAY)
+    life.feed(TODAY, 30, lambda _: "great", place="A")
+    life.feed(TODAY, 2, lambda _: "late", place="A")
+    assert life.look(TODAY + timedelta(hours=21)) == []
+
+
+def test_the_first_days_raise_nothing(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.feed(START, 20, lambda _: "late")
+    assert life.look(START + timedelta(hours=22)) == []
+
+
+def test_loaded_history_raises_nothing_late(tmp_path: Path) -> None:
+    """An incident that was over long before the file was imported is history, not news."""
+    life = Life(tmp_path)
+    life.calm(60)
+    life.feed(START + timedelta(days=30), 15, lambda _: "late", place="B")
+    assert len(life.incidents()) == 0
+    assert life.look(TODAY) == []
+    assert life.incidents() == []
+
+
+def test_a_mute_holds_the_message_and_lets_it_speak_afterwards(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.calm(60)
+    life.look(TODAY)
+    with writing(life.context.engine) as session:
+        session.add(Silence(matchers={"brand": "cafe"}, starts_at=TODAY, ends_at=TODAY + timedelta(hours=22)))
+    life.feed(TODAY, 9, lambda _: "late", place="B")
+    life.look(TODAY + timedelta(hours=21))
+    assert len(life.incidents()) == 1
+    with reading(life.context.engine) as session:
+        assert session.exec(select(Outbox)).all() == []
+    life.feed(TODAY, 2, lambda _: "late", place="B")
+    life.look(TODAY + timedelta(hours=23))
+    with reading(life.context.engine) as session:
+        assert len(session.exec(select(Outbox)).all()) == 1
+
+
+def test_a_plain_rule_fires_exactly_when_its_sentence_is_true(tmp_path: Path) -> None:
+    rules = {"one_star": {"kind": "low_ratings", "more_than": 2, "window": "1d"},
+             "safety": {"kind": "keywords", "words": ["poison*"], "severity": "critical"}}  # fmt: skip
+    context = support.context(tmp_path, at=START + timedelta(hours=20), rules=rules)
+    with writing(context.engine) as session:
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        source_id = ensure_import(session, "site", now=START).id or 0
+        for n in range(2):
+            ingest(session, [item(n, "late", at=START + timedelta(hours=n), rating=1.0)], brand_id=brand_id,
+                   source_id=source_id, origin="site", now=START)  # fmt: skip
+    score(context)
+    assert detect(context) == []
+    with writing(context.engine) as session:
+        ingest(session, [item(3, "I was poisoned", at=START + timedelta(hours=9), rating=1.0)], brand_id=brand_id,
+               source_id=source_id, origin="site", now=START)  # fmt: skip
+    score(context)
+    assert sorted(change.row.rule for change in detect(context)) == ["one_star", "safety"]
+    assert detect(context) == []
+    with reading(context.engine) as session:
+        severities = {row.rule: row.severity for row in session.exec(select(Incident))}
+    assert severities == {"one_star": "warning", "safety": "critical"}
