@@ -1,0 +1,223 @@
+"""The bundled sample end to end, judged as its writer intended: what was planted is found, what was not is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from models.base import Judgement, TopicTag
+from monitor.cli import app
+from monitor.errors import ConfigError
+from monitor.i18n import translator
+from monitor.metrics.journey import STAGES
+from monitor.pipeline import indices
+from monitor.pipeline.context import Context
+from monitor.pipeline.customers import brand_named, load_sample
+from monitor.pipeline.effects import answer, measure_effect
+from monitor.pipeline.importing import import_file
+from monitor.pipeline.journeys import journey_view
+from monitor.pipeline.sample import _arrange, sample_settings
+from monitor.pipeline.score import score
+from monitor.pipeline.segmenting import describe, segment_view
+from monitor.store.catalogue import synchronise
+from monitor.store.engine import reading, upgrade, writing
+from monitor.store.ingest import rating_sentiment
+from monitor.store.queries.customers import months_of_segments, put_segments
+from monitor.store.queries.customers import segments as stored_segments
+from monitor.store.queries.taxonomy import in_force
+from tests.monitor.support import WordScorer
+
+SAMPLE = _arrange()
+UNTIL = SAMPLE.COMMITTED_UNTIL
+TOP = {"nps": 10, "csat": 5, "ces": 7}
+ZONE = ZoneInfo("Europe/Moscow")
+CHANGED_AT = datetime.combine(SAMPLE.story(UNTIL).change_day, time(0), ZONE)
+START = UNTIL - timedelta(days=182)
+
+
+class Intended(WordScorer):
+    """Judges the sample's texts as the person who wrote them meant them."""
+
+    name, revision = "intended", "1"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels = {text["text"]: text for text in (*SAMPLE.texts(), *SAMPLE.survey_texts())}
+
+    def _judge(self, text: str) -> Judgement:
+        label = self.labels.get(text) or next(
+            label for words, label in self.labels.items() if text.endswith(words) or words.startswith(text)
+        )
+        sentiment: Any = label.get("sentiment") or rating_sentiment(1 + 4 * int(label["score"]) / TOP[label["survey"]])
+        p = {name: 0.9 if name == sentiment else 0.05 for name in ("negative", "neutral", "positive")}
+        tags = tuple(TopicTag(tag["topic"], 0.9, tag["sentiment"]) for tag in label.get("topics", ()))
+        return Judgement(label["language"], sentiment, p["negative"], p["neutral"], p["positive"], tags, "intended@1")
+
+
+@pytest.fixture(scope="module")
+def cafe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    folder = tmp_path_factory.mktemp("cafe")
+    made = Context(sample_settings(folder), clock=lambda: UNTIL, rng=random.Random(1), scorer=Intended())
+    upgrade(made.engine)
+    with writing(made.engine) as session:
+        synchronise(session, made.settings, now=UNTIL)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=SAMPLE.FEEDBACK_COLUMNS)
+    writer.writeheader()
+    writer.writerows(SAMPLE.arrange(UNTIL))
+    feedback = folder / "feedback.csv"
+    feedback.write_text(table.getvalue(), encoding="utf-8")
+    import_file(made, feedback, brand="polden")
+    score(made)
+    answered, ordered = load_sample(made, UNTIL)
+    assert (answered.bad_rows, ordered.bad_rows) == ([], [])
+    assert answered.n_new == 821 and ordered.n_new > 3000
+    assert [result.n_new for result in load_sample(made, UNTIL)] == [0, 0]
+    yield made
+    made.engine.dispose()
+
+
+def brand_of(context: Context) -> int:
+    with reading(context.engine) as session:
+        return brand_named(session, None).id or 0
+
+
+@pytest.mark.parametrize("topics", [["staff"], ["waiting"], ["staff", "waiting", "price"]])
+def test_the_planted_change_is_found(cafe: Context, topics: list[str]) -> None:
+    with reading(cafe.engine) as session:
+        view = measure_effect(
+            session, brand_of(cafe), topics=topics, changed_at=CHANGED_AT, until=UNTIL, treated=SAMPLE.CHANGED
+        )
+        taxonomy = in_force(session)
+    assert view.effect.verdict == "fell" and view.effect.n_before == 12 and view.effect.n_after == 14
+    assert view.effect.interval is not None and view.effect.interval.high < 0
+    assert set(view.beside) == {place.name for place in SAMPLE.PLACES} - set(SAMPLE.CHANGED)
+    assert "стало меньше" in answer(view, taxonomy, translator("ru"))
+    assert " fell by " in answer(view, taxonomy, translator("en"))
+
+
+def test_no_effect_is_claimed_where_none_was_planted(cafe: Context) -> None:
+    untouched = ["Набережная 30", "Harbour Street 8"]
+    with reading(cafe.engine) as session:
+        for topic in ("staff", "food"):
+            view = measure_effect(
+                session, brand_of(cafe), topics=[topic], changed_at=CHANGED_AT, until=UNTIL, treated=untouched
+            )
+            assert view.effect.verdict in ("no_clear_change", "cannot_tell")
+        early = measure_effect(session, brand_of(cafe), topics=["staff"], changed_at=UNTIL - timedelta(days=10), until=UNTIL,
+                               treated=SAMPLE.CHANGED)  # fmt: skip
+        assert (early.effect.verdict, early.effect.reason) == ("cannot_tell", "too_few_periods_after")
+        assert "Cannot tell" in answer(early, in_force(session), translator("en"))
+        wrongs: list[dict[str, Any]] = [{"topics": ["stuff"]}, {"topics": ["staff"], "treated": ["Нигде 1"]}]
+        for wrong in wrongs:
+            with pytest.raises(ConfigError, match="is unknown; allowed"):
+                measure_effect(session, brand_of(cafe), changed_at=CHANGED_AT, until=UNTIL, **wrong)
+
+
+def test_indices_carry_n_and_interval_and_too_few_are_not_shown(cafe: Context) -> None:
+    with reading(cafe.engine) as session:
+        asked = {name: indices.metric_table(session, brand_of(cafe), name, start=START, end=UNTIL, zone=ZONE)
+                 for name in ("nps", "csat", "ces", "net_sentiment", "rating")}  # fmt: skip
+        for table in asked.values():
+            (cell,) = table.cells
+            assert cell.metric.value is not None and cell.metric.interval is not None
+            assert cell.metric.value in cell.metric.interval
+        months = indices.metric_table(session, brand_of(cafe), "nps", by="period", start=START, end=UNTIL, zone=ZONE)
+        assert sum(cell.metric.n for cell in months.cells) == asked["nps"].cells[0].metric.n
+        day = indices.metric_table(
+            session, brand_of(cafe), "nps", start=UNTIL - timedelta(days=2), end=UNTIL, zone=ZONE
+        )
+        assert day.cells[0].metric.value is None and 0 < day.cells[0].metric.n < indices.LEAST
+        found, n = indices.drivers(
+            session, brand_of(cafe), "net_sentiment", start=START, end=UNTIL, rng=np.random.default_rng(0)
+        )
+        waiting = next(one for one in found if one.topic == "waiting")
+        assert waiting.interval.high < 0 and waiting.clear and (waiting.impact.value or 0) < 0 and n > 900
+        with pytest.raises(ConfigError, match="not known by segment"):
+            indices.metric_table(session, brand_of(cafe), "rating", by="segment", start=START, end=UNTIL, zone=ZONE)
+
+
+def test_the_journey_counts_each_mention_once_a_step(cafe: Context) -> None:
+    with reading(cafe.engine) as session:
+        view = journey_view(session, brand_of(cafe), start=START, end=UNTIL, zone=ZONE)
+    rows = {row.step.key: row for row in view.stages}
+    assert list(rows) == [stage for stage in STAGES if stage in rows]
+    purchase = rows["purchase"]
+    assert sum(metric.n for metric in purchase.periods) == purchase.step.tally.n
+    assert sum(row.step.burden.value or 0 for row in view.stages) == pytest.approx(1.0)
+    assert "waiting" in {one.topic for one in purchase.complaints} and all(one.quote for one in purchase.complaints)
+    assert 1 <= sum(step.weak for step in view.touchpoints) <= 3
+    assert "queue, order taking" in {step.key for step in view.touchpoints if step.weak}
+    assert view.n_watched > 100 and all(loss.returned.n >= 15 for loss in view.lost_touchpoints)
+
+
+def test_segments_cover_everybody_and_stay_the_same(cafe: Context) -> None:
+    with reading(cafe.engine) as session:
+        first = segment_view(session, brand_of(cafe), now=UNTIL, zone=ZONE)
+        again = segment_view(session, brand_of(cafe), now=UNTIL, zone=ZONE)
+    assert first.members == again.members and first.moves == again.moves
+    assert sum(row.n for row in first.rows) == first.n == len(first.members)
+    assert sum(row.value_share for row in first.rows) == pytest.approx(1.0)
+    assert sorted(first.months)[-1] == "2026-11" and sum(first.moves.values()) == first.n
+    for language in ("ru", "en"):
+        words = [describe(row.code, translator(language)) for row in first.rows]
+        assert len(set(words)) == len(words) and not any(word.endswith(":") for word in words)
+    with writing(cafe.engine) as session:
+        put_segments(session, brand_of(cafe), first.months)
+        put_segments(session, brand_of(cafe), first.months)
+        assert months_of_segments(session, brand_of(cafe)) == sorted(first.months)
+        assert stored_segments(session, brand_of(cafe), "2026-11") == first.months["2026-11"]
+
+
+def test_the_commands_print_tables_and_json(cafe: Context, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    config = tmp_path / "monitor.toml"
+    config.write_text(
+        f'language = "ru"\ntime_zone = "Europe/Moscow"\ndata_dir = "{cafe.settings.data_dir}"\n'
+        '[brands.polden]\nname = "Полдень"\n',
+        encoding="utf-8",
+    )
+    common = ["--config", str(config), "--until", "2026-11-23"]
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    told = json.loads(
+        run(
+            "effect",
+            "--topic",
+            "staff",
+            "--from",
+            "2026-08-17",
+            "--treated",
+            "Вокзальная 1,Лесная 5",
+            "--json",
+            *common,
+        )
+    )
+    assert told["effect"]["verdict"] == "fell" and len(told["weeks"]) == 26
+    assert "Лесная 5" in run(
+        "effect", "--topic", "staff", "--from", "2026-08-17", "--treated", "Вокзальная 1,Лесная 5", *common
+    )
+    assert "CES 2.0" in run("metrics", *common)
+    assert "2026-10" in run("metrics", "--metric", "nps", "--by", "period", *common)
+    assert json.loads(run("journey", "--json", *common))["stages"]
+    assert "Покупка" in run("journey", *common)
+    out = tmp_path / "members.csv"
+    assert "NPS" in run("segments", "--export", str(out), "--config", str(config))
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        members = list(csv.DictReader(file))
+    assert len(members) > 380 and all(row["customer"].startswith("~") and row["description"] for row in members)
