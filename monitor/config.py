@@ -152,7 +152,8 @@ class Model(Section):
     labels: dict[str, Literal["negative", "neutral", "positive"]] = Field(default_factory=dict)
     offline: bool = False
     threads: int | None = Field(default=None, ge=1)
-    languages: tuple[str, ...] = ()
+    topics: Literal["embedded", "lexicon"] | None = None  # who tags topics beside a checkpoint without topic heads
+    adapter: Path | None = None  # folder of `monitor model adapt`; relative to data_dir
 
 
 class Http(Section):

@@ -33,6 +33,7 @@ from monitor.store.tables import Brand, Coverage, Run, Sample, Source, SourceSta
 if TYPE_CHECKING:
     from scrapers.collect import Batch
     from scrapers.http import Client, ClientSettings
+    from scrapers.parsing import Parser
 
 log = structlog.get_logger()
 
@@ -123,6 +124,7 @@ def _due(session: Session, now: datetime, only: Sequence[str] | None) -> list[So
 
 async def _collect_all(context: Context, sources: list[Source]) -> Tally:
     from scrapers.http import Client
+    from scrapers.parsing import WorkerParser
 
     total = Tally()
     gate = asyncio.Semaphore(CONCURRENCY)
@@ -133,16 +135,20 @@ async def _collect_all(context: Context, sources: list[Source]) -> Tally:
         async with gate:
             if context.should_stop():
                 return
-            total.add(await collect_source(context, source, client))
+            total.add(await collect_source(context, source, client, parser))
         done += 1
         context.progress("collect", done, len(sources))
 
-    async with Client(client_settings(context), limiter=StoreLimiter(context.engine)) as client:
-        await asyncio.gather(*(one(source, client) for source in sources))
+    parser = WorkerParser()  # large pages are read in a process that can be killed
+    try:
+        async with Client(client_settings(context), limiter=StoreLimiter(context.engine)) as client:
+            await asyncio.gather(*(one(source, client) for source in sources))
+    finally:
+        parser.close()
     return total
 
 
-async def collect_source(context: Context, source: Source, client: Client) -> Tally:
+async def collect_source(context: Context, source: Source, client: Client, parser: Parser) -> Tally:
     """Read one source and write down how it went."""
     import scrapers.collect
     import scrapers.registry
@@ -163,7 +169,7 @@ async def collect_source(context: Context, source: Source, client: Client) -> Ta
     try:
         scraper = scrapers.registry.get(source.scraper)
         params = scraper.params_type.model_validate(settings.params if settings else {})
-        async for batch in scrapers.collect.collect(scraper, params, state, client, now=started):
+        async for batch in scrapers.collect.collect(scraper, params, state, client, now=started, parser=parser):
             counts = _commit(context, source, batch, version)
             version += 1
             tally.n_seen += counts.n_seen
@@ -207,6 +213,8 @@ def _commit(context: Context, source: Source, batch: Batch, version: int) -> Ing
         by_brand: dict[str, list[Any]] = {}
         own = configured.brand if configured else None
         for item in batch.items:
+            if "service" in item.flags:
+                continue  # "channel created", "photo changed": nobody's opinion
             if own is not None and not (configured and configured.filter):
                 by_brand.setdefault(own, []).append(item)
             elif own is not None:

@@ -75,6 +75,8 @@ def load_scorer(settings: Settings) -> Scorer:
         labels=dict(options.labels) or None,
         offline=options.offline or None,
         threads=options.threads,
+        topics=options.topics,
+        adapter=settings.data_dir / options.adapter if options.adapter else None,
     )
 
 

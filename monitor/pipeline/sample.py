@@ -17,6 +17,7 @@ import alerts.render
 from monitor.config import Settings, validate
 from monitor.errors import NotReady
 from monitor.pipeline.context import Context
+from monitor.pipeline.customers import load_sample as load_customers
 from monitor.pipeline.simulate import Arrival, Clock, Prejudged, arrive, simulate, words_of
 from monitor.store import meta
 from monitor.store.engine import reading, writing
@@ -58,6 +59,7 @@ def load_sample(context: Context) -> list[str]:
     if until_text is None:
         until = context.now
         _feed(context, until)
+        load_customers(context, until)
         with writing(context.engine) as session:
             meta.put(session, _LOADED, until.isoformat())
     return _where_to_look(context)
