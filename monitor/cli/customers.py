@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -81,8 +81,15 @@ def metrics(
                                                      if not (by == "segment" and name == "net_sentiment")])  # fmt: skip
         tables = [
             indices.metric_table(
-                session, brand_id, name, by=by, start=start, end=end, zone=context.settings.zone, step=step
-            )  # type: ignore[arg-type]
+                session,
+                brand_id,
+                name,
+                by=cast(Any, by),
+                start=start,
+                end=end,
+                zone=context.settings.zone,
+                step=cast(Any, step),
+            )
             for name in wanted
         ]
         driven = {
@@ -144,7 +151,9 @@ def journey(
         t = _translator(context, language)
         row = brand_named(session, brand)
         start, end = _span(context, since, until, timedelta(days=182))
-        view = journey_view(session, row.id or 0, start=start, end=end, zone=context.settings.zone, step=step)  # type: ignore[arg-type]
+        view = journey_view(
+            session, row.id or 0, start=start, end=end, zone=context.settings.zone, step=cast(Any, step)
+        )
         taxonomy = in_force(session)
     if as_json:
         _print_json({"brand": row.slug, **_plain(view)})
@@ -268,7 +277,7 @@ def effect(
         view = measure_effect(
             session, row.id or 0, topics=_listed(topic), changed_at=_day(changed, zone), treated=_listed(treated),
             against=_listed(against), since=_day(since, zone) if since else None,
-            until=_day(until, zone) if until else context.now, measure=measure,  # type: ignore[arg-type]
+            until=_day(until, zone) if until else context.now, measure=cast(Any, measure),
         )  # fmt: skip
         taxonomy = in_force(session)
     if as_json:

@@ -112,7 +112,7 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
         labels = found.assign(_features(then, answers, said, end)) if end < now else found.labels
         return {str(one): codes[label] for one, label in zip(then.ids, labels, strict=True)}
 
-    months = {month: members for month, end in _months(now, zone, first=orders[0].at) if (members := sorted_at(end))}
+    months = {month: held for month, end in _months(now, zone, first=orders[0].at) if (held := sorted_at(end))}
     current = sorted_at(now)
     members = _members(bought, table, features, [current[str(one)] for one in table.ids], now)
     shown = Counter(current.values())

@@ -173,7 +173,7 @@ def opinions(session: Session, brand_id: int, *, start: datetime, end: datetime)
         .where(*where)
         .order_by(Mention.published_at, Mention.id)
     )
-    return [Opinion(*row, tags.get(row[0], {})) for row in rows]
+    return [Opinion(row[0], row[1], row[2], row[3], row[4], tags.get(row[0], {})) for row in rows]
 
 
 def step_counts(

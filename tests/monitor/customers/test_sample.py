@@ -114,8 +114,10 @@ def test_no_effect_is_claimed_where_none_was_planted(cafe: Context) -> None:
                 session, brand_of(cafe), topics=[topic], changed_at=CHANGED_AT, until=UNTIL, treated=untouched
             )
             assert view.effect.verdict in ("no_clear_change", "cannot_tell")
-        early = measure_effect(session, brand_of(cafe), topics=["staff"], changed_at=UNTIL - timedelta(days=10), until=UNTIL,
-                               treated=SAMPLE.CHANGED)  # fmt: skip
+        late = UNTIL - timedelta(days=10)
+        early = measure_effect(
+            session, brand_of(cafe), topics=["staff"], changed_at=late, until=UNTIL, treated=SAMPLE.CHANGED
+        )
         assert (early.effect.verdict, early.effect.reason) == ("cannot_tell", "too_few_periods_after")
         assert "Cannot tell" in answer(early, in_force(session), translator("en"))
         wrongs: list[dict[str, Any]] = [{"topics": ["stuff"]}, {"topics": ["staff"], "treated": ["Нигде 1"]}]
