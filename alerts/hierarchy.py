@@ -76,7 +76,9 @@ def find(
     also pass the false discovery control over all nodes of the call (`false_discovery`). Nodes of `open_series`
     (incidents that are open) keep their story for as long as they are open: they inhibit their ancestors and
     descendants, and give a finding while they stand above half their threshold. A wider node that still stands out
-    when an open story is taken from it is that story grown: its finding names the open nodes in `widens`.
+    when an open story is taken from it is that story grown; a node inside that holds most of the excess of an open
+    story, and speaks louder, is that story seen more sharply. The finding of either names in `widens` the open nodes
+    whose story it takes over, which then give no finding of their own.
     """
     passed = false_discovery(decisions, q) if q is not None else None
     waiting = {
@@ -95,16 +97,17 @@ def find(
     for key in list(waiting):
         if key in explained:
             del waiting[key]
-        elif not _stands_alone(key, explained, decisions):
+        elif not _stands_alone(key, explained, decisions) and not _taken_over(key, explained, decisions, holds):
             inhibited.append(key)
             del waiting[key]
     while waiting:
         top = min(waiting, key=lambda k: (-waiting[k].score, k.depth, k.text()))
         key = _descend(top, decisions, waiting, holds)
         steps, whole = decisions[key].window_steps, _excess(decisions[key], decisions[key].window_steps)
-        widens = tuple(
-            old for old in explained if key.covers(old) and _excess(decisions[old], steps) >= BELONGS * whole
-        )
+        grown = [old for old in explained if key.covers(old) and _excess(decisions[old], steps) >= BELONGS * whole]
+        widens = (*grown, *_taken_over(key, explained, decisions, holds))
+        for old in widens:
+            findings.pop(old, None)
         explained.append(key)
         del waiting[key]
         muted = [other for other in waiting if not _stands_alone(other, explained, decisions)]
@@ -150,6 +153,20 @@ def _descend(
     if not inside:
         return top
     return max(inside, key=lambda key: (key.depth, significant[key].score, key.text()))
+
+
+def _taken_over(
+    key: SeriesKey, explained: Sequence[SeriesKey], decisions: Mapping[SeriesKey, Decision], holds: float
+) -> list[SeriesKey]:
+    """The wider stories around a node when it now holds most of the excess of each, and speaks louder: it is theirs."""
+    around = [old for old in explained if old != key and old.covers(key)]
+    steps = decisions[key].window_steps
+    for old in around:
+        still_loud = decisions[old].score >= decisions[old].threshold / 2
+        louder = decisions[key].score > decisions[old].score
+        if not (still_loud and louder) or _excess(decisions[key], steps) < holds * _excess(decisions[old], steps):
+            return []
+    return around
 
 
 def _stands_alone(other: SeriesKey, explained: Sequence[SeriesKey], decisions: Mapping[SeriesKey, Decision]) -> bool:

@@ -83,6 +83,14 @@ def test_a_grown_story_says_what_it_widens() -> None:
     assert other.widens == (), "a small old story inside is another story"
 
 
+def test_a_story_inside_takes_over_when_it_holds_nearly_all() -> None:
+    decisions = {BRAND: said(5.0, 70, 45), RIGA: said(7.0, 29, 6), OSLO: said(2.1, 10, 6)}
+    found = find(decisions, open_series=[BRAND])
+    assert [(f.series, f.widens) for f in found] == [(RIGA, (BRAND,))]
+    quieter = {BRAND: said(8.0, 70, 45), RIGA: said(7.0, 29, 6)}
+    assert [f.series for f in find(quieter, open_series=[BRAND])] == [BRAND]
+
+
 def test_no_alarm_no_finding() -> None:
     assert find({}) == []
     assert find({BRAND: said(1.9, 60, 45), RIGA: said(5.0, 26, 6, alarm=False)}) == []
