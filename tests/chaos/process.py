@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sqlmodel import select
 
+import alerts.channels.email as mail
 import monitor.pipeline.collect as collecting
 import monitor.pipeline.notify as notifying
 import monitor.reports.build
@@ -48,6 +49,7 @@ def compress_time() -> None:
     collecting.RETRY = collecting.PARK = (SOON,)
     notifying.WAITS = (SOON,)
     notifying.MAX_TRIES = 10_000
+    mail.GREYLIST_WAIT = SOON.total_seconds()
     Rss.meta = dataclasses.replace(Rss.meta, min_interval_seconds=0, host_interval_seconds=0.02)
 
 
