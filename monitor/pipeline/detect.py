@@ -106,6 +106,7 @@ def detect_brand(session: Session, context: Context, brand: Brand, watcher: Bran
         and watch.decisions[finding.series].alarm
         # people's earlier answers about the same or a similar series raise or lower the odds that this is real
         and finding.score >= finding.threshold + alerts.verdict.shift(finding.series, SIGNAL, answers, now=now)
+        and not _aftermath(finding, watch.decisions[finding.series], statistical.values())
         and enough(session, settings, brand, finding)
     ]
     joined = Stories(session, brand, watch)
@@ -194,6 +195,18 @@ def enough(session: Session, settings: Settings, brand: Brand, finding: alerts.h
     if len(known) < len(mentions) / 2:
         return True  # authors are not told by these sources: the count must do
     return len(set(known)) >= settings.alerts.min_authors
+
+
+def _aftermath(finding: alerts.hierarchy.Finding, decision: Decision, known: Iterable[Incident]) -> bool:
+    """Whether a finding only counts again what an incident that has ended was about: nothing new came since."""
+    if still_high(decision):
+        return False
+    for row in known:
+        key = related.key_of(row.series)
+        ended = row.resolved_at is not None and finding.since <= row.resolved_at
+        if ended and key is not None and key.overlaps(finding.series):
+            return True
+    return False
 
 
 def _narrow(session: Session, row: Incident, watch: Watch, *, now: datetime) -> None:
