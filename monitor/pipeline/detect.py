@@ -109,6 +109,10 @@ def detect_brand(session: Session, context: Context, brand: Brand, watcher: Bran
         and not _aftermath(finding, watch.decisions[finding.series], statistical.values())
         and enough(session, settings, brand, finding)
     ]
+    for finding in findings:
+        for row in statistical.values():
+            if related.key_of(row.series) in finding.widens and row.state != "resolved":
+                _move(session, row, finding.series, kind="widened", now=now)
     joined = Stories(session, brand, watch)
     for row in statistical.values():
         if row.state != "resolved":
