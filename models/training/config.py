@@ -92,7 +92,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "n_heads": 6,
         "intermediate_size": 1536,
         "max_tokens": 128,
-        "n_ngram_rows": 200_000,
+        "n_ngram_rows": 170_000,
         "ngram_epochs": 8.0,
         "ngram_batch": 8192,
         "mlm_steps": 12_000,
