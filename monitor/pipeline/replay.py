@@ -28,6 +28,7 @@ from monitor.store.engine import reading, upgrade, writing
 from monitor.store.tables import Brand, Incident, IncidentEvent, Mention, Outbox, Report
 
 _CHANNEL = "replay"
+REPORT_FROM = 10  # mentions of a brand in a week: years of a thin file would give hundreds of empty reports
 
 
 def replay_file(
@@ -74,7 +75,7 @@ def replay_file(
         clock.at = min(arrival.at for arrival in arrivals)
         with writing(context.engine) as session:
             synchronise(session, replaying, now=clock.at)
-        n_ticks = simulate(context, clock, arrivals, every=every)
+        n_ticks = simulate(context, clock, arrivals, every=every, report_from=REPORT_FROM)
         summary = _write(context, out, file=file, n_bad=len(bad), n_rows=len(rows))
         context.engine.dispose()
     summary |= {
@@ -160,6 +161,7 @@ def _write(context: Context, out: Path, *, file: Path, n_bad: int, n_rows: int) 
         "incidents": len(lines),
         "notifications": len(sent),
         "reports": len(reports),
+        "reports_from_mentions": REPORT_FROM,
     }
 
 

@@ -25,11 +25,12 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _CHAT = {"slack", "telegram", "apprise"}
 
 
-def report_due(context: Context) -> int:
+def report_due(context: Context, *, at_least: int = 1) -> int:
     """Write and queue the report of the last whole week where that is due and not done. Returns how many were made.
 
     The time is a wall time of the account's zone: missed while the daemon was off, it is made at the next start; the
-    unique keys of report and outbox make it happen once.
+    unique keys of report and outbox make it happen once. Weeks with fewer than `at_least` mentions
+    get none.
     """
     settings = context.settings
     if not settings.report.enabled:
@@ -46,7 +47,7 @@ def report_due(context: Context) -> int:
     for brand in brands:
         if context.should_stop():
             break
-        n += make(context, brand, week)
+        n += make(context, brand, week, at_least=at_least)
     return n
 
 
@@ -57,7 +58,9 @@ def due_at(settings: Settings, week: Week) -> datetime:
     return datetime.combine(day, settings.report.at, settings.zone)
 
 
-def make(context: Context, brand: Brand, week: Week, *, send: bool = True, again: bool = False) -> bool:
+def make(
+    context: Context, brand: Brand, week: Week, *, send: bool = True, again: bool = False, at_least: int = 1
+) -> bool:
     """Build, archive and queue one brand's report. False when it was made before, or the week holds nothing."""
     settings, now = context.settings, context.now
     marker = f"report.{brand.slug}.{week}"
@@ -65,7 +68,7 @@ def make(context: Context, brand: Brand, week: Week, *, send: bool = True, again
         if not again and meta.get(session, marker) is not None:
             return False
         n = n_mentions(session, brand, week, settings)
-        data = build_weekly(session, settings, brand=brand.slug, week=week, now=now) if n else None
+        data = build_weekly(session, settings, brand=brand.slug, week=week, now=now) if n >= at_least else None
     languages = sorted({settings.language, *(language_of(settings, name) for name in channels_of(settings))})
     rendered = {language: _forms(data, language) for language in languages} if data is not None else {}
     with writing(context.engine) as session:

@@ -82,12 +82,12 @@ def simulate(
     every: timedelta,
     until: datetime | None = None,
     after_tick: Callable[[], Any] | None = None,
-    reports: bool = True,
+    report_from: int = 1,
 ) -> int:
     """Run the steps at every tick of `clock` at which something can happen; returns how many ticks ran.
 
     A tick at which nothing arrived and no day has ended is skipped: there is nothing new to judge, and incidents end by
-    whole days.
+    whole days. Weekly reports are made for weeks with at least `report_from` mentions of a brand.
     """
     if not arrivals:
         return 0
@@ -112,8 +112,8 @@ def simulate(
         if touched or busy:
             detect(context, only=touched | busy)
             busy = _active(context)
-        if new_day and reports:
-            report_due(context)
+        if new_day:
+            report_due(context, at_least=report_from)
         if touched or busy or new_day:
             notify(context)
             if after_tick is not None:
