@@ -1,7 +1,7 @@
 """A run's rows in one small folder, to train on a machine that has neither the data sets nor pyarrow.
 
 `pack` writes texts.xz (normalised texts, one a line), columns.npz (labels) and meta.json; `load_pack` reads them
-with numpy alone. All sources of the data sets under the licence policy, about 55 MiB, never shipped.
+with numpy alone. All sources of the data sets under the licence policy, about 38 MiB, never shipped.
 """
 
 from __future__ import annotations
