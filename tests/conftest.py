@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,3 +25,10 @@ def shared() -> Path:
     if found is None:
         pytest.skip("the folder `shared` is not beside the checkout (set MONITOR_SHARED to its path)")
     return found
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    """What a test configured of the log ends with it."""
+    yield
+    structlog.reset_defaults()

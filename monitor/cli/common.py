@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 
@@ -96,6 +96,16 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         bar.stop()
 
 
+class _Stderr:
+    """Whatever stderr is when something is written: it may be exchanged while the program runs."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure_logs(*, json: bool | None = None) -> None:
     """structlog to stderr: lines on a terminal, JSON elsewhere. MONITOR_LOG sets the level (default warning)."""
     import structlog
@@ -114,7 +124,7 @@ def configure_logs(*, json: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())),
         cache_logger_on_first_use=False,
     )
 
