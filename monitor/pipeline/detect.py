@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import structlog
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 import alerts.hierarchy
 import alerts.incident
@@ -34,12 +34,13 @@ from monitor.pipeline.stories import Stories
 from monitor.pipeline.watch import SIGNAL, BrandWatch, Watch, series_of, source_names
 from monitor.store import incidents
 from monitor.store.engine import exclusive, reading, writing
-from monitor.store.tables import Brand, Incident, Mention
+from monitor.store.tables import Brand, Bucket, Incident, Mention
 
 log = structlog.get_logger()
 
 RULE_SIGNAL = "rule"
 SETTLES = timedelta(days=2)  # so long an incident may still find its place
+FLOOD_LEAST, FLOOD_SHARE, FLOOD_RATIO, FLOOD_SPAN = 20, 0.5, 10.0, timedelta(days=28)
 NARROWS = 0.8  # of its negatives must lie in a node inside for the incident to be about that node
 
 
@@ -77,7 +78,11 @@ def detect_brand(session: Session, context: Context, brand: Brand, watcher: Bran
     rows = incidents.current(session, brand.id or 0, now=now, memory=policy.reopen_within + timedelta(days=14))
     statistical = {row.series: row for row in rows if row.signal == SIGNAL}
     keys = [SeriesKey.parse(row.series) for row in statistical.values()]
-    watch = watcher.look(session, now, keep=keys)
+    root = SeriesKey(brand.slug)
+    watch = watcher.look(session, now, keep=[*keys, root])
+    if (whole := watch.decisions.get(root)) is not None and not whole.active and is_flood(session, brand, whole):
+        loud = max(whole.score, whole.threshold)
+        watch.decisions[root] = replace(whole, score=loud, news=loud, alarm=True, active=True)
     changes: list[Change] = []
     for key, decision in watch.yesterday.items():  # a whole day, at last: only such a day can end an incident
         known = statistical.get(key.text())
@@ -178,6 +183,24 @@ def evidence_of(session: Session, brand: Brand, key: SeriesKey, decision: Decisi
         step_expected=expected,
         complete=complete,
     )
+
+
+def is_flood(session: Session, brand: Brand, decision: Decision) -> bool:
+    """Whether a day of mostly negative mentions is many times what the last four weeks held.
+
+    The detector lets more mentions explain more negatives, so that campaigns pass. On a thin series it cannot tell a
+    campaign from a review bombing, since it knows too little of the usual share; most of a campaign is not negative.
+    """
+    today, _ = decision.windows.get(1, (0.0, 0.0))
+    if today < FLOOD_LEAST or (decision.share or 0.0) < FLOOD_SHARE:
+        return False
+    before = session.exec(
+        select(func.sum(Bucket.n_negative)).where(
+            Bucket.brand_id == brand.id, Bucket.topic == "", col(Bucket.hour_at) < decision.at,
+            col(Bucket.hour_at) >= decision.at - FLOOD_SPAN,
+        )
+    ).one()  # fmt: skip
+    return bool(today >= FLOOD_RATIO * (1.0 + (before or 0) / FLOOD_SPAN.days))
 
 
 def still_high(decision: Decision) -> bool:

@@ -113,6 +113,16 @@ def test_a_campaign_is_no_incident(tmp_path: Path) -> None:
     assert life.look(TODAY + timedelta(hours=21)) == []
 
 
+def test_a_flood_of_complaints_on_a_thin_series_is_no_campaign(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    for n in range(0, 60, 12):
+        life.at = START + timedelta(days=n, hours=22)
+        life.feed(START + timedelta(days=n), 1, lambda _: "late")
+    life.look(TODAY)
+    life.feed(TODAY, 40, lambda n: "late" if n % 4 else "great")
+    assert life.look(TODAY + timedelta(hours=21)) == ["opened"]
+
+
 def test_the_first_days_raise_nothing(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.feed(START, 20, lambda _: "late")
