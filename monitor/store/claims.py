@@ -43,14 +43,14 @@ def take(session: Session, owner: str, size: int) -> Claim | None:
         note = _read(row.value)
         waiting = _waiting(session, note["ids"])
         if not waiting:
-            session.delete(row)
+            _remove(session, row.key)
         elif row.key != _key(owner) and not _is_dead(session, note["beat"]):
             held.update(waiting)
         else:
             if waiting[1:]:  # the others stay noted as a dead one's, for whoever comes next
                 left = {"ids": waiting[1:], "deaths": note["deaths"], "beat": 0.0}
                 session.merge(Meta(key=f"{PREFIX}:left:{waiting[1]}", value=json.dumps(left)))
-            session.delete(row)
+            _remove(session, row.key)
             session.flush()
             return _note(session, owner, Claim((waiting[0],), note["deaths"] + 1))
     statement = select(Mention.id).where(Mention.score_state == "new").order_by(col(Mention.id)).limit(size)
@@ -70,7 +70,12 @@ def renew(session: Session, owner: str) -> None:
 
 
 def release(session: Session, owner: str) -> None:
-    session.execute(delete(Meta).where(col(Meta.key) == _key(owner)))
+    _remove(session, _key(owner))
+
+
+def _remove(session: Session, key: str) -> None:
+    """Take a note away; its owner may be doing the same at this moment, which is no fault."""
+    session.execute(delete(Meta).where(col(Meta.key) == key))
 
 
 def _note(session: Session, owner: str, claim: Claim) -> Claim:
