@@ -14,6 +14,7 @@ import pytest
 
 import models
 from monitor.cli import main
+from tests.alerts.smtp_server import PASSWORD, USER, smtp
 from tests.monitor.support import WordScorer
 
 
@@ -241,7 +242,7 @@ class TestExport:
 
 
 class TestOperate:
-    def test_an_unreachable_host_and_a_wrong_password(self, run: Callable[..., Told], tmp_path: Path) -> None:
+    def test_an_unreachable_host(self, run: Callable[..., Told], tmp_path: Path) -> None:
         (tmp_path / "monitor.toml").write_text(
             """
 [brands.cafe]
@@ -258,6 +259,33 @@ allow_private = ["127.0.0.1:9"]
         told = run("once")
         assert told.code == 3 and "gone: unreachable" in told.err
         assert "fail  source gone: unreachable" in run("doctor", "--offline").out
+
+    def test_a_wrong_mail_password(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        with smtp("starttls", tmp_path, auth=True) as inbox:
+            (tmp_path / "monitor.toml").write_text(
+                f"""
+[channels.mail]
+kind = "email"
+[channels.mail.settings]
+host = "127.0.0.1"
+port = {inbox.port}
+ca_file = "{inbox.ca_file}"
+username = "{USER}"
+password = "not the password"
+sender = "monitor@luna.example"
+recipients = ["team@luna.example"]
+""",
+                encoding="utf-8",
+            )
+            told = run("notify", "test", "mail")
+            assert told.code == 1 and "mail:" in told.err and "password" in told.err.lower()
+            assert "not the password" not in told.err + told.out
+            assert "fail  channel mail" in run("doctor").out
+            assert inbox.mails == []
+            text = (tmp_path / "monitor.toml").read_text(encoding="utf-8")
+            (tmp_path / "monitor.toml").write_text(text.replace("not the password", PASSWORD), encoding="utf-8")
+            assert run("notify", "test", "mail").code == 0
+            assert len(inbox.mails) == 1
 
     def test_private_addresses_are_refused(self, run: Callable[..., Told], tmp_path: Path) -> None:
         (tmp_path / "monitor.toml").write_text(
