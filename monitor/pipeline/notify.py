@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, update
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 import alerts.channels
@@ -70,11 +70,6 @@ def notify(context: Context) -> Tally:
         for channel in opened.values():
             channel.close()
     return tally
-
-
-def queue_depth(session: Session) -> int:
-    waiting = select(func.count()).select_from(Outbox).where(col(Outbox.state).in_(["pending", "sending"]))
-    return int(session.exec(waiting).one())
 
 
 def open_channel(settings: Settings, name: str) -> Channel[Any]:

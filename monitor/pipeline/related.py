@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from alerts.errors import BadRule
 from alerts.series import SeriesKey
 from monitor.pipeline.watch import source_names
+from monitor.store.judgements import judged_words
 from monitor.store.tables import Brand, Mention, TopicTag
 
 
@@ -69,7 +70,4 @@ def negative(key: SeriesKey) -> Any:
 
 def words(mention: Mention) -> str:
     """Title and text as a reader sees them."""
-    title = (mention.title or "").strip()
-    if not title or mention.text.startswith(title):
-        return mention.text
-    return f"{title}. {mention.text}" if mention.text else title
+    return judged_words(mention.title, mention.text)

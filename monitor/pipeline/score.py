@@ -23,7 +23,7 @@ from monitor.pipeline.context import Context, Tally
 from monitor.store import claims
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import rating_sentiment
-from monitor.store.judgements import apply_judgement
+from monitor.store.judgements import apply_judgement, judged_words
 from monitor.store.tables import Mention
 
 if TYPE_CHECKING:
@@ -107,14 +107,6 @@ def _read(session: Session, ids: Sequence[int]) -> list[_Pending]:
                  mention.content_hash, mention.published_at, mention.rating)
         for mention in session.exec(select(Mention).where(col(Mention.id).in_(ids)).order_by(col(Mention.id)))
     ]  # fmt: skip
-
-
-def judged_words(title: str | None, text: str) -> str:
-    """What is judged of a mention: the title too, unless the text begins with it."""
-    title = (title or "").strip()
-    if not title or text.startswith(title):
-        return text
-    return f"{title}. {text}" if text else title
 
 
 def _score_batch(context: Context, batch: list[_Pending]) -> Tally:

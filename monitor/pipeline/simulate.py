@@ -15,10 +15,11 @@ from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
 from monitor.pipeline.notify import notify
 from monitor.pipeline.reporting import report_due
-from monitor.pipeline.score import judged_words, score
+from monitor.pipeline.score import score
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
+from monitor.store.judgements import judged_words
 from monitor.store.tables import Brand, Incident
 
 if TYPE_CHECKING:

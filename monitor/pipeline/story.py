@@ -108,12 +108,13 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
         mentions = session.exec(select(Mention).where(col(Mention.id).in_(ids[:400]))).all()
     before = related.negatives(session, brand, key, since=since - BEFORE, until=since, limit=2000)
     points = watch.history(session, key, now) if change.hit is None else []
-    sources = {source.id: source.title or source.slug for source in session.exec(select(Source))}
-    chart = alerts.charts.band(chart_points(points), language=language, time_zone=settings.time_zone,
+    known = session.exec(select(Source)).all()
+    sources = {source.id: source.title or source.slug for source in known}
+    titles = {source.slug: source.title or source.slug for source in known}
+    drawn = chart_points(points)
+    chart = alerts.charts.band(drawn, language=language, time_zone=settings.time_zone,
                                hot_since=watch.day_start(watch.local_day(since))) if points else None  # fmt: skip
-    alt = (
-        alerts.charts.describe(chart_points(points), language=language, time_zone=settings.time_zone) if points else ""
-    )
+    alt = alerts.charts.describe(drawn, language=language, time_zone=settings.time_zone) if points else ""
     kind = kind or Kind(str(change.transition.kind))
     phrases = phrases_of(mentions, before)
     return Message(
@@ -128,9 +129,9 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
         severity=incident.severity,
         incident_id=row.uid,
         headline=rule_headline(change, settings, language) if change.hit is not None else "",
-        scope=scope_of(key, sources, language, session),
+        scope=scope_of(key, titles, language, session),
         facts=facts_of(change, points, mentions, now=now),
-        drivers=drivers_of(change, sources, language, session),
+        drivers=drivers_of(change, titles, language, session),
         topics=topics_of(session, mentions, key, language),
         phrases=phrases,
         quotes=quotes_of(mentions, sources, phrases),
@@ -168,9 +169,8 @@ def chart_points(points: Sequence[DayPoint]) -> list[alerts.charts.Point]:
     return [alerts.charts.Point(p.at, p.negative, p.expected, p.low, p.high) for p in points]
 
 
-def scope_of(key: SeriesKey, sources: dict[int | None, str], language: str, session: Session) -> Scope:
+def scope_of(key: SeriesKey, titles: dict[str, str], language: str, session: Session) -> Scope:
     """Where it happens, in the words users know."""
-    titles = {row.slug: row.title or row.slug for row in session.exec(select(Source))}
     return Scope(
         source=titles.get(key.source, key.source) if key.source else None,
         topic=topic_name(session, key.topic, language) if key.topic else None,
@@ -179,11 +179,10 @@ def scope_of(key: SeriesKey, sources: dict[int | None, str], language: str, sess
     )
 
 
-def drivers_of(change: Change, sources: dict[int | None, str], language: str, session: Session) -> tuple[Driver, ...]:
+def drivers_of(change: Change, titles: dict[str, str], language: str, session: Session) -> tuple[Driver, ...]:
     """Which parts hold the excess: one dimension more than the incident's own series."""
     if change.finding is None:
         return ()
-    titles = {row.slug: row.title or row.slug for row in session.exec(select(Source))}
     own = change.finding.series
     found = []
     for driver in change.finding.drivers:

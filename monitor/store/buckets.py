@@ -118,25 +118,6 @@ def hourly(
     ]
 
 
-def leaves(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Bucket]:
-    """All bucket rows of a brand in a span, oldest first: the detector builds its hierarchy from them."""
-    return list(
-        session.exec(
-            select(Bucket)
-            .where(Bucket.brand_id == brand_id, col(Bucket.hour_at) >= start, col(Bucket.hour_at) < end)
-            .order_by(col(Bucket.hour_at))
-        )
-    )
-
-
-def span(session: Session, brand_id: int) -> tuple[datetime, datetime] | None:
-    """First and last hour that hold anything, or None."""
-    first, last = session.execute(
-        select(func.min(Bucket.hour_at), func.max(Bucket.hour_at)).where(Bucket.brand_id == brand_id)
-    ).one()
-    return (first, last) if first is not None else None
-
-
 def _sums() -> list[Any]:
     return [
         func.sum(column)

@@ -28,6 +28,14 @@ class Override:
     topics: list[dict[str, Any]] | None = None
 
 
+def judged_words(title: str | None, text: str) -> str:
+    """What is judged of a mention: the title too, unless the text begins with it."""
+    title = (title or "").strip()
+    if not title or text.startswith(title):
+        return text
+    return f"{title}. {text}" if text else title
+
+
 def apply_judgement(
     session: Session,
     mention_id: int,
