@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -60,7 +60,31 @@ class Brand(Section):
     locations: tuple[Location, ...] = ()
 
 
-class Source(Section):
+class Quiet(Section):
+    """Hours of the day, in the account's time zone, in which a site is left alone; they may go over midnight."""
+
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> Self:
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            raise ValueError("quiet hours need both `quiet_from` and `quiet_to`, as in 23:00 and 07:00")
+        return self
+
+    @property
+    def has_quiet_hours(self) -> bool:
+        return self.quiet_from is not None
+
+    def is_quiet(self, at: time) -> bool:
+        """Whether a local time lies in the quiet hours: from the first minute on, up to the last."""
+        start, end = self.quiet_from, self.quiet_to
+        if start is None or end is None:
+            return False
+        return start <= at < end if start <= end else at >= start or at < end
+
+
+class Source(Quiet):
     """One configured place to read. `params` belong to the scraper: `monitor source list --verbose` shows them."""
 
     brand: Identifier | None = None  # None: every brand whose query matches
@@ -71,6 +95,7 @@ class Source(Section):
     enabled: bool = True
     retention: Duration | None = None  # None: of the whole store
     filter: bool = False  # apply the brand's query even though a brand is named
+    daily_requests: int | None = Field(default=None, ge=1)  # budget of a day, for APIs that bill by the call
 
 
 class Rule(Section):
@@ -156,8 +181,8 @@ class Model(Section):
     adapter: Path | None = None  # folder of `monitor model adapt`; relative to data_dir
 
 
-class Http(Section):
-    """How the one client behaves towards sites."""
+class Http(Quiet):
+    """How the one client behaves towards sites. Quiet hours of a source replace those given here."""
 
     contact: str = ""  # e-mail or page of the operator, sent in the User-Agent
     allow_private: tuple[str, ...] = ()  # hosts or networks inside the house that may be read

@@ -7,15 +7,19 @@ over the one polite client, so that every recorded response tests a reader witho
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from scrapers.item import Item
+
+if TYPE_CHECKING:
+    from scrapers.batch import Batch
+    from scrapers.http import Client
 
 AccessClass = Literal["A", "B", "C", "D"]
 Verification = Literal["against recordings", "parse only", "live: not verified"]
@@ -64,6 +68,7 @@ class Meta:
     verified: Verification = "live: not verified"
     aliases: tuple[str, ...] = ()
     docs: str | None = None  # public documentation of the API
+    pushed: bool = False  # others send it to us; it is never read
     match_order: int = 0  # who is asked first about a link: 0 one site, 1 software run by many sites, 2 any page
 
 
@@ -147,6 +152,12 @@ class Scraper:
 
         `since` is the time up to which everything is known already, less the overlap window (for APIs that filter).
         """
+        return None
+
+    def batches(
+        self, params: Any, state: Mapping[str, Any], *, client: Client, now: datetime
+    ) -> AsyncIterator[Batch] | None:
+        """The whole reading, for a source that is no chain of pages (a mailbox, a stream); None: page by page."""
         return None
 
     def sign_in(self, params: Any) -> Request | None:

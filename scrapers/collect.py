@@ -12,6 +12,7 @@ How a slice is read, newest first:
   pages of it follow each reading until the site has no more.
 - Pages in rising order (APIs that filter by `since`) are always read to the end; pages in no order until one brings
   no new id.
+- A source that is no chain of pages (a mailbox, a stream) brings its own batches (`Scraper.batches`).
 - An id that was known, lies inside the time range just read completely, and is not there any more, is missed. Missed
   twice, a day apart, on healthy pages: it is gone. Short lists, capped lists and feeds that age out are never a proof.
 """
@@ -19,15 +20,16 @@ How a slice is read, newest first:
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 from scrapers.base import Meta, Scraper, Status
+from scrapers.batch import Batch
 from scrapers.errors import BadParams, FetchError, RateLimited
 from scrapers.http import Client
 from scrapers.parsing import Parser, parse_here
-from scrapers.reading import BACKFILL_PAGES, Batch, Budget, Reading
+from scrapers.reading import BACKFILL_PAGES, Budget, Reading
 
 STATE_VERSION = 1
 DROPPED_FLAGS = frozenset({"private", "nobot", "noindex"})  # not public, or the author opted out of being indexed
@@ -45,20 +47,27 @@ async def collect(
     backfill_until: datetime | None = None,
     parser: Parser = parse_here,
     dropped_flags: frozenset[str] = DROPPED_FLAGS,
+    spend: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Batch]:
     """Reads every slice of a source once. `max_pages` is the budget of the whole reading, backfill included.
 
-    Items with one of `dropped_flags` are never given on.
+    Items with one of `dropped_flags` are never given on. `spend` is asked before every page and may refuse it with
+    `BudgetSpent` (a budget of a day for an API that bills by the call).
 
     A page that is a wall ends its slice with a batch of that status (`blocked`, `captcha` and `login` end the reading).
     A page that does not arrive ends its slice too; the first such `FetchError` is raised after the other slices.
     """
     _check_params(scraper, params)
+    own = scraper.batches(params, state or {}, client=client, now=now)
+    if own is not None:
+        async for batch in own:
+            yield batch
+        return
     door = scraper.sign_in(params)
     if door is not None:
         params = scraper.signed(params, await client.fetch(door, meta=scraper.meta))
     whole = _state(state)
-    budget = Budget(max_pages, backfill_pages)
+    budget = Budget(max_pages, backfill_pages, spend)
     trouble: FetchError | None = None
     plain = [one for one in scraper.slices(params) if not one.backfill]
     later = [one for one in scraper.slices(params) if one.backfill]

@@ -7,6 +7,7 @@ ScraperError
 |-- FetchError       the page did not arrive
 |   |-- Unreachable      network trouble: try again later
 |   |-- RateLimited      wait `retry_after` seconds
+|   |   `-- BudgetSpent      our own limit of a day, not the site's: nothing is wrong
 |   |-- Refused          address, scheme, robots.txt or size forbids it: do not retry
 |-- PushRejected     a message pushed to us is not accepted: answer its `status`
 |-- Blocked          the site shows a wall: park the source
@@ -61,6 +62,10 @@ class RateLimited(FetchError):
     def __init__(self, message: str, *, url: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, url=url)
         self.retry_after = retry_after  # seconds; None when the site did not say
+
+
+class BudgetSpent(RateLimited):
+    """The requests that we allow ourselves a day are made; `retry_after` leads to the next day."""
 
 
 class Refused(FetchError):

@@ -25,13 +25,14 @@ import httpx
 import structlog
 
 from scrapers import body as bodies
+from scrapers import waits
 from scrapers.base import Meta, Page, Request
 from scrapers.errors import FetchError, RateLimited, Refused, Unreachable
 from scrapers.guard import Guard, GuardedTransport, Resolver, resolve, safe
-from scrapers.limits import Breaker, HostLimiter, MemoryLimiter
+from scrapers.limits import Breaker, Circuit, HostLimiter, MemoryLimiter
 from scrapers.readers import walls
 from scrapers.robots import MAX_BYTES as ROBOTS_BYTES
-from scrapers.robots import Robots
+from scrapers.robots import Robots, Rules
 
 log = structlog.get_logger("scrapers.http")
 
@@ -42,7 +43,6 @@ _TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 _BINARY = re.compile(
     r"^(?:image|video|audio|font)/|^application/(?:zip|octet-stream|pdf|x-msdownload)\b", re.IGNORECASE
 )
-_LONGEST_HOLD = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class ClientSettings:
     allowed_hosts: tuple[
         str, ...
     ] = ()  # private hosts that may be read: names, addresses, networks, with optional port
+    obey_robots: bool = True  # False: the operator answers for it, for every host
     ignore_robots: frozenset[str] = frozenset()  # hosts whose owner allowed it; the operator's explicit word
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
@@ -80,6 +81,15 @@ class ClientSettings:
         return f"{self.product}/{_version()} ({about})"
 
 
+@dataclass(slots=True)
+class HostMemory:
+    """What a process has learned of hosts, handed from client to client: their rules, their speed, their trouble."""
+
+    rules: dict[str, Rules] = field(default_factory=dict)
+    latency: dict[str, float] = field(default_factory=dict)
+    circuits: dict[str, Circuit] = field(default_factory=dict)
+
+
 class Client:
     """Use as `async with Client(settings) as client: page = await client.fetch(request, meta=scraper.meta)`."""
 
@@ -88,6 +98,7 @@ class Client:
         settings: ClientSettings | None = None,
         *,
         limiter: HostLimiter | None = None,
+        memory: HostMemory | None = None,
         resolver: Resolver | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
@@ -102,10 +113,16 @@ class Client:
         )
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()  # noqa: S311 (spread of waits)
         self._limiter = limiter or MemoryLimiter(clock)
-        self._breaker = Breaker(clock, failures=self.settings.breaker_failures, seconds=self.settings.breaker_seconds)
-        self._robots = Robots(self._robots_txt, self.settings.product, clock)
+        memory = memory or HostMemory()
+        self._latency = memory.latency
+        self._breaker = Breaker(
+            clock,
+            failures=self.settings.breaker_failures,
+            seconds=self.settings.breaker_seconds,
+            circuits=memory.circuits,
+        )
+        self._robots = Robots(self._robots_txt, self.settings.product, clock, known=memory.rules)
         self._turns: dict[str, asyncio.Lock] = {}
-        self._latency: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -132,7 +149,7 @@ class Client:
                     raise
                 await self._pause(attempt, None)
                 continue
-            wait = self._asked_to_wait(page)
+            wait = waits.asked(page, self._clock())
             if wait is not None:
                 await self._hold(page, wait)
                 if last or wait > self.settings.longest_wait_seconds:
@@ -148,7 +165,9 @@ class Client:
                     raise Unreachable(_answered(page), url=safe(page.url))
                 await self._pause(attempt, walls.retry_after(page.headers.get("retry-after"), page.fetched_at))
                 continue
-            await self._mind_quota(page)
+            reset = waits.refilled(page, self._clock())
+            if reset is not None:
+                await self._hold(page, reset)
             log.debug(
                 "fetch.done", url=safe(page.url), code=page.status_code, seconds=round(self._clock() - started, 3)
             )
@@ -162,7 +181,7 @@ class Client:
             parts = self._guard.check_url(url)
             host = (parts.hostname or "").lower()
             delay = None
-            if (meta is None or meta.robots) and host not in self.settings.ignore_robots:
+            if self._minds_robots(host, meta):
                 delay = await self._robots.check(url)
             sent = httpx.Request(
                 method,
@@ -184,6 +203,10 @@ class Client:
                 method, content = "GET", False
             url = following
         raise Refused(f"more than {self.settings.max_redirects} redirects", url=safe(request.url))
+
+    def _minds_robots(self, host: str, meta: Meta | None) -> bool:
+        settings = self.settings
+        return settings.obey_robots and (meta is None or meta.robots) and host not in settings.ignore_robots
 
     async def _turn(
         self,
@@ -289,43 +312,6 @@ class Client:
         own = {key: value for key, value in extra.items() if key not in ("accept-encoding", "host", "content-length")}
         return base | own
 
-    def _asked_to_wait(self, page: Page) -> float | None:
-        """Seconds the host asks for, when the answer is "not now"."""
-        code, headers = page.status_code, page.headers
-        after = walls.retry_after(headers.get("retry-after"), page.fetched_at)
-        exhausted = headers.get("x-ratelimit-remaining", headers.get("x-rate-limit-remaining", "")).strip() in (
-            "0",
-            "0.0",
-        )
-        if code == 429 or (code == 403 and (after is not None or exhausted)) or (code == 503 and after is not None):
-            if after is None:
-                after = self._reset_in(page)
-            return min(after if after is not None else 60.0, _LONGEST_HOLD)
-        return None
-
-    async def _mind_quota(self, page: Page) -> None:
-        """A good answer that says the quota is used up: nobody asks again before it is refilled."""
-        if page.headers.get("x-ratelimit-remaining", page.headers.get("x-rate-limit-remaining", "")).strip() in (
-            "0",
-            "0.0",
-        ):
-            reset = self._reset_in(page)
-            if reset:
-                await self._hold(page, min(reset, _LONGEST_HOLD))
-
-    def _reset_in(self, page: Page) -> float | None:
-        """Seconds until a quota is refilled: the header is an epoch, seconds, or an ISO time, by site."""
-        raw = page.headers.get("x-ratelimit-reset", page.headers.get("x-rate-limit-reset", "")).strip()
-        if re.fullmatch(r"\d{1,12}(\.\d+)?", raw):
-            value = float(raw)
-            return max(0.0, value - self._clock()) if value > 1e9 else value
-        try:
-            at = datetime.fromisoformat(raw)
-        except ValueError:
-            return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0.0, at.timestamp() - self._clock())
-
     async def _hold(self, page: Page, seconds: float) -> None:
         host = (urlsplit(page.url).hostname or "").lower()
         log.info("host.held", host=host, seconds=round(seconds), code=page.status_code)
@@ -377,4 +363,4 @@ def _version() -> str:
         return "0"
 
 
-__all__ = ["Client", "ClientSettings", "FetchError", "HostLimiter", "MemoryLimiter", "without_secrets"]
+__all__ = ["Client", "ClientSettings", "FetchError", "HostLimiter", "HostMemory", "MemoryLimiter", "without_secrets"]

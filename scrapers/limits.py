@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from scrapers.errors import RateLimited, Unreachable
+from scrapers.errors import BudgetSpent, Unreachable
 
 
 class HostLimiter(Protocol):
     """Turns at a host. The application may keep them in its database so that they hold over all its workers."""
 
     async def reserve(self, host: str, *, interval_seconds: float, daily_limit: int | None = None) -> float:
-        """Takes the next free turn, returns the seconds until it. `RateLimited` when the day's budget is spent."""
+        """Takes the next free turn, returns the seconds until it. `BudgetSpent` when that of the day is."""
         ...
 
     async def hold(self, host: str, *, seconds: float) -> None:
@@ -39,7 +39,7 @@ class MemoryLimiter:
             used = used if counted == day else 0
             if used >= daily_limit:
                 rest = (day + 1) * 86400 - now
-                raise RateLimited(f"the daily budget of {daily_limit} requests to {host} is spent", retry_after=rest)
+                raise BudgetSpent(f"the daily budget of {daily_limit} requests to {host} is spent", retry_after=rest)
             self._days[host] = (day, used + 1)
         self._free_at[host] = at + interval_seconds
         return at - now
@@ -49,7 +49,9 @@ class MemoryLimiter:
 
 
 @dataclass(slots=True)
-class _Circuit:
+class Circuit:
+    """The trouble with one host."""
+
     n_failures: int = 0
     n_openings: int = 0
     open_until: float = -math.inf
@@ -59,9 +61,16 @@ class _Circuit:
 class Breaker:
     """Opens after `failures` in a row for `seconds`, doubling up to six hours; then one probe decides."""
 
-    def __init__(self, clock: Callable[[], float], *, failures: int = 5, seconds: float = 900.0) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        failures: int = 5,
+        seconds: float = 900.0,
+        circuits: dict[str, Circuit] | None = None,
+    ) -> None:
         self._clock, self._failures, self._seconds = clock, failures, seconds
-        self._hosts: dict[str, _Circuit] = {}
+        self._hosts = circuits if circuits is not None else {}
 
     def check(self, host: str) -> None:
         """Raises `Unreachable` while the circuit is open or another request probes it."""
@@ -81,7 +90,7 @@ class Breaker:
         self._hosts.pop(host, None)
 
     def failed(self, host: str) -> None:
-        one = self._hosts.setdefault(host, _Circuit())
+        one = self._hosts.setdefault(host, Circuit())
         one.n_failures += 1
         one.probing = False
         if one.n_failures >= self._failures:

@@ -1,6 +1,7 @@
 """Brand queries: which texts speak of a brand.
 
     parse(text) -> Query             raises `BadQuery` with the position of the trouble
+    any_of(queries) -> Query         what at least one of them matches
     Query.matches(fields) -> bool    fields: a mapping or an Item (text, title, source, language, rating ...)
     Query.words -> tuple[str, ...]   its positive words, for a site's own search
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +78,12 @@ def parse(text: str) -> Query:
     parser = _Parser(text)
     root = parser.whole()
     return Query(text, tuple(dict.fromkeys(parser.words)), root)
+
+
+def any_of(queries: Sequence[Query]) -> Query:
+    """The query that matches what at least one of these matches: a text is split once for all of them."""
+    words_ = tuple(dict.fromkeys(word for one in queries for word in one.words))
+    return Query(" OR ".join(f"({one.text})" for one in queries), words_, Either([one._root for one in queries]))
 
 
 @dataclass(frozen=True, slots=True)

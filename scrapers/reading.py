@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from scrapers import fill
 from scrapers.base import Page, Parsed, Scraper, Slice, Status
+from scrapers.batch import Batch
 from scrapers.errors import BadParams, Unreachable
 from scrapers.http import Client
 from scrapers.item import Item
@@ -26,34 +28,18 @@ FIRST_PAGES = 5  # of a first reading, before the rest is left to the backfill
 BACKFILL_PAGES = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """What one page brought. `status` is that of the page; items may be empty.
-
-    `slice` names the part of the source. `gone` are ids that do not exist any more (tombstones, or two healthy misses).
-    `state_after` is JSON and replaces the state that was given to `collect`. `sample` is the page where it changed.
-    `n_new` counts ids that the state did not know, `n_changed` known ids whose content differs.
-    """
-
-    slice: str
-    page_url: str
-    status: Status
-    items: tuple[Item, ...] = ()
-    gone: tuple[str, ...] = ()
-    state_after: dict[str, Any] = field(default_factory=dict)
-    note: str | None = None
-    retry_after: float | None = None
-    sample: Page | None = None
-    facts: dict[str, float] = field(default_factory=dict)
-    backfill: bool = False
-    n_new: int = 0
-    n_changed: int = 0
-
-
 @dataclass(slots=True)
 class Budget:
+    """Pages that a reading may still ask for; `spend` counts them over readings too, and raises `BudgetSpent`."""
+
     pages: int
     backfill: int
+    spend: Callable[[], Awaitable[None]] | None = None
+
+    async def take(self) -> None:
+        if self.spend is not None:
+            await self.spend()
+        self.pages -= 1
 
 
 class Reading:
@@ -233,7 +219,7 @@ class Reading:
         if conditional and request.method == "GET":
             wanted = {"if-none-match": self.state.get("etag"), "if-modified-since": self.state.get("last_modified")}
             request = replace(request, headers={**request.headers, **{k: v for k, v in wanted.items() if v}})
-        self.budget.pages -= 1
+        await self.budget.take()
         try:
             page = await self.client.fetch(request, meta=self.scraper.meta)
         except Unreachable:
@@ -352,7 +338,7 @@ class Reading:
     ) -> Batch:
         if parsed is not None and status is Status.OK:
             self.state.pop("empty_streak", None)
-            lost = self._lost_field(parsed.items)
+            lost = fill.lost(parsed.items, self.state.setdefault("fill", {"n": 0}))
             if lost is not None:
                 status, note = Status.CHANGED, f"items have no {lost} any more"
         return Batch(
@@ -370,27 +356,6 @@ class Reading:
             n_new=n_new,
             n_changed=n_changed,
         )
-
-    def _lost_field(self, items: tuple[Item, ...]) -> str | None:
-        """A field that nearly all items used to have and most of these lack: the page changed under the reader."""
-        if len(items) < 5:
-            return None
-        fill: dict[str, Any] = self.state.setdefault("fill", {"n": 0})
-        now = {
-            "rating": sum(one.rating is not None for one in items) / len(items),
-            "published_at": sum(one.published_at is not None for one in items) / len(items),
-            "text": sum(bool(one.text or one.title) for one in items) / len(items),
-            "author": sum(one.author is not None for one in items) / len(items),
-        }
-        lost = next(
-            (key for key, share in now.items() if fill["n"] >= 50 and fill.get(key, 0) >= 0.95 and share < 0.5), None
-        )
-        if lost is None:
-            weight = min(0.5, len(items) / (fill["n"] + len(items)))
-            for key, share in now.items():
-                fill[key] = round(share if not fill["n"] else fill.get(key, 0) * (1 - weight) + share * weight, 4)
-            fill["n"] = min(fill["n"] + len(items), 1000)
-        return lost
 
 
 def _order(times: Sequence[datetime]) -> str:

@@ -22,8 +22,10 @@ Fetch = Callable[[str], Awaitable[tuple[int, bytes]]]
 
 
 @dataclass(slots=True)
-class _Entry:
-    rules: Protego | None  # None: no rules, everything is allowed
+class Rules:
+    """robots.txt of one origin, as it was read."""
+
+    parsed: Protego | None  # None: no rules, everything is allowed
     read_at: float
     check_at: float
 
@@ -49,9 +51,11 @@ def _tamed(rules: str) -> str:
 class Robots:
     """Rules per origin, kept for a day. `fetch` gives status and body of an address, following redirects."""
 
-    def __init__(self, fetch: Fetch, product: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, fetch: Fetch, product: str, clock: Callable[[], float], *, known: dict[str, Rules] | None = None
+    ) -> None:
         self._fetch, self._product, self._clock = fetch, product, clock
-        self._entries: dict[str, _Entry] = {}
+        self._entries = known if known is not None else {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def check(self, url: str) -> float | None:
@@ -63,14 +67,14 @@ class Robots:
         origin = f"{parts.scheme}://{parts.netloc}"
         async with self._locks.setdefault(origin, asyncio.Lock()):
             entry = await self._entry(origin)
-        if entry.rules is None:
+        if entry.parsed is None:
             return None
-        if not entry.rules.can_fetch(url, self._product):
+        if not entry.parsed.can_fetch(url, self._product):
             raise Refused(f"robots.txt of {parts.hostname} forbids this address", url=safe(url))
-        delay = entry.rules.crawl_delay(self._product)
+        delay = entry.parsed.crawl_delay(self._product)
         return float(delay) if delay is not None else None
 
-    async def _entry(self, origin: str) -> _Entry:
+    async def _entry(self, origin: str) -> Rules:
         now = self._clock()
         entry = self._entries.get(origin)
         if entry is not None and now < entry.check_at:
@@ -84,7 +88,7 @@ class Robots:
             code, body, problem = 0, b"", f"cannot be read ({failure})"
         if problem is None:
             rules = Protego.parse(_tamed(body[:MAX_BYTES].decode("utf-8", "replace"))) if 200 <= code < 300 else None
-            entry = _Entry(rules, now, now + KEEP_SECONDS)
+            entry = Rules(rules, now, now + KEEP_SECONDS)
             self._entries[origin] = entry
             return entry
         if entry is not None and now - entry.read_at < STALE_SECONDS:

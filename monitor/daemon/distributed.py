@@ -26,13 +26,15 @@ from monitor.config import Settings
 from monitor.daemon.embedded import tell_supervisor
 from monitor.errors import ConfigError, NotReady
 from monitor.pipeline.aggregate import aggregate
-from monitor.pipeline.collect import collect, due, park
+from monitor.pipeline.collect import collect
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
+from monitor.pipeline.health import park
 from monitor.pipeline.housekeeping import housekeep
 from monitor.pipeline.notify import notify
 from monitor.pipeline.reporting import report_due
 from monitor.pipeline.score import BATCH, n_unscored, score
+from monitor.pipeline.turns import due
 from monitor.store.engine import reading
 
 if TYPE_CHECKING:

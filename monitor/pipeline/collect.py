@@ -6,11 +6,9 @@ A reading may die at any instant: the next one goes on from the resume point, an
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shutil
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,29 +19,26 @@ from sqlmodel import Session, col, select
 
 from monitor.errors import MonitorError
 from monitor.pipeline.context import Context, Tally
+from monitor.pipeline.health import finish
 from monitor.pipeline.matching import Matcher
-from monitor.pipeline.score import n_unscored
+from monitor.pipeline.turns import due_sources, held_back
 from monitor.store import notices
-from monitor.store.catalogue import IMPORT
 from monitor.store.engine import reading, writing
 from monitor.store.hosts import StoreLimiter
-from monitor.store.ingest import Ingested, hour_of, ingest, mark_gone
-from monitor.store.tables import Brand, Coverage, Run, Sample, Source, SourceState
+from monitor.store.ingest import Ingested, ingest, mark_gone
+from monitor.store.tables import Brand, Run, Sample, Source, SourceState
 
 if TYPE_CHECKING:
-    from scrapers.collect import Batch
-    from scrapers.http import Client, ClientSettings
+    from scrapers.batch import Batch
+    from scrapers.http import Client, ClientSettings, HostMemory
+    from scrapers.item import Item
     from scrapers.parsing import Parser
 
 log = structlog.get_logger()
 
 CONCURRENCY = 8
-MAX_UNSCORED = 50_000  # back-pressure: beyond this, judging goes first
-MIN_FREE_BYTES = 200 * 1024 * 1024
-PARK = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))  # after walls, the first, the second, later times
-RETRY = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
-_WALLS = {"blocked", "captcha", "login"}
 _MAX_SAMPLE = 2_000_000
+HELD_BACK = "collect.held_back"
 
 
 class Moved(MonitorError):
@@ -52,74 +47,44 @@ class Moved(MonitorError):
 
 def collect(context: Context, *, only: Sequence[str] | None = None) -> Tally:
     """Read every source that is due (or those named). Never raises for a source: its trouble stands on its row."""
-    if not (why := _held_back(context)):
-        with reading(context.engine) as session:
-            sources = _due(session, context.now, only)
-        if sources:
-            return asyncio.run(_collect_all(context, sources))
-    elif why:
+    if why := held_back(context):
         with writing(context.engine) as session:
-            notices.raise_notice(session, "collect.held_back", why, now=context.now)
+            notices.raise_notice(session, HELD_BACK, why, now=context.now)
         return Tally(errors=[why])
-    return Tally()
-
-
-def due(context: Context) -> list[str]:
-    """Names of the sources whose turn it is, the longest waiting first."""
     with reading(context.engine) as session:
-        return [source.slug for source in _due(session, context.now, None)]
-
-
-def park(context: Context, slug: str, n_deaths: int) -> None:
-    """Rest a source with which process after process died, and tell the operator."""
+        sources = due_sources(session, context, only)
+    if not sources:
+        return Tally()
     with writing(context.engine) as session:
-        source = session.exec(select(Source).where(Source.slug == slug)).first()
-        if source is not None:
-            source.last_status, source.paused_until = "crashed", context.now + PARK[0]
-            source.last_error = f"{n_deaths} processes died while they read this source"
-            source.next_due_at = source.paused_until
-            source.fail_count += 1
-            session.add(source)
-            notices.raise_notice(session, f"source.{slug}", f"{slug}: {source.last_error}", now=context.now)
+        notices.close(session, HELD_BACK, now=context.now)
+    return asyncio.run(_collect_all(context, sources))
 
 
 def client_settings(context: Context) -> ClientSettings:
     """How the one client behaves, from the configuration."""
+    from scrapers.body import Caps
     from scrapers.http import ClientSettings
 
     options = context.settings.http
+    largest = int(options.max_body_mb * 2**20)
     return ClientSettings(
         contact=options.contact or None,
         allowed_hosts=tuple(options.allow_private),
         read_seconds=options.timeout.total_seconds(),
         total_seconds=2 * options.timeout.total_seconds(),
+        obey_robots=options.obey_robots,
+        caps=Caps(wire_bytes=largest, bytes=2 * largest),
         **context.client_options,
     )
 
 
-def _held_back(context: Context) -> str:
-    """Why nothing should be collected now, or "" when all is well."""
-    with reading(context.engine) as session:
-        waiting = n_unscored(session)
-    if waiting > MAX_UNSCORED:
-        return f"{waiting} mentions wait for judgement; collecting pauses until there are fewer than {MAX_UNSCORED}"
-    folder = Path(context.settings.data_dir)
-    if folder.exists() and (free := shutil.disk_usage(folder).free) < MIN_FREE_BYTES:
-        return f"only {free // 2**20} MiB are free in {folder}; collecting pauses below {MIN_FREE_BYTES // 2**20}"
-    return ""
+def host_memory(context: Context) -> HostMemory:
+    """What this process knows of hosts: robots.txt is not read anew, nor a host in trouble forgotten, at every turn."""
+    from scrapers.http import HostMemory
 
-
-def _due(session: Session, now: datetime, only: Sequence[str] | None) -> list[Source]:
-    statement = (
-        select(Source).where(col(Source.active).is_(True), Source.scraper != IMPORT).order_by(col(Source.next_due_at))
-    )
-    if only is not None:
-        return list(session.exec(statement.where(col(Source.slug).in_(only))))
-    return [
-        source
-        for source in session.exec(statement.where(col(Source.next_due_at) <= now))
-        if source.paused_until is None or source.paused_until <= now
-    ]
+    if context.host_memory is None:
+        context.host_memory = HostMemory()
+    return context.host_memory
 
 
 async def _collect_all(context: Context, sources: list[Source]) -> Tally:
@@ -135,29 +100,37 @@ async def _collect_all(context: Context, sources: list[Source]) -> Tally:
         async with gate:
             if context.should_stop():
                 return
-            total.add(await collect_source(context, source, client, parser))
+            total.add(await collect_source(context, source, client, parser, matcher=matcher, limiter=limiter))
         done += 1
         context.progress("collect", done, len(sources))
 
+    matcher, limiter = Matcher(context.settings.brands), StoreLimiter(context.engine)
     parser = WorkerParser()  # large pages are read in a process that can be killed
     try:
-        async with Client(client_settings(context), limiter=StoreLimiter(context.engine)) as client:
+        async with Client(client_settings(context), limiter=limiter, memory=host_memory(context)) as client:
             await asyncio.gather(*(one(source, client) for source in sources))
     finally:
         parser.close()
     return total
 
 
-async def collect_source(context: Context, source: Source, client: Client, parser: Parser) -> Tally:
+async def collect_source(
+    context: Context, source: Source, client: Client, parser: Parser, *, matcher: Matcher, limiter: StoreLimiter
+) -> Tally:
     """Read one source and write down how it went."""
     import scrapers.collect
     import scrapers.registry
-    from scrapers.errors import BadParams, FetchError, RateLimited, ScraperError
+    from scrapers.errors import BadParams, BudgetSpent, FetchError, RateLimited, ScraperError
 
     started = context.now
     settings = context.settings.sources.get(source.slug)
     tally = Tally()
     status, error, wait = "ok", "", None
+
+    async def spend() -> None:
+        if settings is not None and settings.daily_requests is not None:
+            await limiter.spend(source.slug, settings.daily_requests)
+
     state: dict[str, Any] | None = None
     with writing(context.engine) as session:
         run = Run(step="collect", source_id=source.id, started_at=started)
@@ -169,8 +142,9 @@ async def collect_source(context: Context, source: Source, client: Client, parse
     try:
         scraper = scrapers.registry.get(source.scraper)
         params = scraper.params_type.model_validate(settings.params if settings else {})
-        async for batch in scrapers.collect.collect(scraper, params, state, client, now=started, parser=parser):
-            counts = _commit(context, source, batch, version)
+        reading_of = scrapers.collect.collect(scraper, params, state, client, now=started, parser=parser, spend=spend)
+        async for batch in reading_of:
+            counts = _commit(context, source, batch, version, matcher)
             version += 1
             tally.n_seen += counts.n_seen
             tally.n_new += counts.n_new
@@ -180,6 +154,8 @@ async def collect_source(context: Context, source: Source, client: Client, parse
                 status, error, wait = str(batch.status), batch.note or "", batch.retry_after
             if context.should_stop():
                 break
+    except BudgetSpent as problem:
+        status, error, wait = "budget_spent", str(problem), problem.retry_after
     except RateLimited as problem:
         status, error, wait = "rate_limited", str(problem), problem.retry_after
     except FetchError as problem:
@@ -193,36 +169,22 @@ async def collect_source(context: Context, source: Source, client: Client, parse
     except Exception as problem:
         log.exception("source.crashed", source=source.slug)
         status, error = "crashed", f"{type(problem).__name__}: {problem}"
-    if error:
+    if error and status != "budget_spent":
         tally.n_failed += 1
         tally.errors.append(f"{source.slug}: {status}: {error}")
-    _finish(context, source, run_id, status=status, error=error, wait=wait, tally=tally, state=state)
+    finish(context, source, run_id, status=status, error=error, wait=wait, tally=tally, state=state)
     log.info("source.read", source=source.slug, status=status, n_new=tally.n_new, n_items=tally.n_seen)
     return tally
 
 
-def _commit(context: Context, source: Source, batch: Batch, version: int) -> Ingested:
+def _commit(context: Context, source: Source, batch: Batch, version: int, matcher: Matcher) -> Ingested:
     """Rows, tombstones and resume point of one page, or none of them."""
     now = context.now
     total = Ingested()
-    matcher = Matcher(context.settings.brands)
-    configured = context.settings.sources.get(source.slug)
     with writing(context.engine) as session:
         _advance(session, source, batch.state_after, version, now)
         brands = {brand.slug: brand.id or 0 for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))}
-        by_brand: dict[str, list[Any]] = {}
-        own = configured.brand if configured else None
-        for item in batch.items:
-            if "service" in item.flags:
-                continue  # "channel created", "photo changed": nobody's opinion
-            if own is not None and not (configured and configured.filter):
-                by_brand.setdefault(own, []).append(item)
-            elif own is not None:
-                if matcher.matches(own, item, source=source.scraper):
-                    by_brand.setdefault(own, []).append(item)
-            else:
-                for slug in matcher.brands_of(item, source=source.scraper):
-                    by_brand.setdefault(slug, []).append(item)
+        by_brand = _by_brand(context, source, batch, matcher)
         for slug, items in sorted(by_brand.items(), key=lambda pair: brands[pair[0]]):
             counts = ingest(
                 session, items, brand_id=brands[slug], source_id=source.id or 0, origin=source.scraper, now=now,
@@ -239,6 +201,26 @@ def _commit(context: Context, source: Source, batch: Batch, version: int) -> Ing
     return total
 
 
+def _by_brand(context: Context, source: Source, batch: Batch, matcher: Matcher) -> dict[str, list[Item]]:
+    """The items of a page by the brands they speak of, each with its place in the brand's own spelling."""
+    configured = context.settings.sources.get(source.slug)
+    own = configured.brand if configured else None
+    found: dict[str, list[Item]] = {}
+    for item in batch.items:
+        if "service" in item.flags:
+            continue  # "channel created", "photo changed": nobody's opinion
+        if own is None:
+            slugs = matcher.brands_of(item, source=source.scraper)
+        elif configured and configured.filter and not matcher.matches(own, item, source=source.scraper):
+            slugs = []
+        else:
+            slugs = [own]
+        for slug in slugs:
+            place = "" if source.location and not item.location else matcher.location_of(slug, item)
+            found.setdefault(slug, []).append(replace(item, location=place) if place else item)
+    return found
+
+
 def _advance(session: Session, source: Source, state: dict[str, Any], version: int, now: datetime) -> None:
     """Compare and set the resume point. Raises Moved when another process was faster."""
     values = {"state": state, "version": version + 1, "updated_at": now}
@@ -253,68 +235,3 @@ def _advance(session: Session, source: Source, state: dict[str, Any], version: i
     )
     if changed.rowcount != 1:
         raise Moved(source.slug)
-
-
-def _finish(context: Context, source: Source, run_id: int | None, *, status: str, error: str, wait: float | None,
-            tally: Tally, state: dict[str, Any] | None) -> None:  # fmt: skip
-    """Health, next turn, coverage and operator's notice of a reading."""
-    import scrapers.collect
-    import scrapers.registry
-
-    now = context.now
-    with writing(context.engine) as session:
-        row = session.get(Source, source.id)
-        run = session.get(Run, run_id)
-        if row is None or run is None:
-            return
-        healthy = status in {"ok", "empty"}
-        run.finished_at, run.status, run.error = now, status, error[:2000]
-        run.n_items, run.n_new, run.n_edited = tally.n_seen, tally.n_new, tally.n_edited
-        row.last_run_at, row.last_status, row.last_error = now, status, error[:2000]
-        interval = timedelta(seconds=row.interval_seconds)
-        if healthy:
-            _cover(session, row, now, done=True)
-            row.fail_count, row.paused_until, row.last_success_at = 0, None, now
-            with contextlib.suppress(Exception):
-                meta = scrapers.registry.get(row.scraper).meta
-                interval = timedelta(
-                    seconds=scrapers.collect.interval_seconds(meta, state, default=row.interval_seconds)
-                )
-            notices.close(session, f"source.{row.slug}", now=now)
-        else:
-            _cover(session, row, now, done=False)
-            row.fail_count += 1
-            steps = PARK if status in _WALLS or status in {"bad_params", "not_found", "no_preview"} else RETRY
-            pause = steps[min(row.fail_count, len(steps)) - 1]
-            if wait is not None:
-                pause = max(timedelta(seconds=wait), timedelta(seconds=1))
-            row.paused_until = now + pause
-            if (
-                row.fail_count >= 3
-                or status in _WALLS
-                or status in {"changed", "bad_params", "not_found", "no_preview"}
-            ):
-                notices.raise_notice(session, f"source.{row.slug}", f"{row.slug}: {status}: {error}", now=now)
-        # spread over the interval, so that sources added together do not always come together
-        jitter = timedelta(seconds=interval.total_seconds() * context.rng.uniform(0, 0.1))
-        row.next_due_at = max(now + interval + jitter, row.paused_until or now) if healthy else row.paused_until
-        session.add_all([row, run])
-
-
-def _cover(session: Session, source: Source, now: datetime, *, done: bool) -> None:
-    """Write down which hours were really collected. A success covers what lies since the last: feeds catch up."""
-    last = hour_of(now)
-    first = last
-    if done and source.last_success_at is not None:
-        first = max(hour_of(source.last_success_at), last - timedelta(days=7))
-    hour = first
-    while hour <= last:
-        row = session.get(Coverage, (source.id, hour)) or Coverage(
-            source_id=source.id or 0, hour_at=hour, n_due=0, n_done=0
-        )
-        if done:
-            row.n_due = row.n_done = max(1, row.n_due)
-        else:
-            row.n_due += 1
-        session.add(row)
-        hour += timedelta(hours=1)

@@ -16,6 +16,7 @@ from monitor.store.engine import open_engine
 
 if TYPE_CHECKING:
     from models.base import Scorer
+    from scrapers.http import HostMemory
 
 
 def utc_now() -> datetime:
@@ -50,6 +51,7 @@ class Context:
         self.should_stop = should_stop
         self.owner = uuid.uuid4().hex  # of what this process has taken: never that of an earlier life
         self._scorer = scorer
+        self.host_memory: HostMemory | None = None  # made by the collect step
 
     @property
     def now(self) -> datetime:

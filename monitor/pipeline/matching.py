@@ -33,16 +33,41 @@ class Matcher:
         return bool(self._queries[brand].matches(fields_of(item, source)))
 
     def location_of(self, brand: str, item: Item) -> str:
-        """The place an item names, in the brand's own spelling; else as it stands there."""
+        """The place an item names, in the brand's own spelling; a named place that is none of the brand's stays.
+
+        Where no place is named, the words are looked through, inflected forms too. Two places in one text are none.
+        """
         named = (item.location or "").strip()
-        words = (named or f"{item.title or ''} {item.text}").casefold()
-        for place in self.brands[brand].locations:
-            names = (place.name, *place.aliases)
-            if (named and named.casefold() in {n.casefold() for n in names}) or (
-                not named and any(len(n) > 4 and n.casefold() in words for n in names)
-            ):
-                return place.name
-        return named
+        if named:
+            return self._spelling[brand].get(named.casefold(), named)
+        words = {"title": item.title, "text": item.text}
+        some, each = self._places[brand]
+        if some is None or not some.matches(words):
+            return ""
+        found = [place for place, query in each if query.matches(words)]
+        return found[0] if len(found) == 1 else ""
+
+    @cached_property
+    def _spelling(self) -> dict[str, dict[str, str]]:
+        return {
+            slug: {name.casefold(): place.name for place in brand.locations for name in (place.name, *place.aliases)}
+            for slug, brand in self.brands.items()
+        }
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Any, list[tuple[str, Any]]]]:
+        """By brand: a query for any of its places, and one for each."""
+        import scrapers.query
+
+        found: dict[str, tuple[Any, list[tuple[str, Any]]]] = {}
+        for slug, brand in self.brands.items():
+            each = []
+            for place in brand.locations:
+                names = [_quoted(name) for name in (place.name, *place.aliases) if _is_telling(name)]
+                if names:
+                    each.append((place.name, scrapers.query.parse(" OR ".join(names))))
+            found[slug] = (scrapers.query.any_of([query for _, query in each]) if each else None, each)
+        return found
 
 
 def query_of(brand: Brand) -> str:
@@ -67,3 +92,8 @@ def fields_of(item: Item, source: str) -> dict[str, Any]:
 def _quoted(name: str) -> str:
     escaped = name.replace('"', " ")
     return f'"{escaped}"'
+
+
+def _is_telling(name: str) -> bool:
+    """Whether a place may be recognised by its name in a text: "12" or "ЦУМ" stand for other things too often."""
+    return sum(one.isalpha() for one in name) >= 4

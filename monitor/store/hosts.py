@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from monitor.store.engine import writing
 from monitor.store.tables import HostBucket
-from scrapers.errors import RateLimited
+from scrapers.errors import BudgetSpent
 
 
 class StoreLimiter:
@@ -27,7 +27,7 @@ class StoreLimiter:
             if bucket.day != day:
                 bucket.day, bucket.n_today = day, 0
             if daily_limit is not None and bucket.n_today >= daily_limit:
-                raise RateLimited(
+                raise BudgetSpent(
                     f"the daily budget of {daily_limit} requests to {host} is spent",
                     retry_after=(day + 1) * 86_400 - now,
                 )
@@ -37,6 +37,10 @@ class StoreLimiter:
             bucket.n_today += 1
             session.add(bucket)
         return at - now
+
+    async def spend(self, source: str, daily_limit: int) -> None:
+        """One request of a source's own budget of a day. Raises BudgetSpent."""
+        await self.reserve(f"source {source}", interval_seconds=0.0, daily_limit=daily_limit)
 
     async def hold(self, host: str, *, seconds: float) -> None:
         with writing(self._engine) as session:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from scrapers.item import Item
 
 MAX_TEXT = 20_000  # characters kept of one text; what is longer is an article, and its head says what it is about
+GONE = "gone_at_source"  # flag of a mention that its site took away; what a person or the law erased never has it
+BACK_AFTER = timedelta(days=1)  # a late or cached page does not bring back what is gone; a page of the next day does
 DUPLICATE_WINDOW = timedelta(days=30)
 DUPLICATE_MIN_LENGTH = 60  # "Отлично!" twice is two opinions, a long text twice is a copy
 _CHUNK = 400
@@ -80,7 +82,10 @@ def ingest(
 def mark_gone(
     session: Session, external_ids: Sequence[str], *, brand_ids: Sequence[int], origin: str, now: datetime
 ) -> int:
-    """Deleted at the source: body and author go, the id, rating and date stay. Returns how many."""
+    """Deleted at the source: body and author go, the id, rating and date stay. Returns how many.
+
+    A mention that the site shows again later gets its words back.
+    """
     n = 0
     for start in range(0, len(external_ids), _CHUNK):
         found = session.exec(
@@ -93,6 +98,7 @@ def mark_gone(
         ).all()
         for mention in found:
             erase_text(session, mention, now=now)
+            mention.flags = sorted({*mention.flags, GONE})
             n += 1
     return n
 
@@ -174,6 +180,10 @@ def _ingest_chunk(
         old = known.get(external_id)
         if old is None:
             fresh.append(_row(item, digest, brand_id, source_id, origin, now, location, store_authors, key))
+        elif old.gone_at is not None and GONE in old.flags and now - old.gone_at >= BACK_AFTER:
+            _restore(session, old, _row(item, digest, brand_id, source_id, origin, now, location, store_authors, key))
+            counts.n_edited += 1
+            touched.append(old.published_at)
         elif old.content_hash != digest and old.gone_at is None:
             _edit(session, old, item, digest, now)
             counts.n_edited += 1
@@ -254,6 +264,22 @@ def _edit(session: Session, old: Mention, item: Item, digest: str, now: datetime
     if old.score_state == "none":
         old.sentiment = rating_sentiment(item.rating) if item.rating is not None else None
     _refresh(session, old, item)
+
+
+def _restore(session: Session, old: Mention, row: dict[str, Any]) -> None:
+    """The site shows again what it had taken away. Judged anew only where the words are others than before."""
+    same = old.content_hash == row["content_hash"] and old.score_state == "done"
+    for name in ("url", "author", "title", "text", "rating", "rating_raw", "rating_scale", "edited_at", "reply_text",
+                 "reply_at", "flags", "content_hash"):  # fmt: skip
+        setattr(old, name, row[name])
+    old.gone_at = old.missing_since = None
+    if not same:
+        old.score_state = row["score_state"]
+    session.add(old)
+    session.execute(
+        text("INSERT INTO mention_search (rowid, body) VALUES (:id, :body)"),
+        {"id": old.id, "body": searchable(row["title"], row["text"])},
+    )
 
 
 def _refresh(session: Session, old: Mention, item: Item) -> None:

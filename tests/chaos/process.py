@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlmodel import select
 
 import alerts.channels.email as mail
-import monitor.pipeline.collect as collecting
+import monitor.pipeline.health as health
 import monitor.pipeline.notify as notifying
 import monitor.reports.build
 import monitor.web.server
@@ -46,7 +46,7 @@ SOON = timedelta(seconds=0.2)
 
 
 def compress_time() -> None:
-    collecting.RETRY = collecting.PARK = (SOON,)
+    health.RETRY = health.PARK = (SOON,)
     notifying.WAITS = (SOON,)
     notifying.MAX_TRIES = 10_000
     mail.GREYLIST_WAIT = SOON.total_seconds()

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 
 from monitor.store import meta
-from monitor.store.ingest import Ingested, hour_of, ingest, mark_gone
+from monitor.store.ingest import Ingested, erase_text, hour_of, ingest, mark_gone
 from monitor.store.tables import Brand, Mention, Revision, Source, TouchedHour
 from scrapers.item import Item, Reply
 from tests.monitor.support import NOW, item
@@ -136,6 +136,32 @@ def test_what_is_gone_loses_words_and_author(session: Session, brand: Brand, sou
     assert (gone.text, gone.author, gone.rating, gone.gone_at) == ("", None, 2.0, NOW)
     assert session.execute(text("SELECT count(*) FROM mention_search")).scalar_one() == 1
     assert put(session, brand, source, item(1, LONG, rating=2.0)).n_edited == 0  # a late page does not bring it back
+
+
+def test_what_the_site_shows_again_gets_its_words_back(session: Session, brand: Brand, source: Source) -> None:
+    put(session, brand, source, item(1, "good"), item(2, "bad"))
+    for mention in session.exec(select(Mention)):
+        mention.score_state, mention.sentiment = "done", "positive"
+        session.add(mention)
+    session.flush()
+    mark_gone(session, ["1", "2"], brand_ids=[brand.id or 0], origin=source.slug, now=NOW)
+    later = NOW + timedelta(days=3)
+    assert put(session, brand, source, item(1, "good"), item(2, "worse"), now=later).n_edited == 2
+    session.expire_all()
+    same, other = session.exec(select(Mention).order_by(Mention.external_id))
+    assert (same.text, same.gone_at, same.score_state, same.flags) == ("good", None, "done", [])
+    assert (other.text, other.gone_at, other.score_state) == ("worse", None, "new")
+    assert same.author is not None
+    bodies = session.execute(text("SELECT body FROM mention_search ORDER BY rowid")).scalars().all()
+    assert bodies == ["good", "worse"]
+
+
+def test_what_a_person_had_erased_stays_erased(session: Session, brand: Brand, source: Source) -> None:
+    put(session, brand, source, item(1, "good"))
+    erase_text(session, only(session), now=NOW)
+    put(session, brand, source, item(1, "good"), now=NOW + timedelta(days=1))
+    session.expire_all()
+    assert (only(session).text, only(session).gone_at) == ("", NOW)
 
 
 @pytest.mark.parametrize("hours", [0, 5, -3])
