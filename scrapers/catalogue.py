@@ -71,13 +71,15 @@ def _verification(readers: list[Scraper]) -> str:
 def _section(scraper: Scraper) -> str:
     meta = scraper.meta
     lines = [f'### <a id="{meta.name}"></a>{meta.title}', "", f"Name `{meta.name}`. {meta.terms}", ""]
-    if meta.hosts:
+    if meta.pushed:
+        lines.append("- asks nobody: it is sent to you")
+    elif meta.hosts:
         lines.append(f"- asks: {', '.join(f'`{host}`' for host in meta.hosts)}")
     elif scraper.params_type.model_fields:
         lines.append("- asks: the host of the address you give")
     else:
         lines.append("- asks nobody: reads files only")
-    if meta.hosts or scraper.params_type.model_fields:
+    if not meta.pushed and (meta.hosts or scraper.params_type.model_fields):
         rhythm = f"every {_span(meta.interval_seconds)} (at most every {_span(meta.min_interval_seconds)})"
         rules = "robots.txt is obeyed" if meta.robots else "a documented API: robots.txt does not apply"
         lines.append(f"- pace: {rhythm}, {meta.host_interval_seconds:g} s between two requests to a host; {rules}")
@@ -100,15 +102,13 @@ def _section(scraper: Scraper) -> str:
 def _parameters(scraper: Scraper) -> list[str]:
     rows: list[str] = []
     for name, field in scraper.params_type.model_fields.items():
-        required = field.is_required()
-        rows.append(
-            f"| `{name}` | {'required' if required else _default(field.default)} | {_cell(field.description or '')} |"
-        )
+        default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+        rows.append(f"| `{name}` | {default} | {_cell(field.description or '')} |")
     return rows
 
 
 def _default(value: Any) -> str:
-    if value is None or value == ():
+    if value is None or value in ((), {}):
         return ""
     if isinstance(value, tuple):
         return f"`{', '.join(str(one) for one in value)}`"

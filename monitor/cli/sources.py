@@ -195,12 +195,20 @@ def test_query(
 def _describe(scraper: Scraper) -> None:
     meta = scraper.meta
     print(f"    terms: {meta.terms}")
-    print(f"    hosts: {', '.join(meta.hosts) or 'that of the given address'}; kinds: {', '.join(meta.kinds)}")
-    print(f"    every {meta.interval_seconds} s, {meta.host_interval_seconds} s between requests; {meta.verified}")
+    asks = "nobody, it is sent to you" if meta.pushed else ", ".join(meta.hosts) or "the address you give"
+    print(f"    asks: {asks}; kinds: {', '.join(meta.kinds)}; checked: {meta.verified}")
+    if not meta.pushed:
+        print(
+            f"    every {meta.interval_seconds} s, never sooner than {meta.min_interval_seconds} s; "
+            f"{meta.host_interval_seconds:g} s between two requests to a host"
+            + (f"; at most {meta.daily_requests} requests a day" if meta.daily_requests else "")
+        )
     if meta.rating_scale:
         print(f"    ratings {meta.rating_scale[0]:g}..{meta.rating_scale[1]:g}")
     for key, field in scraper.params_type.model_fields.items():
-        default = "required" if field.is_required() else f"default {field.default!r}"
+        default = "required"
+        if not field.is_required():
+            default = f"default {field.get_default(call_default_factory=True)!r}"
         print(f"    {key}: {default}" + (f"  {field.description}" if field.description else ""))
     for credential in meta.credentials:
         print(f"    credential {credential.name}: {credential.title}, from {credential.url}")

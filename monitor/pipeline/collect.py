@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +20,17 @@ from monitor.errors import MonitorError
 from monitor.pipeline.context import Context, Tally
 from monitor.pipeline.health import finish
 from monitor.pipeline.matching import Matcher
+from monitor.pipeline.storing import store
 from monitor.pipeline.turns import due_sources, held_back
 from monitor.store import notices
 from monitor.store.engine import reading, writing
 from monitor.store.hosts import StoreLimiter
-from monitor.store.ingest import Ingested, ingest, mark_gone
+from monitor.store.ingest import Ingested, mark_gone
 from monitor.store.tables import Brand, Run, Sample, Source, SourceState
 
 if TYPE_CHECKING:
     from scrapers.batch import Batch
     from scrapers.http import Client, ClientSettings, HostMemory
-    from scrapers.item import Item
     from scrapers.parsing import Parser
 
 log = structlog.get_logger()
@@ -120,7 +119,15 @@ async def collect_source(
     """Read one source and write down how it went."""
     import scrapers.collect
     import scrapers.registry
-    from scrapers.errors import BadParams, BudgetSpent, FetchError, RateLimited, ScraperError
+    from scrapers.errors import (
+        BadParams,
+        BudgetSpent,
+        FetchError,
+        LoginNeeded,
+        RateLimited,
+        Refused,
+        ScraperError,
+    )
 
     started = context.now
     settings = context.settings.sources.get(source.slug)
@@ -158,8 +165,12 @@ async def collect_source(
         status, error, wait = "budget_spent", str(problem), problem.retry_after
     except RateLimited as problem:
         status, error, wait = "rate_limited", str(problem), problem.retry_after
+    except Refused as problem:
+        status, error = "refused", str(problem)
     except FetchError as problem:
         status, error = "unreachable", str(problem)
+    except LoginNeeded as problem:
+        status, error = "login", str(problem)
     except (BadParams, ValidationError) as problem:
         status, error = "bad_params", str(problem)
     except ScraperError as problem:
@@ -180,45 +191,16 @@ async def collect_source(
 def _commit(context: Context, source: Source, batch: Batch, version: int, matcher: Matcher) -> Ingested:
     """Rows, tombstones and resume point of one page, or none of them."""
     now = context.now
-    total = Ingested()
     with writing(context.engine) as session:
         _advance(session, source, batch.state_after, version, now)
-        brands = {brand.slug: brand.id or 0 for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))}
-        by_brand = _by_brand(context, source, batch, matcher)
-        for slug, items in sorted(by_brand.items(), key=lambda pair: brands[pair[0]]):
-            counts = ingest(
-                session, items, brand_id=brands[slug], source_id=source.id or 0, origin=source.scraper, now=now,
-                location=source.location, store_authors=context.settings.privacy.store_authors,
-            )  # fmt: skip
-            total.n_seen += counts.n_seen
-            total.n_new += counts.n_new
-            total.n_edited += counts.n_edited
+        total = store(session, context, source, batch.items, matcher=matcher)
         if batch.gone:
-            mark_gone(session, batch.gone, brand_ids=list(brands.values()), origin=source.scraper, now=now)
+            brand_ids = [brand.id or 0 for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))]
+            mark_gone(session, batch.gone, brand_ids=brand_ids, origin=source.scraper, now=now)
         if batch.sample is not None:
             session.add(Sample(source_id=source.id, at=now, status=str(batch.status), url=batch.page_url,
                                body=batch.sample.body[:_MAX_SAMPLE]))  # fmt: skip
     return total
-
-
-def _by_brand(context: Context, source: Source, batch: Batch, matcher: Matcher) -> dict[str, list[Item]]:
-    """The items of a page by the brands they speak of, each with its place in the brand's own spelling."""
-    configured = context.settings.sources.get(source.slug)
-    own = configured.brand if configured else None
-    found: dict[str, list[Item]] = {}
-    for item in batch.items:
-        if "service" in item.flags:
-            continue  # "channel created", "photo changed": nobody's opinion
-        if own is None:
-            slugs = matcher.brands_of(item, source=source.scraper)
-        elif configured and configured.filter and not matcher.matches(own, item, source=source.scraper):
-            slugs = []
-        else:
-            slugs = [own]
-        for slug in slugs:
-            place = "" if source.location and not item.location else matcher.location_of(slug, item)
-            found.setdefault(slug, []).append(replace(item, location=place) if place else item)
-    return found
 
 
 def _advance(session: Session, source: Source, state: dict[str, Any], version: int, now: datetime) -> None:

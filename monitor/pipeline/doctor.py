@@ -138,7 +138,11 @@ def _sources(session: Session) -> Iterator[Line]:
             continue
         name = f"source {source.slug}"
         late = timedelta(seconds=3 * source.interval_seconds)
-        if source.last_run_at is None:
+        if source.next_due_at is None and source.last_run_at is None:
+            yield Line(name, "warn", "nothing was sent yet", f"let the sender POST to /hooks/{source.slug}")
+        elif source.next_due_at is None:
+            yield Line(name, "ok", f"last message {source.last_run_at:%Y-%m-%d %H:%M} UTC")
+        elif source.last_run_at is None:
             yield Line(name, "warn", "was not read yet", "`monitor once`, or start the daemon")
         elif source.last_status not in {"ok", "empty"}:
             yield Line(name, "fail", f"{source.last_status}: {source.last_error}", _remedy(source.last_status))
@@ -157,6 +161,7 @@ def _remedy(status: str) -> str:
         "not_found": "check the parameters: what they name does not exist (any more)",
         "no_preview": "the channel has its public preview switched off: it cannot be read",
         "bad_params": "mend the parameters of this source",
+        "refused": "the address may not be fetched (robots.txt, a private host, the size): see docs/collecting.md",
         "rate_limited": "nothing to do: it waits as long as the site asked",
         "unreachable": "check the network and the address; it is tried again by itself",
     }.get(status, "see the log; it is tried again by itself")

@@ -17,7 +17,7 @@ from monitor.store.tables import Coverage, Run, Source
 PARK = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))  # after walls, the first, the second, later times
 RETRY = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
 WALLS = frozenset({"blocked", "captcha", "login"})
-FOR_PEOPLE = WALLS | {"bad_params", "not_found", "no_preview"}  # time alone mends none of these
+FOR_PEOPLE = WALLS | {"bad_params", "not_found", "no_preview", "refused"}  # time alone mends none of these
 
 
 def park(context: Context, slug: str, n_deaths: int) -> None:

@@ -28,7 +28,9 @@ def due_sources(session: Session, context: Context, only: Sequence[str] | None =
     """Rows of the sources whose turn it is, or of those named. What others push to us is never read."""
     now = context.now
     statement = (
-        select(Source).where(col(Source.active).is_(True), Source.scraper != IMPORT).order_by(col(Source.next_due_at))
+        select(Source)
+        .where(col(Source.active).is_(True), Source.scraper != IMPORT, col(Source.next_due_at).is_not(None))
+        .order_by(col(Source.next_due_at))
     )
     if only is not None:
         return list(session.exec(statement.where(col(Source.slug).in_(only))))

@@ -12,7 +12,7 @@ from monitor.store.engine import exclusive
 from monitor.store.meta import install_key
 from monitor.store.tables import Brand, Source
 
-IMPORT = "import"  # the scraper of sources that are files or webhooks
+IMPORT = "import"  # the scraper of sources that are files
 
 
 def synchronise(session: Session, settings: Settings, *, now: datetime) -> None:
@@ -42,7 +42,9 @@ def synchronise(session: Session, settings: Settings, *, now: datetime) -> None:
         source.location = source_settings.location or ""
         source.interval_seconds = seconds
         source.active = source_settings.enabled
-        if source.next_due_at is None:
+        if meta.pushed:
+            source.next_due_at = None  # it comes by itself
+        elif source.next_due_at is None:
             source.next_due_at = now
         session.add(source)
     for source in session.exec(select(Source).where(col(Source.scraper) != IMPORT)):

@@ -34,6 +34,7 @@ class Ingested:
     n_new: int = 0
     n_edited: int = 0
     n_copies: int = 0
+    n_elsewhere: int = 0  # of a source of several brands: what speaks of none of them
     new_ids: list[int] = field(default_factory=list)
 
 

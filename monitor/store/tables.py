@@ -64,12 +64,12 @@ class Source(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     slug: str = Field(unique=True)
     title: str = ""
-    scraper: str  # "import" for files and webhooks
+    scraper: str  # "import" for files
     brand_id: int | None = _reference("brand.id", nullable=True)
     location: str = ALL
     interval_seconds: int = 3600
     active: bool = True
-    next_due_at: datetime | None = _time(index=True)
+    next_due_at: datetime | None = _time(index=True)  # None: what comes by itself, and imports
     paused_until: datetime | None = _time()
     fail_count: int = 0
     n_empty: int = 0  # readings in a row without anything new; stretches the interval

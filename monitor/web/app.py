@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
 from monitor.pipeline.context import Context
-from monitor.web import health, problem
+from monitor.web import health, hooks, problem
 from monitor.web.api import ROUTERS as API_ROUTERS
 from monitor.web.memo import Memo
 from monitor.web.pages import ROUTERS as PAGE_ROUTERS
@@ -18,6 +18,7 @@ from monitor.web.security import SecurityHeaders, Throttle
 API = "/api/v1"
 ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     ("", health.router),
+    ("", hooks.router),
     *((API, router) for router in API_ROUTERS),
     *(("", router) for router in PAGE_ROUTERS),
 )

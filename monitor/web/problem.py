@@ -36,7 +36,7 @@ def problem(status: int, detail: str, **more: Any) -> JSONResponse:
 
 
 def _for_machines(request: Request) -> bool:
-    return request.url.path.startswith(("/api/", "/metrics", "/readyz", "/healthz"))
+    return request.url.path.startswith(("/api/", "/hooks/", "/metrics", "/readyz", "/healthz"))
 
 
 def _answer(request: Request, status: int, detail: str, *, headers: dict[str, str] | None = None) -> Response:

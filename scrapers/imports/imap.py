@@ -12,7 +12,7 @@ import base64
 import imaplib
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,7 @@ class MailBatch:
     state_after: dict[str, Any]
 
 
-def read(settings: ImapSettings, state: dict[str, Any] | None, *, most: int = 1000) -> Iterator[MailBatch]:
+def read(settings: ImapSettings, state: dict[str, Any] | None, *, most: int = 1000) -> Generator[MailBatch, None, None]:
     """New messages, at most `most`. Raises `LoginNeeded`, `BadParams` (no such folder) or `Unreachable`."""
     try:
         with _connect(settings) as mailbox:

@@ -6,8 +6,9 @@ The headers are those of Standard Webhooks (https://www.standardwebhooks.com), f
     webhook-timestamp   seconds since 1970, at most `window_seconds` away from now
     webhook-signature   "v1,<base64 of HMAC-SHA256 over id.timestamp.body>", several while keys rotate
 
-`receive(body, headers, settings, guard, now=...) -> Received` checks size, headers, signature and time in this order,
-reads the body (whatever an import reads: a JSON object, a list, JSON lines, CSV), and then looks for a replay.
+`verify(body, headers, settings, now=...) -> Message` checks size, headers, signature and time in this order, and reads
+the body (whatever an import reads: a JSON object, a list, JSON lines, CSV). `receive(..., guard, ...)` then looks for a
+replay; who keeps ids in a database calls `verify`, and remembers the id in the transaction that stores the rows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -69,22 +70,42 @@ class MemoryReplayGuard:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """What a message brought. `repeated`: it was accepted before, answer as if it had worked, store nothing."""
+class Message:
+    """What a message that may be trusted brought. Its id need not be remembered beyond `until`.
+
+    `repeated`: it was accepted before; answer as if it had worked, store nothing.
+    """
 
     key: str
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Row, ...]
+    until: datetime
     repeated: bool = False
 
     @property
     def items(self) -> tuple[Item, ...]:
         return tuple(row.item for row in self.rows if row.item is not None)
 
+    @property
+    def bad_rows(self) -> tuple[tuple[int, str], ...]:
+        return tuple((row.number, row.error or "cannot be read") for row in self.rows if row.item is None)
 
-def receive(
-    body: bytes, headers: Mapping[str, str], settings: WebhookSettings, guard: ReplayGuard, *, now: datetime
-) -> Received:
-    """A message that may be trusted. Raises `PushRejected` with the HTTP status to answer."""
+
+def verify(body: bytes, headers: Mapping[str, str], settings: WebhookSettings, *, now: datetime) -> Message:
+    """A message that may be trusted, though it may be a repetition. Raises `PushRejected` with the status to answer."""
+    key = authentic(body, headers, settings, now=now)
+    try:
+        rows = tuple(
+            imports.read_bytes(
+                body, name="message", mapping=settings.mapping, kind=settings.kind, locale=settings.locale, now=now
+            )
+        )
+    except BadParams as problem:
+        raise PushRejected(str(problem), status=422) from None
+    return Message(key, rows, now + timedelta(seconds=2 * settings.window_seconds))
+
+
+def authentic(body: bytes, headers: Mapping[str, str], settings: WebhookSettings, *, now: datetime) -> str:
+    """The id of a message whose size, signature and time are right, whatever is in it. Raises `PushRejected`."""
     if len(body) > settings.max_bytes:
         raise PushRejected(f"the body is over {settings.max_bytes} bytes", status=413)
     lower = {key.lower(): value.strip() for key, value in headers.items()}
@@ -95,23 +116,21 @@ def receive(
         raise PushRejected("the signature is wrong", status=401)
     if abs(now.timestamp() - int(stamp)) > settings.window_seconds:
         raise PushRejected(f"the time is more than {settings.window_seconds:g} s away from ours", status=400)
-    try:
-        rows = tuple(
-            imports.read_bytes(
-                body, name="message", mapping=settings.mapping, kind=settings.kind, locale=settings.locale, now=now
-            )
-        )
-    except BadParams as problem:
-        raise PushRejected(str(problem), status=422) from None
+    return key
+
+
+def receive(
+    body: bytes, headers: Mapping[str, str], settings: WebhookSettings, guard: ReplayGuard, *, now: datetime
+) -> Message:
+    """A message that comes for the first time; of a repetition there are no rows. Raises `PushRejected`."""
+    message = verify(body, headers, settings, now=now)
     # Last, so that a message that could not be read may be sent again after it is mended.
-    if not guard.first_time(key, until=now + timedelta(seconds=2 * settings.window_seconds)):
-        return Received(key, repeated=True)
-    return Received(key, rows)
+    return message if guard.first_time(message.key, until=message.until) else replace(message, rows=(), repeated=True)
 
 
 def sign(body: bytes, *, key: str, timestamp: int, secret: str) -> dict[str, str]:
     """The headers of a message, as a sender makes them."""
-    mac = hmac.new(_secret(secret), f"{key}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    mac = hmac.new(key_of(secret), f"{key}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return {
         "webhook-id": key,
         "webhook-timestamp": str(timestamp),
@@ -122,7 +141,7 @@ def sign(body: bytes, *, key: str, timestamp: int, secret: str) -> dict[str, str
 def _is_signed(body: bytes, key: str, stamp: str, given: str, secrets: tuple[str, ...]) -> bool:
     found = False
     for secret in secrets:
-        expected = hmac.new(_secret(secret), f"{key}.{stamp}.".encode() + body, hashlib.sha256).digest()
+        expected = hmac.new(key_of(secret), f"{key}.{stamp}.".encode() + body, hashlib.sha256).digest()
         for one in given.split()[:10]:
             name, _, value = one.partition(",")
             try:
@@ -133,8 +152,8 @@ def _is_signed(body: bytes, key: str, stamp: str, given: str, secrets: tuple[str
     return found
 
 
-def _secret(raw: str) -> bytes:
-    """At least 16 bytes, base64."""
+def key_of(raw: str) -> bytes:
+    """The bytes of a secret: at least 16, base64 with or without the prefix whsec_. Raises `BadParams`."""
     try:
         found = base64.b64decode(raw.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):

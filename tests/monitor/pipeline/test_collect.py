@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -22,6 +23,7 @@ from monitor.store.engine import reading
 from monitor.store.tables import Coverage, Mention, Source
 from scrapers.sites.rss import Rss
 from tests.monitor import support
+from tests.scrapers.imports.mailbox import Mailbox, letter
 
 NOW = support.NOW
 BRANDS = {
@@ -95,6 +97,18 @@ def house(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterat
     yield build
     for context in made:
         context.engine.dispose()
+
+
+@pytest.fixture
+def box() -> Iterator[Mailbox]:
+    with Mailbox() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def mail(box: Mailbox, **changed: Any) -> dict[str, Any]:
+    return {"host": "127.0.0.1", "port": box.port, "user": "me", "password": "right", "tls": False} | changed
 
 
 def at(context: Context, moment: datetime) -> Context:
@@ -214,3 +228,25 @@ def test_what_a_full_queue_held_back_is_told_and_taken_back(
     assert not collect(context).errors
     with reading(context.engine) as session:
         assert not notices.open_notices(session)
+
+
+def test_a_mailbox_is_a_source_like_any_other(house: Callable[..., Context], box: Mailbox) -> None:
+    box.messages = {one: letter(one) for one in range(1, 26)}
+    context = house(scraper="imap", params=mail(box))
+    assert collect(context).n_new == 25
+    assert {(one.kind, one.origin) for one in stored(context)} == {("ticket", "imap")}
+    box.messages[26] = letter(26, "at the river branch")
+    assert collect(at(context, NOW + timedelta(hours=1))).n_new == 1
+    assert [one.location for one in stored(context) if one.external_id == "26@x"] == ["Riverside 3"]
+    assert row(context).last_status == "ok"
+
+
+def test_a_refused_login_waits_for_a_person(house: Callable[..., Context], box: Mailbox) -> None:
+    context = house(scraper="imap", params=mail(box, password="wrong"))
+    collect(context)
+    source = row(context)
+    assert source.last_status == "login"
+    assert source.paused_until == NOW + timedelta(hours=1)
+    assert "wrong" not in source.last_error
+    with reading(context.engine) as session:
+        assert [one.key for one in notices.open_notices(session)] == ["source.feed"]

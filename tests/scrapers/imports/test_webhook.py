@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scrapers.errors import BadParams, PushRejected
-from scrapers.imports.webhook import MemoryReplayGuard, Received, WebhookSettings, receive, sign
+from scrapers.imports.webhook import MemoryReplayGuard, Message, WebhookSettings, receive, sign
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes now").decode()
@@ -18,7 +18,7 @@ SETTINGS = WebhookSettings(secrets=(SECRET,))
 BODY = '[{"id": "r1", "text": "Остыло", "rating": 2}, {"id": "r2"}]'.encode()
 
 
-def push(body: bytes = BODY, *, secret: str = SECRET, age: float = 0, key: str = "msg_1", **changed: str) -> Received:
+def push(body: bytes = BODY, *, secret: str = SECRET, age: float = 0, key: str = "msg_1", **changed: str) -> Message:
     headers = sign(body, key=key, timestamp=int(NOW.timestamp() - age), secret=secret) | changed
     return receive(body, headers, SETTINGS, MemoryReplayGuard(), now=NOW)
 
