@@ -13,11 +13,13 @@ import random
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 from starlette.testclient import TestClient
 
 from monitor.config import validate
+from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
 from monitor.store.catalogue import synchronise
 from monitor.store.engine import upgrade, writing
@@ -26,10 +28,9 @@ from monitor.web.app import create_app
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 DAYS = 365
-WORDS = (
-    "coffee", "waiter", "soup", "queue", "order", "price", "app", "delivery", "table", "staff", "cold", "late", "great",
-    "slow", "nice", "rude", "fresh", "clean",
-)  # fmt: skip
+COMMON = {"coffee": 0.12, "staff": 0.06, "cold": 0.03, "soup": 0.02, "rude": 0.01}  # share of texts with the word
+SYLLABLES = ("ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu", "pa", "de", "gi", "fo", "ru", "ha", "ce", "ny")
+N_WORDS = 20_000  # of an invented vocabulary, drawn as words of texts are: the k-th in proportion to 1 / k
 TOPICS = ("delivery", "price", "staff", "quality", "food", "waiting", "app", "cleanliness", "support", "payment")
 PAGES = (
     "/", "/?period=90d", "/?period=365d", "/?topic=waiting", "/?location=place%203", "/?sentiment=negative",
@@ -42,6 +43,8 @@ PAGES = (
 def fill(context: Context, n_mentions: int) -> None:
     """Invented mentions, tags and search rows by plain SQL, and the buckets that belong to them."""
     rng = random.Random(1)
+    vocabulary = ["".join(rng.choices(SYLLABLES, k=rng.randint(2, 4))) for _ in range(N_WORDS)]
+    heights = list(accumulate(1 / k for k in range(1, N_WORDS + 1)))
     start = NOW - timedelta(days=DAYS)
     connection = context.engine.raw_connection()
     cursor = connection.cursor()
@@ -57,7 +60,9 @@ def fill(context: Context, n_mentions: int) -> None:
         for number in range(first + 1, min(first + 50_000, n_mentions) + 1):
             at = start + timedelta(seconds=DAYS * 86_400 * number / n_mentions)
             sentiment = rng.choices(("negative", "neutral", "positive"), (30, 20, 50))[0]
-            text = " ".join(rng.choices(WORDS, k=12))
+            words = rng.choices(vocabulary, cum_weights=heights, k=12)
+            words += [word for word, share in COMMON.items() if rng.random() < share]
+            text = " ".join(words)
             stamp = at.strftime("%Y-%m-%d %H:%M:%S.000000")
             language = rng.choices(("ru", "en", "de", "es"), (60, 25, 9, 6))[0]
             mentions.append((number, 1, rng.randint(1, 8), f"m{number}", f"place {rng.randint(1, 20)}", text,
@@ -105,6 +110,9 @@ def main() -> None:
         began = time.perf_counter()
         fill(context, given.mentions)
         print(f"filled in {time.perf_counter() - began:.0f} s")
+    began = time.perf_counter()
+    if n_days := roll_up(context):
+        print(f"daily counts of {n_days} days made in {time.perf_counter() - began:.0f} s")
     app = create_app(context)
     client = TestClient(app, base_url="http://127.0.0.1")
     client.post("/login", data={"name": "anna", "password": "a long pass phrase"})

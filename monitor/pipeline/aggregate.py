@@ -1,8 +1,9 @@
-"""The aggregate step: touched hours become buckets."""
+"""The aggregate step: touched hours become buckets, and buckets the counts of days."""
 
 from __future__ import annotations
 
 from monitor.pipeline.context import Context
+from monitor.store import daily
 from monitor.store.buckets import recompute_touched
 from monitor.store.engine import writing
 
@@ -17,3 +18,8 @@ def aggregate(context: Context) -> int:
         if n == 0:
             break
     return total
+
+
+def roll_up(context: Context) -> int:
+    """Make the daily counts where the store has none of the configured time zone. Returns the number of days."""
+    return daily.build(context.engine, context.settings.zone, should_stop=context.should_stop)

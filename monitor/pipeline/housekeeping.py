@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
+from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
 from monitor.store import notices
 from monitor.store.catalogue import IMPORT
@@ -33,7 +34,7 @@ _CHUNK = 500
 def housekeep(context: Context) -> dict[str, int]:
     """One round; returns counts by what was done."""
     now, privacy = context.now, context.settings.privacy
-    done = {"erased": purge(context, before=now - privacy.keep_text)}
+    done = {"days": roll_up(context), "erased": purge(context, before=now - privacy.keep_text)}
     for slug, source in context.settings.sources.items():
         if source.retention is not None:
             done["erased"] += purge(context, before=now - source.retention, source=slug)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, col, select
 
+from monitor.store import daily
 from monitor.store.ingest import hour_of
 from monitor.store.tables import Bucket, Mention, TopicTag, TouchedHour
 
@@ -37,11 +38,12 @@ def recompute_touched(session: Session, *, limit: int = 500) -> int:
 
 
 def recompute(session: Session, brand_id: int, hours: Sequence[datetime]) -> None:
-    """Rewrite the buckets of these hours of one brand from its mentions."""
+    """Rewrite the buckets of these hours of one brand from its mentions, and the counts of their days."""
     session.execute(delete(Bucket).where(col(Bucket.brand_id) == brand_id, col(Bucket.hour_at).in_(hours)))
     rows = counts_from_rows(session, brand_id, hours)
     if rows:
         session.execute(insert(Bucket), rows)
+    daily.recompute(session, brand_id, hours)
 
 
 def counts_from_rows(session: Session, brand_id: int, hours: Sequence[datetime]) -> list[dict[str, Any]]:

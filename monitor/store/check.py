@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, func, text
 from sqlmodel import Session, col, select
 
+from monitor.store import daily
 from monitor.store.buckets import counts_from_rows, recompute, recompute_touched
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import hour_of, touch
@@ -18,7 +19,7 @@ _SPAN = timedelta(days=31)
 
 
 def verify(engine: Engine, *, repair: bool = False) -> list[str]:
-    """Broken invariants in words; empty when all hold. With `repair`, buckets and search index are recomputed."""
+    """Broken invariants in words; empty when all hold. With `repair`, buckets, days and search index are recomputed."""
     found: list[str] = []
     with reading(engine) as session:
         found += _unjudged(session)
@@ -32,6 +33,7 @@ def verify(engine: Engine, *, repair: bool = False) -> list[str]:
             _index(engine)
     for brand_id in brands:
         found += _buckets(engine, brand_id, repair=repair)
+        found += _days(engine, brand_id, repair=repair)
     return found
 
 
@@ -128,6 +130,14 @@ def _buckets(engine: Engine, brand_id: int, *, repair: bool) -> Iterator[str] | 
                 recompute(session, brand_id, hours[at : at + 200])
                 touch(session, brand_id, [])
     return [f"brand {brand_id}: the buckets of {len(wrong)} hour(s) differ from the rows"]
+
+
+def _days(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
+    with reading(engine) as session:
+        wrong = daily.differing(session, brand_id)
+    if wrong and repair:
+        daily.rewrite(engine, brand_id, wrong)
+    return [f"brand {brand_id}: the counts of {len(wrong)} day(s) differ from the hours"] if wrong else []
 
 
 def _missing_in_search(session: Session) -> int:

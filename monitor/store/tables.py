@@ -6,7 +6,7 @@ these tables what is not done yet.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint
@@ -143,6 +143,7 @@ class Mention(SQLModel, table=True):
         Index("ix_mention_todo", "score_state", "id"),
         Index("ix_mention_source_time", "source_id", "published_at"),
         Index("ix_mention_brand_observed", "brand_id", "observed_at"),
+        Index("ix_mention_state", "score_state", "model", "scored_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
     brand_id: int = _reference("brand.id")
@@ -281,6 +282,44 @@ class Bucket(SQLModel, table=True):
     n_positive: int = 0
     n_ratings: int = 0
     rating_sum: float = 0.0
+
+
+class Daily(SQLModel, table=True):
+    """Buckets summed by local day for one cut of the dimensions (`monitor.store.daily`): a year is read at once.
+
+    A dimension that `cut` does not name holds 0 or "*". Written with the buckets it is derived from.
+    """
+
+    __tablename__ = "daily"
+    __table_args__ = {"sqlite_with_rowid": False}
+    brand_id: int = Field(sa_column=Column(Integer, ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True))
+    cut: int = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    source_id: int = Field(primary_key=True)
+    location: str = Field(primary_key=True)
+    language: str = Field(primary_key=True)
+    n: int = 0
+    n_negative: int = 0
+    n_neutral: int = 0
+    n_positive: int = 0
+    n_ratings: int = 0
+    rating_sum: float = 0.0
+
+
+class DailyStars(SQLModel, table=True):
+    """How many mentions gave how many stars on a local day, for one cut of the dimensions as in `Daily`."""
+
+    __tablename__ = "daily_stars"
+    __table_args__ = {"sqlite_with_rowid": False}
+    brand_id: int = Field(sa_column=Column(Integer, ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True))
+    cut: int = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    source_id: int = Field(primary_key=True)
+    location: str = Field(primary_key=True)
+    language: str = Field(primary_key=True)
+    stars: float = Field(primary_key=True)
+    n: int = 0
 
 
 class TouchedHour(SQLModel, table=True):
@@ -438,10 +477,45 @@ class Topic(SQLModel, table=True):
     custom: bool = False
 
 
+class TopicSuggestion(SQLModel, table=True):
+    """What grows and fits no topic: a phrase, or texts alike. It waits for a person, who accepts or dismisses it."""
+
+    __tablename__ = "topic_suggestion"
+    __table_args__ = (UniqueConstraint("brand_id", "key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    brand_id: int = _reference("brand.id")
+    key: str  # its words in their base forms: the same words again are the same suggestion
+    phrase: str
+    keywords: list[str] = _json(list)
+    mention_ids: list[int] = _json(list)  # some that say it
+    n: int = 0  # in the last four weeks
+    n_before: int = 0  # in the four weeks before
+    n_negative: int = 0
+    score: float = 0.0
+    state: str = "open"  # open | accepted | dismissed
+    topic: str = ALL  # what it became
+    found_at: datetime = _time(nullable=False)
+    seen_at: datetime = _time(nullable=False)
+    decided_at: datetime | None = _time()
+    actor: str = ""
+
+
+class StoredRule(SQLModel, table=True):
+    """A plain rule written in the dashboard; those of the configuration stand beside it and win by name."""
+
+    __tablename__ = "stored_rule"
+    name: str = Field(primary_key=True)
+    spec: dict[str, Any] = _json()  # as in monitor.toml
+    active: bool = True
+    changed_at: datetime = _time(nullable=False)
+    actor: str = ""
+
+
 class User(SQLModel, table=True):
     """A person who may log in. Roles: viewer looks, analyst corrects and handles incidents, admin does all."""
 
     __tablename__ = "user"
+    __table_args__ = (Index("ix_user_subject", "subject", unique=True),)
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     password_hash: str = ""
@@ -451,6 +525,7 @@ class User(SQLModel, table=True):
     created_at: datetime = _time(nullable=False)
     failed_logins: int = 0
     locked_until: datetime | None = _time()
+    subject: str | None = None  # "issuer subject" of single sign-on
 
 
 class WebSession(SQLModel, table=True):

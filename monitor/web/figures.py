@@ -19,7 +19,7 @@ from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.metrics.survey import change_of_mean
 from monitor.metrics.voice import Voice, share_of_voice
 from monitor.store.queries import counts, incidents
-from monitor.store.queries.counts import Cell, Count, Pair
+from monitor.store.queries.counts import Count, Pair
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView
 from monitor.store.tables import Brand, Incident, Source
@@ -109,11 +109,8 @@ def tally(count: Count) -> Tally:
     return Tally(count.n_negative, count.n_neutral, count.n_positive)
 
 
-Cells = Sequence[Cell] | None  # what was read once for all breakdowns of a selection (`counts.cells`)
-
-
-def overview(session: Session, selection: Selection, *, known: Cells = None) -> Overview:
-    pair = counts.total(session, selection, known=known)
+def overview(session: Session, selection: Selection) -> Overview:
+    pair = counts.total(session, selection)
     now, before = pair.now, pair.before
     negative = share("negative_share", now.n_negative, now.n_judged)
     net = net_sentiment(tally(now))
@@ -151,9 +148,7 @@ def timeline(session: Session, selection: Selection, *, zone: ZoneInfo) -> list[
     """Every local day of the selection (weeks, when there are many), oldest first; days without mentions are zero."""
     first = selection.start.astimezone(zone).date()
     last = (selection.end - timedelta(microseconds=1)).astimezone(zone).date()
-    by_day: dict[date, Count] = defaultdict(Count)
-    for hour, count in counts.by_hour(session, selection):
-        by_day[hour.astimezone(zone).date()] += count
+    by_day = counts.by_day(session, selection, zone)
     due: dict[date, int] = defaultdict(int)
     done: dict[date, int] = defaultdict(int)
     for hour, n_due, n_done in counts.coverage_by_hour(
@@ -177,9 +172,9 @@ def timeline(session: Session, selection: Selection, *, zone: ZoneInfo) -> list[
     return steps
 
 
-def breakdown(session: Session, selection: Selection, dimension: str, *, known: Cells = None) -> list[Row]:
+def breakdown(session: Session, selection: Selection, dimension: str) -> list[Row]:
     """Lines of one dimension, most negative mentions first."""
-    pairs = counts.by(session, selection, dimension, known=known)
+    pairs = counts.by(session, selection, dimension)
     names: dict[int, str] = {}
     if dimension == "source":
         names = {row.id: row.slug for row in session.exec(select(Source)) if row.id is not None}
@@ -195,11 +190,9 @@ def ratings(session: Session, brand_id: int, *, end: datetime) -> Ratings:
     return counts.ratings_by_location(session, brand_id, start=end - RATING_MEMORY, end=end)
 
 
-def places(
-    session: Session, selection: Selection, found: Ratings, *, now: datetime, known: Cells = None
-) -> list[Place]:
+def places(session: Session, selection: Selection, found: Ratings, *, now: datetime) -> list[Place]:
     """Locations by rating, best first; those without stars last."""
-    rows = {row.key: row for row in breakdown(session, selection, "location", known=known) if row.key}
+    rows = {row.key: row for row in breakdown(session, selection, "location") if row.key}
     end = min(selection.end, now)
     result = []
     for key in {*rows, *found}:
@@ -213,10 +206,10 @@ def places(
     )
 
 
-def voice(session: Session, selection: Selection, *, known: Cells = None) -> list[tuple[Brand, Voice]]:
+def voice(session: Session, selection: Selection) -> list[tuple[Brand, Voice]]:
     """Share of voice over all active brands, largest first. The brand's own sources and places do not narrow it."""
     opened = dataclasses.replace(selection, source_ids=(), locations=())
-    pairs = counts.by_brand(session, opened, known=known)
+    pairs = counts.by_brand(session, opened)
     brands = {brand.id: brand for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))}
     now = {str(number): pair.now.n for number, pair in pairs.items()}
     before = {str(number): pair.before.n for number, pair in pairs.items()}
@@ -236,13 +229,13 @@ def journey(session: Session, selection: Selection, taxonomy: TaxonomyView, *, z
         start += timedelta(days=length)
     cells: dict[str, list[Count]] = {}
     worst: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for topic, days in counts.topics_by_hour(session, selection).items():
+    for topic, days in counts.topics_by_day(session, selection, zone).items():
         view = taxonomy.topics.get(topic)
         if view is None:
             continue
         line = cells.setdefault(view.stage, [Count()] * len(spans))
-        for at, count in days:
-            index = (at.astimezone(zone).date() - first).days // length
+        for day, count in days.items():
+            index = (day - first).days // length
             if 0 <= index < len(spans):
                 line[index] = line[index] + count
                 worst[view.stage][topic] += count.n_negative

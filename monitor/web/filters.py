@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, select
 from starlette.datastructures import QueryParams
 
+from monitor.store.daily import day_start
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView
 from monitor.store.tables import Brand, Source
@@ -124,10 +125,6 @@ class Filter:
         hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         start = day_start(first, zone)
         return start, max(start + timedelta(hours=1), min(end, hour))
-
-
-def day_start(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def parse(params: QueryParams | Mapping[str, Any]) -> Filter:

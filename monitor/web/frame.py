@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
-from monitor.store.queries import counts, incidents
+from monitor.store.queries import incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.tables import Brand, Bucket, Source
@@ -97,14 +97,6 @@ def rated(request: Request, rows: Session, asked: Selection) -> figures.Ratings:
         seconds=600,
         lasting=True,
     )
-
-
-def cells_of(request: Request, rows: Session, asked: Selection) -> figures.Cells:
-    """The cells behind every breakdown of a selection, read once; None where only the rows can answer."""
-    if not asked.countable:
-        return None
-    key = ("cells", asked.brand_id, asked.start, asked.end, asked.topics)
-    return memo_of(request).get(key, lambda: counts.cells(rows, asked))
 
 
 def memo_of(request: Request) -> Memo:

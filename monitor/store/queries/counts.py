@@ -1,23 +1,24 @@
-"""Counts of a selection: in total, by hour, by source, topic, location, language; beside the period before.
+"""Counts of a selection: in total, by day, by source, topic, location, language; beside the period before.
 
-Hourly buckets answer where they can; what they do not know (words, ratings, sentiment) is counted from rows.
-Unjudged texts wait: they are counted once judged.
+Daily counts answer for whole days where they can, hourly buckets for the rest; what neither knows (words, ratings,
+sentiment) is counted from rows. Unjudged texts wait: they are counted once judged.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import case, func
 from sqlmodel import Session, col, select
 
+from monitor.store import daily
 from monitor.store.queries.selection import Selection, bucket_conditions, mention_conditions, sentiment_about
-from monitor.store.tables import Brand, Bucket, Coverage, Mention, Source, TopicTag
+from monitor.store.tables import Brand, Bucket, Coverage, Daily, DailyStars, Mention, Source, TopicTag
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,124 +55,110 @@ class Pair:
     before: Count = Count()
 
 
-def by_hour(session: Session, selection: Selection) -> list[tuple[datetime, Count]]:
-    """Hours that hold anything, oldest first."""
+def by_day(session: Session, selection: Selection, zone: ZoneInfo) -> dict[date, Count]:
+    """Local days that hold anything."""
     if selection.countable:
-        topic = selection.topics[0] if selection.topics else ""
-        statement = (
-            select(Bucket.hour_at, *_bucket_sums())
-            .where(*bucket_conditions(selection), Bucket.topic == topic)
-            .group_by(Bucket.hour_at)
-            .order_by(Bucket.hour_at)
-        )
-        return [(row[0], _count(row[1:])) for row in session.execute(statement)]
-    hour = _hour(session, Mention.published_at)
-    rows = _mention_rows(session, selection, [hour.label("hour")])
-    return sorted((_time(row[0]), _count(row[1:])) for row in rows)
+        return {key[0]: count for key, count in _sums(session, selection, ("day",), zone).items()}
+    found: dict[date, Count] = defaultdict(Count)
+    for row in _mention_rows(session, selection, [_hour(session, Mention.published_at).label("hour")]):
+        found[_time(row[0]).astimezone(zone).date()] += _count(row[1:])
+    return dict(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A count of one source, location and language, now or before."""
-
-    current: bool
-    source_id: int
-    location: str
-    language: str
-    count: Count
-
-
-def cells(session: Session, selection: Selection) -> list[Cell]:
-    """Counts by source, location and language together, with the filters of these three left open.
-
-    One reading of the buckets, from which every total and breakdown but that of topics follows. For countable
-    selections only.
-    """
-    both = dataclasses.replace(selection, start=selection.before().start, source_ids=(), locations=(), languages=())
-    current = case((col(Bucket.hour_at) >= selection.start, 1), else_=0)
-    keys = [current, Bucket.source_id, Bucket.location, Bucket.language]
-    topic = selection.topics[0] if selection.topics else ""
-    statement = select(*keys, *_bucket_sums()).where(*bucket_conditions(both), Bucket.topic == topic).group_by(*keys)
-    return [Cell(bool(row[0]), row[1], row[2], row[3], _count(row[4:])) for row in session.execute(statement)]
+def topics_by_day(session: Session, selection: Selection, zone: ZoneInfo) -> dict[str, dict[date, Count]]:
+    """Topic tags by topic and local day, for the journey."""
+    selection = selection.opened("topic")
+    found: dict[str, dict[date, Count]] = defaultdict(lambda: defaultdict(Count))
+    if selection.countable:
+        for (topic, day), count in _sums(session, selection, ("topic", "day"), zone).items():
+            found[topic][day] = count
+    else:
+        for row in _tag_rows(session, selection, [_hour(session, Mention.published_at).label("hour")]):
+            found[row[0]][_time(row[1]).astimezone(zone).date()] += _count(row[2:])
+    return {topic: dict(days) for topic, days in found.items()}
 
 
-def by(
-    session: Session, selection: Selection, dimension: str, *, known: Sequence[Cell] | None = None
-) -> dict[Any, Pair]:
+def by(session: Session, selection: Selection, dimension: str) -> dict[Any, Pair]:
     """Counts by source id, topic, location or language, now and before. The dimension's own filter does not narrow it:
-    people must see what else there is to choose. `known` are the `cells` of the selection, where they were read."""
-    return _pairs(session, selection.opened(dimension), dimension, known)
+    people must see what else there is to choose."""
+    return _pairs(session, selection.opened(dimension), dimension)
 
 
-def total(session: Session, selection: Selection, *, known: Sequence[Cell] | None = None) -> Pair:
-    return _pairs(session, selection, None, known).get("", Pair())
+def total(session: Session, selection: Selection) -> Pair:
+    return _pairs(session, selection, None).get("", Pair())
 
 
-def by_brand(session: Session, selection: Selection, *, known: Sequence[Cell] | None = None) -> dict[int, Pair]:
-    """The same question asked of every active brand; `known` are the cells of the selection's own."""
+def by_brand(session: Session, selection: Selection) -> dict[int, Pair]:
+    """The same question asked of every active brand."""
     brands = session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()
     return {
-        brand: total(
-            session,
-            dataclasses.replace(selection, brand_id=brand),
-            known=known if brand == selection.brand_id else None,
-        )
-        for brand in brands
-        if brand is not None
+        brand: total(session, dataclasses.replace(selection, brand_id=brand)) for brand in brands if brand is not None
     }
-
-
-def topics_by_hour(session: Session, selection: Selection) -> dict[str, list[tuple[datetime, Count]]]:
-    """Topic tags by topic and hour, for the journey."""
-    selection = selection.opened("topic")
-    found: dict[str, list[tuple[datetime, Count]]] = defaultdict(list)
-    if selection.countable:
-        day = _day(session, Bucket.hour_at)
-        statement = (
-            select(Bucket.topic, day, *_bucket_sums())
-            .where(*bucket_conditions(selection), Bucket.topic != "")
-            .group_by(Bucket.topic, day)
-        )
-        for row in session.execute(statement):
-            found[row[0]].append((_time(row[1]), _count(row[2:])))
-        return found
-    for row in _tag_rows(session, selection, [_day(session, Mention.published_at).label("day")]):
-        found[row[0]].append((_time(row[1]), _count(row[2:])))
-    return found
 
 
 def ratings_by_location(
     session: Session, brand_id: int, *, start: datetime, end: datetime
 ) -> dict[str, list[tuple[datetime, float, int]]]:
     """(day, stars, how many) by location: what a recency-weighted rating needs."""
-    day = _day(session, Mention.published_at)
-    rows = session.execute(
-        select(Mention.location, day, Mention.rating, func.count())
-        .where(
-            Mention.brand_id == brand_id,
-            col(Mention.published_at) >= start,
-            col(Mention.published_at) < end,
-            col(Mention.counts).is_(True),
-            col(Mention.rating).is_not(None),
-            Mention.location != "",
-        )
-        .group_by(Mention.location, day, Mention.rating)
-    )
     found: dict[str, list[tuple[datetime, float, int]]] = defaultdict(list)
-    for location, at, stars, n in rows:
-        found[location].append((_time(at), float(stars), int(n)))
-    return found
+    held, spans = daily.days_of(session, start, end), _whole(start, end)
+    if held is not None:
+        spans = held.rest
+        for location, day, value, n in session.execute(
+            select(DailyStars.location, DailyStars.day, DailyStars.stars, DailyStars.n).where(
+                DailyStars.brand_id == brand_id,
+                DailyStars.cut == daily.LOCATION,
+                col(DailyStars.day).between(held.first, held.last),
+                DailyStars.location != "",
+            )
+        ):
+            found[location].append((datetime(day.year, day.month, day.day, tzinfo=UTC), value, n))
+    for low, high in spans:
+        day_of = _day(session, Mention.published_at)
+        rows = session.execute(
+            select(Mention.location, day_of, Mention.rating, func.count())
+            .where(
+                Mention.brand_id == brand_id,
+                col(Mention.published_at) >= low,
+                col(Mention.published_at) < high,
+                col(Mention.counts).is_(True),
+                col(Mention.rating).is_not(None),
+                Mention.location != "",
+            )
+            .group_by(Mention.location, day_of, Mention.rating)
+        )
+        for location, at, value, n in rows:
+            found[location].append((_time(at), float(value), int(n)))
+    return dict(found)
 
 
 def stars(session: Session, selection: Selection) -> list[tuple[float, int]]:
     """(stars, how many) of the selection."""
-    about = sentiment_about(selection.topics) if selection.topics else None
-    statement = select(Mention.rating, func.count()).select_from(Mention)
-    if about is not None:
-        statement = statement.join(about, about.c.mention_id == Mention.id)
-    conditions = mention_conditions(session, selection, about=about)
-    rows = session.execute(statement.where(*conditions, col(Mention.rating).is_not(None)).group_by(col(Mention.rating)))
-    return [(float(value), int(n)) for value, n in rows]
+    found: dict[float, int] = defaultdict(int)
+    spans = _whole(selection.start, selection.end)
+    cut = _cut(selection)
+    if selection.countable and not selection.topics and cut in daily.STAR_CUTS:
+        held = daily.days_of(session, selection.start, selection.end)
+        if held is not None:
+            spans = held.rest
+            statement = (
+                select(DailyStars.stars, func.sum(DailyStars.n))
+                .where(*_daily_conditions(DailyStars, selection, held, cut))
+                .group_by(col(DailyStars.stars))
+            )
+            for value, n in session.execute(statement):
+                found[float(value)] += int(n)
+    for low, high in spans:
+        part = dataclasses.replace(selection, start=low, end=high)
+        about = sentiment_about(part.topics) if part.topics else None
+        rows = select(Mention.rating, func.count()).select_from(Mention)
+        if about is not None:
+            rows = rows.join(about, about.c.mention_id == Mention.id)
+        conditions = mention_conditions(session, part, about=about)
+        rows = rows.where(*conditions, col(Mention.rating).is_not(None)).group_by(col(Mention.rating))
+        for value, n in session.execute(rows):
+            found[float(value)] += int(n)
+    return sorted(found.items())
 
 
 def coverage_by_hour(
@@ -194,54 +181,101 @@ def coverage_by_hour(
     return [(hour, int(due or 0), int(done or 0)) for hour, due, done in session.execute(statement)]
 
 
-def _pairs(
-    session: Session, selection: Selection, dimension: str | None, known: Sequence[Cell] | None = None
-) -> dict[Any, Pair]:
-    if selection.countable and dimension != "topic":
-        return _from_cells(cells(session, selection) if known is None else known, selection, dimension)
+def _pairs(session: Session, selection: Selection, dimension: str | None) -> dict[Any, Pair]:
     found: dict[Any, dict[bool, Count]] = defaultdict(dict)
-    both = dataclasses.replace(selection, start=selection.before().start)
-    keys: list[Any]
     if selection.countable:
-        keys = [Bucket.topic, case((col(Bucket.hour_at) >= selection.start, 1), else_=0)]
-        conditions = [*bucket_conditions(both), Bucket.topic != ""]
-        for row in session.execute(select(*keys, *_bucket_sums()).where(*conditions).group_by(*keys)):
-            found[row[0]][bool(row[1])] = _count(row[2:])
+        keys = (dimension,) if dimension else ()
+        for current, asked in ((True, selection), (False, selection.before())):
+            for key, count in _sums(session, asked, keys).items():
+                found[key[0] if key else ""][current] = count
     else:
-        current = case((col(Mention.published_at) >= selection.start, 1), else_=0).label("current")
+        both = dataclasses.replace(selection, start=selection.before().start)
+        current_now = case((col(Mention.published_at) >= selection.start, 1), else_=0).label("current")
         if dimension == "topic":
-            for row in _tag_rows(session, both, [current]):
+            for row in _tag_rows(session, both, [current_now]):
                 found[row[0]][bool(row[1])] = _count(row[2:])
         else:
-            key = {"source": Mention.source_id, "location": Mention.location, "language": Mention.language}.get(
+            name = {"source": Mention.source_id, "location": Mention.location, "language": Mention.language}.get(
                 dimension or ""
             )
-            keys = [key, current] if key is not None else [current]
-            for row in _mention_rows(session, both, keys):
-                name = row[0] if key is not None else ""
-                found[name][bool(row[len(keys) - 1])] = _count(row[len(keys) :])
+            columns: list[Any] = [name, current_now] if name is not None else [current_now]
+            for row in _mention_rows(session, both, columns):
+                found[row[0] if name is not None else ""][bool(row[len(columns) - 1])] = _count(row[len(columns) :])
     return {name: Pair(sides.get(True, Count()), sides.get(False, Count())) for name, sides in found.items()}
 
 
-def _from_cells(known: Sequence[Cell], selection: Selection, dimension: str | None) -> dict[Any, Pair]:
-    found: dict[Any, dict[bool, Count]] = defaultdict(dict)
-    for cell in known:
-        if (
-            (selection.source_ids and cell.source_id not in selection.source_ids)
-            or (selection.locations and cell.location not in selection.locations)
-            or (selection.languages and cell.language not in selection.languages)
-        ):
-            continue
-        name: Any = {"source": cell.source_id, "location": cell.location, "language": cell.language}.get(
-            dimension or "", ""
-        )
-        found[name][cell.current] = found[name].get(cell.current, Count()) + cell.count
-    return {name: Pair(sides.get(True, Count()), sides.get(False, Count())) for name, sides in found.items()}
+_KEYS = ("source", "location", "language", "topic", "day")
 
 
-def _bucket_sums() -> list[Any]:
-    columns = (Bucket.n, Bucket.n_negative, Bucket.n_neutral, Bucket.n_positive, Bucket.n_ratings, Bucket.rating_sum)
-    return [func.sum(column) for column in columns]
+def _sums(
+    session: Session, selection: Selection, keys: tuple[str, ...], zone: ZoneInfo | None = None
+) -> dict[tuple[Any, ...], Count]:
+    """Counts of a countable selection by any of source, location, language, topic and (local, in `zone`) day."""
+    found: dict[tuple[Any, ...], Count] = defaultdict(Count)
+    of_topics = "topic" in keys or bool(selection.topics)
+    cut = _cut(selection, keys)
+    held, spans = None, _whole(selection.start, selection.end)
+    if cut in (daily.TOPIC_CUTS if of_topics else daily.CUTS):
+        held = daily.days_of(session, selection.start, selection.end, zone=zone)
+    if held is not None:
+        spans = held.rest
+        columns = [_column(Daily, key) for key in keys]
+        conditions = [*_daily_conditions(Daily, selection, held, cut), _about(Daily, selection, keys)]
+        for row in session.execute(select(*columns, *_count_sums(Daily)).where(*conditions).group_by(*columns)):
+            found[tuple(row[: len(keys)])] += _count(row[len(keys) :])
+    for low, high in spans:
+        part = dataclasses.replace(selection, start=low, end=high)
+        columns = [_column(Bucket, key) for key in keys]
+        conditions = [*bucket_conditions(part), _about(Bucket, part, keys)]
+        for row in session.execute(select(*columns, *_count_sums(Bucket)).where(*conditions).group_by(*columns)):
+            key = tuple(
+                value.astimezone(zone).date() if name == "day" else value
+                for name, value in zip(keys, row[: len(keys)], strict=True)
+            )
+            found[key] += _count(row[len(keys) :])
+    return {key: count for key, count in found.items() if count.n}
+
+
+def _whole(start: datetime, end: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    return ((start, end),)
+
+
+def _cut(selection: Selection, keys: tuple[str, ...] = ()) -> int:
+    """The dimensions that must be kept apart to answer."""
+    narrowed = {"source": selection.source_ids, "location": selection.locations, "language": selection.languages}
+    return sum(bit for name, bit in daily.BIT.items() if name in keys or narrowed[name])
+
+
+def _column(table: Any, key: str) -> Any:
+    if key == "day":
+        return table.day if table is Daily else table.hour_at
+    return table.source_id if key == "source" else getattr(table, key)
+
+
+def _about(table: Any, selection: Selection, keys: tuple[str, ...]) -> Any:
+    if selection.topics:
+        return table.topic == selection.topics[0]
+    return table.topic != "" if "topic" in keys else table.topic == ""
+
+
+def _daily_conditions(table: Any, selection: Selection, held: daily.Days, cut: int) -> list[Any]:
+    conditions: list[Any] = [
+        table.brand_id == selection.brand_id,
+        table.cut == cut,
+        col(table.day).between(held.first, held.last),
+    ]
+    for column, values in (
+        (table.source_id, selection.source_ids),
+        (table.location, selection.locations),
+        (table.language, selection.languages),
+    ):
+        if values:
+            conditions.append(col(column).in_(values))
+    return conditions
+
+
+def _count_sums(table: Any) -> list[Any]:
+    return [func.sum(getattr(table, name)) for name in daily.SUMS]
 
 
 def _sums_of(sentiment: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,16 +61,13 @@ def sources(session: Session, *, now: datetime) -> list[SourceHealth]:
             select(Mention.source_id, func.count(), func.max(Mention.published_at)).group_by(Mention.source_id)
         )
     }
-    fresh = dict(
-        session.execute(
-            select(Mention.source_id, func.count())
-            .where(
-                col(Mention.brand_id).in_(select(Brand.id)),  # leads to the index of (brand, observed_at)
-                col(Mention.observed_at) >= week,
+    fresh: Counter[int] = Counter()
+    for brand_id in brands:  # row by row and counted here: grouped, SQLite would read every mention for their order
+        fresh.update(
+            session.exec(
+                select(Mention.source_id).where(Mention.brand_id == brand_id, col(Mention.observed_at) >= week)
             )
-            .group_by(Mention.source_id)
-        ).all()
-    )
+        )
     covered = {
         source_id: (int(due or 0), int(done or 0))
         for source_id, due, done in session.execute(
@@ -87,7 +85,7 @@ def sources(session: Session, *, now: datetime) -> list[SourceHealth]:
                 source,
                 brands.get(source.brand_id, ""),
                 n,
-                int(fresh.get(source.id, 0)),
+                fresh[source.id or 0],
                 min(1.0, done / due) if due else None,
                 last,
             )

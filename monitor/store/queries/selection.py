@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from monitor.store.search import match_expression, tsquery
 from monitor.store.tables import Bucket, Mention, TopicTag
 
+_RARE = 20_000  # mentions with the words, beyond which the search is narrowed to what the span can hold
 DIMENSIONS = ("source", "topic", "location", "language")
 
 
@@ -73,6 +74,8 @@ def bucket_conditions(selection: Selection) -> list[Any]:
 
 def sentiment_about(topics: tuple[str, ...]) -> Any:
     """A subquery (mention_id, sentiment): the worst sentiment of a mention about any of these topics."""
+    if len(topics) == 1:  # at most one row a mention: nothing to group, and the store may start from the mentions
+        return select(TopicTag.mention_id, TopicTag.sentiment).where(TopicTag.topic == topics[0]).subquery("about")
     worst = case(
         (func.sum(case((col(TopicTag.sentiment) == "negative", 1), else_=0)) > 0, "negative"),
         (func.sum(case((col(TopicTag.sentiment) == "positive", 1), else_=0)) > 0, "positive"),
@@ -111,25 +114,33 @@ def mention_conditions(session: Session, selection: Selection, *, about: Any = N
     if selection.corrected:
         conditions.append(col(Mention.corrected).is_(True))
     if selection.words.strip():
-        conditions.append(words_condition(session, selection.words))
+        conditions.append(words_condition(session, selection))
     return conditions
 
 
-def words_condition(session: Session, words: str) -> Any:
+def words_condition(session: Session, selection: Selection) -> Any:
     """Mentions in which the words occur: FTS5 on SQLite, tsvector on PostgreSQL, by the same rules."""
     if session.get_bind().dialect.name == "postgresql":
-        expression = tsquery(words)
+        expression = tsquery(selection.words)
         if not expression:
             return text("1 = 0")
         clause = "SELECT rowid FROM mention_search WHERE to_tsvector('simple', body) @@ to_tsquery('simple', :words)"
         found = text(clause).bindparams(words=expression).columns(rowid=Mention.__table__.c.id.type)
         return col(Mention.id).in_(found)
-    expression = match_expression(words)
+    expression = match_expression(selection.words)
     if not expression:
         return text("1 = 0")  # nothing to look for: only signs that are no words
-    found = (
-        text("SELECT rowid FROM mention_search WHERE mention_search MATCH :words")
-        .bindparams(words=expression)
-        .columns(rowid=Mention.__table__.c.id.type)
-    )
+    clause, values = "SELECT rowid FROM mention_search WHERE mention_search MATCH :words", {"words": expression}
+    some = text(f"SELECT count(*) FROM ({clause} LIMIT {_RARE + 1})")  # noqa: S608  (nothing of the user's is in it)
+    if int(session.execute(some, values).scalar_one()) > _RARE:
+        # a word that stands everywhere: only what could be of this span is gathered
+        first, last = session.exec(
+            select(func.min(Mention.id), func.max(Mention.id)).where(
+                Mention.brand_id == selection.brand_id,
+                col(Mention.published_at) >= selection.start,
+                col(Mention.published_at) < selection.end,
+            )
+        ).one()
+        clause, values = clause + " AND rowid BETWEEN :first AND :last", {**values, "first": first, "last": last}
+    found = text(clause).bindparams(**values).columns(rowid=Mention.__table__.c.id.type)
     return col(Mention.id).in_(found)

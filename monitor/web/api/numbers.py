@@ -26,7 +26,7 @@ from monitor.web.api.schemas import (
     TimelineOut,
     VoiceOut,
 )
-from monitor.web.frame import cells_of, memo_of, rated, source_titles
+from monitor.web.frame import memo_of, rated, source_titles
 from monitor.web.visitor import Rows, Viewer, context_of
 
 router = APIRouter(tags=["numbers"], responses=problems(404))
@@ -45,8 +45,7 @@ def brands(visitor: Viewer, rows: Rows) -> list[BrandOut]:
 def overview(request: Request, visitor: Viewer, rows: Rows, framed: Framed) -> OverviewOut:
     """Head numbers with intervals and changes against the period before."""
     asked = framed.chosen
-    known = cells_of(request, rows, asked)
-    found = memo_of(request).get(("overview", asked), lambda: figures.overview(rows, asked, known=known))
+    found = memo_of(request).get(("overview", asked), lambda: figures.overview(rows, asked))
     first, last = framed.filter.days(context_of(request).now, visitor.zone)
     return OverviewOut(
         brand=framed.brand.slug if framed.brand else "", first_day=first, last_day=last,
@@ -85,8 +84,7 @@ def breakdown(
 ) -> list[RowOut]:  # fmt: skip
     """Lines of one dimension, most negative mentions first. A dimension's own filter does not narrow it."""
     asked, t = framed.chosen, visitor.translator
-    known = cells_of(request, rows, asked)
-    found = memo_of(request).get((dimension, asked), lambda: figures.breakdown(rows, asked, dimension, known=known))
+    found = memo_of(request).get((dimension, asked), lambda: figures.breakdown(rows, asked, dimension))
     titles = source_titles(rows) if dimension == "source" else {}
 
     def name(key: str) -> str:
@@ -108,10 +106,10 @@ def breakdown(
 def places(request: Request, visitor: Viewer, rows: Rows, framed: Framed) -> list[PlaceOut]:
     """Locations by recency-weighted Bayesian rating, best first."""
     asked, now = framed.chosen, context_of(request).now
-    known, stars = cells_of(request, rows, asked), rated(request, rows, asked)
+    stars = rated(request, rows, asked)
     found = memo_of(request).get(
         ("places", asked),
-        lambda: figures.places(rows, asked, stars, now=now, known=known),
+        lambda: figures.places(rows, asked, stars, now=now),
     )
     return [
         PlaceOut(location=place.row.key, rating=MetricOut.of(place.rating), now=CountOut.of(place.row.pair.now),
@@ -124,12 +122,11 @@ def places(request: Request, visitor: Viewer, rows: Rows, framed: Framed) -> lis
 def voice(request: Request, visitor: Viewer, rows: Rows, framed: Framed) -> list[VoiceOut]:
     """Share of voice over all active brands, largest first."""
     asked = framed.chosen
-    known = cells_of(request, rows, asked)
     return [
         VoiceOut(brand=brand.slug, name=brand.name, is_competitor=brand.is_competitor, share=MetricOut.of(one.share),
                  change=one.change, change_low=one.change_interval.low if one.change_interval else None,
                  change_high=one.change_interval.high if one.change_interval else None)
-        for brand, one in memo_of(request).get(("voice", asked), lambda: figures.voice(rows, asked, known=known))
+        for brand, one in memo_of(request).get(("voice", asked), lambda: figures.voice(rows, asked))
     ]  # fmt: skip
 
 

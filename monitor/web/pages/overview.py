@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from monitor.web import figures
-from monitor.web.frame import cells_of, choices, frame, memo_of, page, rated
+from monitor.web.frame import choices, frame, memo_of, page, rated
 from monitor.web.visitor import Rows, Viewer, context_of
 
 router = APIRouter(include_in_schema=False)
@@ -19,22 +19,21 @@ def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
         return page(request, rows, visitor, "empty.html", framed=framed)
     memo, asked = memo_of(request), framed.chosen
     zone, now = visitor.zone, context_of(request).now
-    known = cells_of(request, rows, asked)
     stars = rated(request, rows, asked)
     return page(
         request, rows, visitor, "overview.html", framed=framed, choices=choices(request, rows, framed.brand),
         days=framed.filter.days(now, zone),
-        numbers=memo.get(("overview", asked), lambda: figures.overview(rows, asked, known=known)),
+        numbers=memo.get(("overview", asked), lambda: figures.overview(rows, asked)),
         steps=memo.get(("timeline", asked, zone.key), lambda: figures.timeline(rows, asked, zone=zone)),
         topics=[
             row
             for row in memo.get(("topic", asked), lambda: figures.breakdown(rows, asked, "topic"))
             if row.key in framed.taxonomy.topics and row.key != "general"
         ],
-        sources=memo.get(("source", asked), lambda: figures.breakdown(rows, asked, "source", known=known)),
-        spoken=memo.get(("language", asked), lambda: figures.breakdown(rows, asked, "language", known=known)),
-        places=memo.get(("places", asked), lambda: figures.places(rows, asked, stars, now=now, known=known)),
-        voices=memo.get(("voice", asked), lambda: figures.voice(rows, asked, known=known)),
+        sources=memo.get(("source", asked), lambda: figures.breakdown(rows, asked, "source")),
+        spoken=memo.get(("language", asked), lambda: figures.breakdown(rows, asked, "language")),
+        places=memo.get(("places", asked), lambda: figures.places(rows, asked, stars, now=now)),
+        voices=memo.get(("voice", asked), lambda: figures.voice(rows, asked)),
         journey=memo.get(
             ("journey", asked, zone.key), lambda: figures.journey(rows, asked, framed.taxonomy, zone=zone)
         ),

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 import monitor.store.tables  # noqa: F401  (fills the metadata)
-from monitor.pipeline.aggregate import aggregate
+from monitor.pipeline.aggregate import aggregate, roll_up
 from monitor.pipeline.context import Context
 from monitor.pipeline.housekeeping import forget, purge
 from monitor.pipeline.score import score
@@ -22,7 +22,8 @@ from monitor.store.engine import open_engine, pending, reading, upgrade, writing
 from monitor.store.hosts import StoreLimiter
 from monitor.store.ingest import ingest, mark_gone
 from monitor.store.judgements import correct
-from monitor.store.queries.selection import words_condition
+from monitor.store.queries import counts
+from monitor.store.queries.selection import Selection, words_condition
 from monitor.store.tables import Brand, Mention, TouchedHour
 from tests.monitor.postgres.server import Server
 from tests.monitor.support import NOW, item
@@ -39,7 +40,9 @@ def fill(context: Context, *items: Any) -> Any:
 
 def ids(context: Context, words: str) -> set[str]:
     with reading(context.engine) as session:
-        return set(session.exec(select(Mention.external_id).where(words_condition(session, words))))
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        asked = Selection(brand_id, NOW - timedelta(days=3650), NOW + timedelta(days=1), words=words)
+        return set(session.exec(select(Mention.external_id).where(words_condition(session, asked))))
 
 
 def test_migrations_from_nothing(postgres: Server) -> None:
@@ -121,6 +124,29 @@ def test_buckets_equal_rows(context: Context) -> None:
     assert verify(context.engine) == []
     with reading(context.engine) as session:
         assert session.exec(select(TouchedHour)).all() == []
+
+
+def test_days_equal_hours(context: Context, make_context: Callable[..., Context]) -> None:
+    fill(context, *(item(n, "late and rude" if n % 3 else "good", rating=float(n % 5 + 1), location=f"place {n % 3}",
+                         at=NOW - timedelta(hours=n)) for n in range(60)))  # fmt: skip
+    score(context)
+    aggregate(context)
+    assert roll_up(context) in (3, 4)
+    assert verify(context.engine) == []
+    fill(context, item("x", "late", at=NOW - timedelta(hours=30)), item("y", "late", at=NOW - timedelta(hours=29)))
+    score(context)
+    others = [make_context() for _ in range(2)]
+    threads = [threading.Thread(target=aggregate, args=(other,)) for other in others]  # both may write the same day
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verify(context.engine) == []
+    with reading(context.engine) as session:
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        asked = Selection(brand_id, NOW - timedelta(days=30), NOW + timedelta(hours=1))
+        assert counts.total(session, asked).now.n == 62
+        assert sum(n for _, n in counts.stars(session, asked)) == 60
 
 
 def test_counting_beside_judging_loses_no_hour(context: Context, make_context: Callable[..., Context]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlmodel import Session, select
 
+from monitor.store import daily
 from monitor.store.engine import reading, writing
 from monitor.store.queries import counts, mentions
 from monitor.store.queries.counts import Count
@@ -37,7 +39,10 @@ def test_the_head_numbers_are_those_of_the_texts(house: House) -> None:
     assert found["stars"] == [2, 1, 0, 0, 2]
 
 
-def test_buckets_and_rows_say_the_same(house: House) -> None:
+@pytest.mark.parametrize("days_in", [None, "UTC", "Europe/Berlin", "Asia/Kolkata"])
+def test_days_hours_and_rows_say_the_same(house: House, days_in: str | None) -> None:
+    if days_in:
+        assert daily.build(house.context.engine, ZoneInfo(days_in)) > 0
     with reading(house.context.engine) as session:
         source = session.exec(select(Source.id).where(Source.slug == "site")).one()
         for narrowed in (
@@ -54,9 +59,14 @@ def test_buckets_and_rows_say_the_same(house: House) -> None:
             assert counts.total(session, fast) == counts.total(session, slow)
             for dimension in ("source", "topic", "location", "language"):
                 assert counts.by(session, fast, dimension) == counts.by(session, slow, dimension), (narrowed, dimension)
-            assert counts.by_hour(session, fast) == counts.by_hour(session, slow)
-            days = {topic: sorted(rows) for topic, rows in counts.topics_by_hour(session, fast).items()}
-            assert days == {topic: sorted(rows) for topic, rows in counts.topics_by_hour(session, slow).items()}
+            for zone in (ZoneInfo("UTC"), ZoneInfo("Asia/Kolkata")):
+                assert counts.by_day(session, fast, zone) == counts.by_day(session, slow, zone)
+                assert counts.topics_by_day(session, fast, zone) == counts.topics_by_day(session, slow, zone)
+            assert counts.stars(session, fast) == counts.stars(session, slow)
+        places = counts.ratings_by_location(session, fast.brand_id, start=fast.start, end=fast.end)
+        assert {place: sorted((stars, n) for _, stars, n in given) for place, given in places.items()} == {
+            "Riverside 3": [(1.0, 1), (1.0, 1), (5.0, 1)], "Мира 12": [(2.0, 1), (5.0, 1)],
+        }  # fmt: skip
 
 
 def test_the_feed_and_the_numbers_agree(house: House) -> None:
