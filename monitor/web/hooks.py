@@ -14,7 +14,7 @@ from monitor.web.problem import problem
 from monitor.web.visitor import context_of
 from scrapers.errors import PushRejected
 
-router = APIRouter(tags=["hooks"])
+router = APIRouter()
 _MOST_REASONS = 50
 
 
@@ -35,32 +35,25 @@ class Taken(BaseModel):
 
 
 @router.post(
-    "/hooks/{source}",
-    response_model=Taken,
-    responses={
-        400: {"description": "A header is missing, or the time is too far away"},
-        401: {"description": "The signature is wrong"},
-        404: {"description": "No source of that name takes messages"},
-        413: {"description": "The message is too large"},
-        422: {"description": "Nothing in the message looks like feedback"},
-    },
+    "/hooks/{slug}",
+    include_in_schema=False,  # not of the API: its callers are other systems, and sign instead of logging in
 )
 async def take(
-    request: Request, source: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_]{0,99}$")]
+    request: Request, slug: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_]{0,99}$")]
 ) -> Taken | JSONResponse:
     """A message with feedback: an object, a list, JSON lines or CSV, in the form of Standard Webhooks.
 
-    The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` are needed. The same id twice changes nothing.
+    Answers 400 (headers, time), 401 (signature), 404, 413 and 422 as problem+json. The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` are needed. The same id twice changes nothing.
     """
     context = context_of(request)
     try:
-        largest = hook_settings(context, source).max_bytes
+        largest = hook_settings(context, slug).max_bytes
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > largest:
                 raise PushRejected(f"the body is over {largest} bytes", status=413)
-        done = await run_in_threadpool(push, context, source, bytes(body), dict(request.headers))
+        done = await run_in_threadpool(push, context, slug, bytes(body), dict(request.headers))
     except NoSuchHook as error:
         return problem(404, str(error))
     except PushRejected as error:

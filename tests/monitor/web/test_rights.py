@@ -8,7 +8,7 @@ from monitor.web.app import ROUTERS
 from tests.monitor.web.conftest import UID, House
 
 OPEN = {
-    ("GET", "/a/{token}"), ("POST", "/a/{token}"), ("POST", "/slack/interactive"),  # signed
+    ("GET", "/a/{token}"), ("POST", "/a/{token}"), ("POST", "/slack/interactive"), ("POST", "/hooks/{slug}"),  # signed
     ("GET", "/healthz"), ("GET", "/version"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"),
     ("GET", "/setup"), ("POST", "/setup"), ("POST", "/preferences"),
 }  # fmt: skip
