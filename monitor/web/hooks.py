@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from monitor.pipeline.pushing import NoSuchHook, hook_settings, push
@@ -18,32 +17,15 @@ router = APIRouter()
 _MOST_REASONS = 50
 
 
-class BadRow(BaseModel):
-    row: int
-    reason: str
-
-
-class Taken(BaseModel):
-    """What became of a message; `repeated`: it was stored before, and nothing is stored again."""
-
-    new: int
-    updated: int
-    known: int
-    elsewhere: int
-    repeated: bool
-    bad: list[BadRow]
-
-
 @router.post(
     "/hooks/{slug}",
     include_in_schema=False,  # not of the API: its callers are other systems, and sign instead of logging in
 )
-async def take(
-    request: Request, slug: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_]{0,99}$")]
-) -> Taken | JSONResponse:
+async def take(request: Request, slug: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_]{0,99}$")]) -> JSONResponse:
     """A message with feedback: an object, a list, JSON lines or CSV, in the form of Standard Webhooks.
 
-    Answers 400 (headers, time), 401 (signature), 404, 413 and 422 as problem+json. The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` are needed. The same id twice changes nothing.
+    Answers counts of rows, with the reasons of those that could not be read; problem+json with 400 (headers, time), 401
+    (signature), 404, 413 or 422. The same `webhook-id` twice changes nothing.
     """
     context = context_of(request)
     try:
@@ -58,11 +40,8 @@ async def take(
         return problem(404, str(error))
     except PushRejected as error:
         return problem(error.status, str(error))
-    return Taken(
-        new=done.n_new,
-        updated=done.n_edited,
-        known=done.n_known,
-        elsewhere=done.n_elsewhere,
-        repeated=done.repeated,
-        bad=[BadRow(row=number, reason=reason) for number, reason in done.bad_rows[:_MOST_REASONS]],
-    )
+    bad = [{"row": number, "reason": reason} for number, reason in done.bad_rows[:_MOST_REASONS]]
+    return JSONResponse(
+        {"new": done.n_new, "updated": done.n_edited, "known": done.n_known, "elsewhere": done.n_elsewhere,
+         "repeated": done.repeated, "bad": bad}
+    )  # fmt: skip
