@@ -74,7 +74,7 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.tested: $(VENV)/.installed
 	@echo "installing what the tests need ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,lint,distributed,pdf,channels]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,lint,distributed,pdf,channels,stream]"
 	@touch $@
 
 clean:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +62,7 @@ async def collect(
     own = scraper.batches(params, state or {}, client=client, now=now)
     if own is not None:
         async for batch in own:
-            yield batch
+            yield replace(batch, items=tuple(one for one in batch.items if not one.flags & dropped_flags))
         return
     door = scraper.sign_in(params)
     if door is not None:

@@ -108,8 +108,9 @@ class Client:
         self.settings = settings or ClientSettings()
         self.n_requests: Counter[str] = Counter()  # sent, by host
         self._guard = Guard(ports=self.settings.ports, allowed=self.settings.allowed_hosts)
+        self._resolver = resolver or resolve
         self._transport = transport or GuardedTransport(
-            self._guard, resolver or resolve, http2=self.settings.http2, verify=self.settings.verify
+            self._guard, self._resolver, http2=self.settings.http2, verify=self.settings.verify
         )
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()  # noqa: S311 (spread of waits)
         self._limiter = limiter or MemoryLimiter(clock)
@@ -173,6 +174,21 @@ class Client:
             )
             return page
         raise Unreachable("no try is allowed by the settings", url=safe(request.url))
+
+    async def reach(self, url: str) -> tuple[str, int]:
+        """The checked address and port for a connection that is not HTTP (wss://, ws://).
+
+        Raises `Refused` for what may not be connected to, `Unreachable` for a name without an address.
+        """
+        parts = self._guard.check_url(re.sub("^ws", "http", url))
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(self.settings.connect_seconds):
+                addresses = await self._resolver(host, port)
+        except (OSError, TimeoutError) as problem:
+            raise Unreachable(f"{host} cannot be resolved: {problem}"[:300], url=safe(url)) from None
+        self.n_requests[host] += 1
+        return self._guard.choose(host, port, addresses), port
 
     async def _follow(self, request: Request, meta: Meta | None) -> Page:
         url, method, content = request.url, request.method, True
