@@ -59,6 +59,8 @@ class Finding:
     p_value: float = 1.0
     share: float | None = None
     share_before: float | None = None
+    total: float | None = None  # all mentions of the window; for a mean rating: all ratings
+    expected_total: float | None = None
     inhibited: tuple[SeriesKey, ...] = field(default=(), compare=False)
     widens: tuple[SeriesKey, ...] = ()
 
@@ -240,6 +242,8 @@ def _finding(
         p_value=decision.p_value,
         share=decision.share,
         share_before=decision.share_before,
+        total=decision.total,
+        expected_total=decision.expected_total,
         inhibited=tuple(inhibited),
         widens=widens,
     )

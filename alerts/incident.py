@@ -95,6 +95,8 @@ class Evidence:
     step_observed: float | None = None
     step_expected: float | None = None
     complete: bool = True
+    step_seconds: int = 86_400
+    sums: bool = True  # False for a mean or a moving window: the newest numbers replace the older ones
 
     @property
     def alarm(self) -> bool:
@@ -139,6 +141,7 @@ class Incident:
     quiet_steps: int = 0
     n_reopened: int = 0
     held: bool = False  # ended by a decision, not by quiet: stays shut until the series was quiet once
+    step_seconds: int = 86_400  # of the steps that drive it
     notified_at: datetime | None = None
     notified_severity: Severity | None = None
 
@@ -220,6 +223,7 @@ def _opened(evidence: Evidence, *, now: datetime, series_text: str, signal: str)
         peak_expected=step_expected,
         peak_at=evidence.at,
         peak_score=evidence.score,
+        step_seconds=evidence.step_seconds,
         notified_at=now,
         notified_severity=evidence.severity,
     )
@@ -242,7 +246,14 @@ def _while_active(incident: Incident, evidence: Evidence, *, now: datetime, poli
 
 
 def _after_the_end(incident: Incident, evidence: Evidence | None, *, now: datetime, policy: Policy) -> list[Transition]:
-    if evidence is None or evidence.at < incident.last_step_at:
+    if evidence is None:
+        return []
+    if evidence.step_seconds != incident.step_seconds:  # days take over from hours, or hours from days
+        if evidence.at + timedelta(seconds=evidence.step_seconds) <= incident.last_step_at:
+            return []
+        before = min(incident.last_step_at, evidence.at - timedelta(seconds=1))
+        incident = replace(incident, step_seconds=evidence.step_seconds, last_step_at=before)
+    if evidence.at < incident.last_step_at:
         return []
     if incident.held:
         if not evidence.hot(policy) and evidence.complete and evidence.at > incident.last_step_at:
@@ -270,6 +281,30 @@ def _after_the_end(incident: Incident, evidence: Evidence | None, *, now: dateti
     return [Transition(Kind.REOPENED, _spoken(again, now=now), evidence)]
 
 
+def taken_over(incident: Incident, evidence: Evidence, *, now: datetime, series_text: str, signal: str) -> Transition:
+    """An active incident whose story another signal now tells better: it goes on with that one's numbers."""
+    fresh = _opened(evidence, now=now, series_text=series_text, signal=signal).incident
+    seen = replace(
+        fresh,
+        id=incident.id,
+        state=incident.state,
+        severity=max(incident.severity, fresh.severity),
+        opened_at=incident.opened_at,
+        started_at=min(incident.started_at, fresh.started_at),
+        reopened_at=incident.reopened_at,
+        acknowledged_at=incident.acknowledged_at,
+        by=incident.by,
+        verdict=incident.verdict,
+        verdict_at=incident.verdict_at,
+        n_reopened=incident.n_reopened,
+        notified_at=incident.notified_at,
+        notified_severity=incident.notified_severity,
+    )
+    if seen.notified_severity is not None and seen.severity > seen.notified_severity:
+        return Transition(Kind.ESCALATED, _spoken(seen, now=now), evidence)
+    return Transition(Kind.UPDATED, seen, evidence)
+
+
 def _counted(incident: Incident, evidence: Evidence, *, policy: Policy) -> Incident:
     """The incident with one step's numbers in it: a step seen again replaces itself."""
     hot = evidence.hot(policy)
@@ -281,6 +316,9 @@ def _counted(incident: Incident, evidence: Evidence, *, policy: Policy) -> Incid
     before_observed = incident.n_observed - (0.0 if new_step else incident.step_observed)
     before_expected = incident.n_expected - (0.0 if new_step else incident.step_expected)
     higher = observed - expected > incident.peak_observed - incident.peak_expected
+    if not evidence.sums:
+        higher = abs(observed - expected) > abs(incident.peak_observed - incident.peak_expected)
+        same, before_observed, before_expected = False, 0.0, 0.0
     return replace(
         incident,
         last_step_at=evidence.at,

@@ -1,4 +1,4 @@
-"""Housekeeping: what is kept too long goes, silent sources are told, the dead are looked at."""
+"""Housekeeping: what is kept too long goes, and what people ask to forget."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import delete
-from sqlmodel import Session, col, func, select
+from sqlmodel import col, select
 
 from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
-from monitor.store import notices
-from monitor.store.catalogue import IMPORT
 from monitor.store.engine import writing
 from monitor.store.ingest import DUPLICATE_WINDOW, erase_text
 from monitor.store.tables import (
@@ -27,7 +25,6 @@ from monitor.store.tables import (
 log = structlog.get_logger()
 
 KEEP_RUNS = timedelta(days=90)
-SILENT_AFTER = 3.0  # times the usual gap between two mentions of a source
 _CHUNK = 500
 
 
@@ -48,7 +45,6 @@ def housekeep(context: Context) -> dict[str, int]:
         old = select(Mention.id).where(col(Mention.published_at) < now - 2 * DUPLICATE_WINDOW)
         for table in (SignatureBand, Signature):
             session.execute(delete(table).where(col(table.mention_id).in_(old)))
-        done["silent"] = _tell_silent_sources(session, now)
     return done
 
 
@@ -94,31 +90,3 @@ def forget(context: Context, *, author: str | None = None, url: str | None = Non
             if not dry_run:
                 erase_text(session, mention, now=context.now)
     return n
-
-
-def _tell_silent_sources(session: Session, now: datetime) -> int:
-    """A source that has been quiet for much longer than it usually is raises an operator's notice."""
-    n_silent = 0
-    since = now - timedelta(days=28)
-    for source in session.exec(select(Source).where(col(Source.active).is_(True), Source.scraper != IMPORT)):
-        n, last = session.exec(
-            select(func.count(), func.max(Mention.observed_at)).where(
-                Mention.source_id == source.id, col(Mention.observed_at) >= since
-            )
-        ).one()
-        key = f"silent.{source.slug}"
-        usual = timedelta(days=28) / n if n >= 8 else None
-        if usual is not None and last is not None and now - last > max(SILENT_AFTER * usual, timedelta(days=1)):
-            days = (now - last).days
-            text = (
-                f"{source.slug} brought nothing new for {days} days, though it usually does every {_hours(usual)} hours"
-            )
-            notices.raise_notice(session, key, text, now=now)
-            n_silent += 1
-        else:
-            notices.close(session, key, now=now)
-    return n_silent
-
-
-def _hours(span: timedelta) -> int:
-    return max(1, round(span.total_seconds() / 3600))

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from alerts.errors import BadRule
 from alerts.series import SeriesKey
-from monitor.pipeline.watch import source_names
+from monitor.pipeline.series import source_names
 from monitor.store.judgements import judged_words
 from monitor.store.tables import Brand, Mention, TopicTag
 

@@ -1,14 +1,24 @@
-"""Plain rules of the configuration as the rules of `alerts`."""
+"""Plain rules of the configuration: what each asks for, and the incident that opens while it is true."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
 
 import alerts.rules
+from alerts.incident import Evidence, Policy
+from alerts.rules import Fact
 from alerts.series import SeriesKey
+from alerts.severity import Severity
 from monitor.config import Rule, Settings
+from monitor.pipeline import related
+from monitor.pipeline.advance import advance
+from monitor.pipeline.change import Change
+from monitor.store.tables import Brand, Incident, Mention
 
+SIGNAL = "rule"
 FixedRule = alerts.rules.MoreThan | alerts.rules.MeanRatingBelow | alerts.rules.Words
 
 
@@ -43,3 +53,38 @@ def n_with_words(texts: Sequence[str], words: Sequence[str], *, now: datetime) -
     ]
     hit = rule.check(facts, now)
     return len(hit.mention_ids) if hit else 0
+
+
+def check_rules(session: Session, settings: Settings, brand: Brand, rows: Iterable[Incident], *, now: datetime,
+                policy: Policy) -> list[Change]:  # fmt: skip
+    """True opens an incident, false long enough closes it."""
+    changes: list[Change] = []
+    known = {row.rule: row for row in rows if row.rule}
+    for name, rule in of_brand(settings, brand.slug).items():
+        hit = rule.check(facts_of(session, brand, since=now - timedelta(hours=rule.hours)), now)
+        row = known.get(name)
+        if hit is None and (row is None or row.state == "resolved"):
+            continue
+        step = Evidence(
+            at=now.replace(minute=0, second=0, microsecond=0), score=1.0 if hit else 0.0, threshold=1.0,
+            n_observed=hit.observed if hit else 0.0, n_expected=hit.limit if hit else 0.0,
+            since_at=hit.since if hit else now, severity=Severity(rule.severity), fires=hit is not None,
+        )  # fmt: skip
+        hourly = Policy(quiet_steps=6, min_open=timedelta(hours=6), repeat_interval=policy.repeat_interval)
+        changes += advance(session, brand, row, step, now=now, policy=hourly, signal=SIGNAL, hit=hit,
+                           series=rule.series)  # fmt: skip
+    return changes
+
+
+def facts_of(session: Session, brand: Brand, *, since: datetime) -> list[Fact]:
+    """What rules need of the mentions since a time, newest first."""
+    key = SeriesKey(brand.slug)
+    found = session.exec(
+        select(Mention).where(*related.conditions(session, brand, key, since=since))
+        .order_by(col(Mention.published_at).desc())
+    )  # fmt: skip
+    return [
+        Fact(at=m.published_at, series=key, mention_id=str(m.id), text=f"{m.title or ''} {m.text}", rating=m.rating,
+             negative=m.sentiment == "negative")
+        for m in found
+    ]  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlmodel import Session
 
+from alerts.decision import Decision
 from alerts.hierarchy import Finding
 from alerts.series import DIMENSIONS, SeriesKey
 from monitor.pipeline import related
-from monitor.pipeline.watch import Watch
 from monitor.store.tables import Brand, Incident
 
 SAME_MENTIONS = 0.5  # of the smaller finding's mentions: a text about waiting and staff is one complaint, not two
@@ -21,10 +23,10 @@ class Stories:
     stands out too: waiting at the station and staff at the station are trouble at the station.
     """
 
-    def __init__(self, session: Session, brand: Brand, watch: Watch) -> None:
+    def __init__(self, session: Session, brand: Brand, decisions: Mapping[SeriesKey, Decision]) -> None:
         self._session = session
         self._brand = brand
-        self._watch = watch
+        self._decisions = decisions
         self._open: list[tuple[Incident, SeriesKey]] = []
         self._new: list[SeriesKey] = []
         self._mentions: dict[SeriesKey, set[int]] = {}
@@ -61,7 +63,7 @@ class Stories:
         """The node of the common story of two nodes, or None when they are two stories."""
         shared = {name: getattr(one, name) for name in DIMENSIONS if getattr(one, name) == getattr(two, name)}
         whole = SeriesKey(one.brand, **shared)
-        decision = self._watch.decisions.get(whole)
+        decision = self._decisions.get(whole)
         stands_out = decision is not None and decision.active
         if whole.depth and stands_out:
             return whole
@@ -76,7 +78,7 @@ class Stories:
 
     def _ids(self, key: SeriesKey) -> set[int]:
         if key not in self._mentions:
-            decision = self._watch.decisions.get(key)
+            decision = self._decisions.get(key)
             rows = (
                 related.negatives(self._session, self._brand, key, since=decision.since, limit=_LIMIT)
                 if decision is not None

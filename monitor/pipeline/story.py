@@ -5,16 +5,14 @@ Called inside the transaction that changed the incident, so that no transition i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 import alerts.charts
-import alerts.explain
 import alerts.incident
 import alerts.render
 from alerts.incident import Transition, withheld
@@ -26,8 +24,6 @@ from alerts.message import (
     Kind,
     Language,
     Message,
-    Phrase,
-    Quote,
     Scope,
     Signal,
     TopicCount,
@@ -35,51 +31,53 @@ from alerts.message import (
 from alerts.routing import Decision
 from alerts.series import SeriesKey
 from monitor.config import Settings
-from monitor.pipeline import dispatch, related
+from monitor.pipeline import dispatch
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
-from monitor.pipeline.watch import BrandWatch, DayPoint
+from monitor.pipeline.material import Material, gather
+from monitor.pipeline.signals import RATING
+from monitor.pipeline.watch import BrandWatch, HourWatch, Point
 from monitor.store import incidents
-from monitor.store.tables import Brand, Incident, Mention, Source, TopicTag
+from monitor.store.tables import Brand, Incident, Mention
 
-BEFORE = timedelta(days=28)
-N_QUOTES = 3
-N_PHRASES = 6
-N_TOPICS = 4
 N_DRIVERS = 5
+FALLEN, REMARKABLE = 0.8, 1.25  # of all mentions and of the negatives that volume does not explain: told as a share
 
 
-def queue(session: Session, context: Context, brand: Brand, change: Change, watch: BrandWatch) -> None:
+def queue(session: Session, context: Context, brand: Brand, change: Change, by_day: BrandWatch,
+          by_hour: HourWatch) -> None:  # fmt: skip
     """Keep the explanation with the incident and queue its message for every channel that should have it."""
     if not change.transition.speaks:
         return
     settings, now = context.settings, context.now
     kind = Kind(str(change.transition.kind))
-    told: dict[str, Message] = {settings.language: tell(session, settings, brand, change, watch, now=now)}
+    material = gather(session, brand, change, by_day, by_hour, now=now)
+    told = {settings.language: tell(session, settings, brand, change, material, now=now)}
     change.row.data = summary(told[settings.language])
     session.add(change.row)
     decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
     if dispatch.silenced(decisions):
         incidents.store(session, withheld(change.transition.incident), brand_id=change.row.brand_id, row=change.row)
-    send(session, context, brand, change, watch, decisions, told)
+    send(session, context, brand, change, material, decisions, told)
 
 
-def remind(session: Session, context: Context, brand: Brand, row: Incident, watch: BrandWatch) -> bool:
+def remind(session: Session, context: Context, brand: Brand, row: Incident, by_day: BrandWatch,
+           by_hour: HourWatch) -> bool:  # fmt: skip
     """Tell those who must hear when nobody has acknowledged an open incident for too long; each once."""
     now = context.now
     decisions = dispatch.unanswered_for(session, context.settings, row, brand, now=now)
     if not decisions:
         return False
-    transition = Transition(alerts.incident.Kind.REPEATED, incidents.value_of(row))
-    change = Change(row, transition)
-    send(session, context, brand, change, watch, decisions, {}, kind=Kind.UNACKNOWLEDGED)
+    change = Change(row, Transition(alerts.incident.Kind.REPEATED, incidents.value_of(row)))
+    material = gather(session, brand, change, by_day, by_hour, now=now)
+    send(session, context, brand, change, material, decisions, {}, kind=Kind.UNACKNOWLEDGED)
     incidents.record(session, row, str(Kind.UNACKNOWLEDGED), at=now)
     return True
 
 
 def send(
-    session: Session, context: Context, brand: Brand, change: Change, watch: BrandWatch,
-    decisions: Sequence[Decision], told: dict[str, Message], *, kind: Kind | None = None,
+    session: Session, context: Context, brand: Brand, change: Change, material: Material,
+    decisions: Sequence[Decision], told: dict[Language, Message], *, kind: Kind | None = None,
 ) -> None:  # fmt: skip
     """Queue the message for every channel that was decided on, each in its language."""
     settings, now = context.settings, context.now
@@ -88,35 +86,24 @@ def send(
             continue
         language: Language = settings.channels[decision.channel].language or settings.language
         if language not in told:
-            told[language] = tell(session, settings, brand, change, watch, now=now, language=language, kind=kind)
+            told[language] = tell(session, settings, brand, change, material, now=now, language=language, kind=kind)
         links = dispatch.links_of(session, settings, change.row, decision.channel, now=now)
         dispatch.put_message(session, settings, replace(told[language], links=links), decision, row=change.row, now=now)
 
 
-def tell(session: Session, settings: Settings, brand: Brand, change: Change, watch: BrandWatch, *, now: datetime,
+def tell(session: Session, settings: Settings, brand: Brand, change: Change, material: Material, *, now: datetime,
          language: Language | None = None, kind: Kind | None = None) -> Message:  # fmt: skip
     """The message of one transition in one language."""
     row, incident = change.row, change.transition.incident
     language = language or settings.language
-    key = related.series_key(row.series, brand)
-    since = incident.started_at
-    if change.finding is not None:
-        since = change.finding.since
-    mentions = related.negatives(session, brand, key, since=since, until=now, limit=400)
-    if change.hit is not None and change.hit.mention_ids:
-        ids = [int(i) for i in change.hit.mention_ids]
-        mentions = session.exec(select(Mention).where(col(Mention.id).in_(ids[:400]))).all()
-    before = related.negatives(session, brand, key, since=since - BEFORE, until=since, limit=2000)
-    points = watch.history(session, key, now) if change.hit is None else []
-    known = session.exec(select(Source)).all()
-    sources = {source.id: source.title or source.slug for source in known}
-    titles = {source.slug: source.title or source.slug for source in known}
-    drawn = chart_points(points)
-    chart = alerts.charts.band(drawn, language=language, time_zone=settings.time_zone,
-                               hot_since=watch.day_start(watch.local_day(since))) if points else None  # fmt: skip
-    alt = alerts.charts.describe(drawn, language=language, time_zone=settings.time_zone) if points else ""
+    chart, alt = None, ""
+    if material.points:
+        drawn = chart_points(material.points)
+        zone = settings.time_zone
+        chart = alerts.charts.band(drawn, language=language, time_zone=zone, hot_since=material.hot_since)
+        alt = alerts.charts.describe(drawn, language=language, time_zone=zone)
     kind = kind or Kind(str(change.transition.kind))
-    phrases = phrases_of(mentions, before)
+    facts = facts_of(change, material.points, material.mentions, now=now)
     return Message(
         kind=kind,
         dedup_key=dispatch.message_key(row, kind, now),
@@ -125,26 +112,46 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, wat
         at=now,
         language=language,
         time_zone=settings.time_zone,
-        signal=Signal.RULE if change.hit is not None else Signal.NEGATIVE,
+        signal=signal_of(change, facts),
         severity=incident.severity,
         incident_id=row.uid,
         headline=rule_headline(change, settings, language) if change.hit is not None else "",
-        scope=scope_of(key, titles, language, session),
-        facts=facts_of(change, points, mentions, now=now),
-        drivers=drivers_of(change, titles, language, session),
-        topics=topics_of(session, mentions, key, language),
-        phrases=phrases,
-        quotes=quotes_of(mentions, sources, phrases),
+        scope=scope_of(material.key, material.titles, language, session),
+        facts=facts,
+        drivers=drivers_of(change, material.titles, language, session),
+        topics=tuple(TopicCount(topic_name(session, topic, language), n) for topic, n in material.topics),
+        phrases=material.phrases,
+        quotes=material.quotes,
         confounders=confounders_of(change),
         chart_png=chart,
         chart_alt=alt,
     )
 
 
-def facts_of(change: Change, points: Sequence[DayPoint], mentions: Sequence[Mention], *, now: datetime) -> Facts:
+def signal_of(change: Change, facts: Facts) -> Signal:
+    """What the sentence speaks of. A spike is told as a share where only the share is remarkable: volume has fallen."""
+    if change.hit is not None:
+        return Signal.RULE
+    finding = change.finding
+    if change.row.signal != Signal.NEGATIVE or finding is None:
+        return Signal(change.row.signal)
+    total, usual = finding.total, finding.expected_total
+    if not total or not usual or facts.share is None or not facts.share_before or facts.n_total is None:
+        return Signal.NEGATIVE
+    by_count_alone = finding.expected * usual / total  # more mentions explain more negatives: that is taken back here
+    fallen = total < FALLEN * usual and finding.observed < REMARKABLE * by_count_alone
+    return Signal.SHARE if fallen and facts.share > facts.share_before else Signal.NEGATIVE
+
+
+def facts_of(change: Change, points: Sequence[Point], mentions: Sequence[Mention], *, now: datetime) -> Facts:
     """Every number the message will say."""
     incident, finding, hit = change.transition.incident, change.finding, change.hit
     authors = {mention.author for mention in mentions if mention.author}
+    if change.row.signal == RATING:
+        n = int(finding.total) if finding is not None and finding.total else None
+        since = finding.since if finding is not None else incident.started_at
+        return Facts(since_at=since, until_at=now, rating=incident.n_observed, rating_before=incident.n_expected,
+                     n_ratings=n, duration=incident.duration(now))  # fmt: skip
     ratings = [mention.rating for mention in mentions if mention.rating is not None]
     facts = Facts(
         n_observed=incident.n_observed, n_expected=incident.n_expected, since_at=incident.started_at, until_at=now,
@@ -165,7 +172,7 @@ def facts_of(change: Change, points: Sequence[DayPoint], mentions: Sequence[Ment
     return facts
 
 
-def chart_points(points: Sequence[DayPoint]) -> list[alerts.charts.Point]:
+def chart_points(points: Sequence[Point]) -> list[alerts.charts.Point]:
     return [alerts.charts.Point(p.at, p.negative, p.expected, p.low, p.high) for p in points]
 
 
@@ -197,47 +204,6 @@ def drivers_of(change: Change, titles: dict[str, str], language: str, session: S
                 name = titles.get(value, value)
             found.append(Driver(dimension, name, driver.observed, driver.expected))
     return tuple(found[:N_DRIVERS])
-
-
-def topics_of(session: Session, mentions: Sequence[Mention], key: SeriesKey, language: str) -> tuple[TopicCount, ...]:
-    """What the complaints are about, most often first."""
-    ids = [mention.id for mention in mentions]
-    counts: Counter[str] = Counter()
-    for start in range(0, len(ids), 400):
-        for tag in session.exec(
-            select(TopicTag).where(
-                col(TopicTag.mention_id).in_(ids[start : start + 400]), TopicTag.sentiment == "negative"
-            )
-        ):
-            if tag.topic != "general":
-                counts[tag.topic] += 1
-    return tuple(
-        TopicCount(topic_name(session, topic, language), n)
-        for topic, n in counts.most_common(N_TOPICS)
-        if n > 1 or len(counts) < 3
-    )
-
-
-def phrases_of(mentions: Sequence[Mention], before: Sequence[Mention]) -> tuple[Phrase, ...]:
-    """Words that people use now and did not use before."""
-    now_words, then_words = ([related.words(mention) for mention in some] for some in (mentions, before))
-    return tuple(alerts.explain.phrases(now_words, then_words, k=N_PHRASES))
-
-
-def quotes_of(
-    mentions: Sequence[Mention], sources: dict[int | None, str], phrases: Sequence[Phrase]
-) -> tuple[Quote, ...]:
-    """Three texts that tell the story, most negative and most central first."""
-    written = [mention for mention in mentions if mention.text]
-    candidates = [
-        Quote(
-            text=related.words(mention), url=mention.url, rating=mention.rating, source=sources.get(mention.source_id),
-            location=mention.location or None, at=mention.published_at,
-        )
-        for mention in written
-    ]  # fmt: skip
-    weights = [mention.p_negative if mention.p_negative is not None else 0.5 for mention in written]
-    return tuple(alerts.explain.quotes(candidates, k=N_QUOTES, weights=weights, phrases=phrases))
 
 
 def confounders_of(change: Change) -> tuple[Confounder, ...]:

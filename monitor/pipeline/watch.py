@@ -1,21 +1,20 @@
-"""The watch over one brand: its series day by day, what the detector remembers of them, and what it says of today.
+"""The watch over one brand: what the detector remembers of its series, and what it says of today and of the hour.
 
-Rows are local days. The remembered state ends with yesterday; today is judged on a copy, as far as the day has come, so
-that a complaint counts within minutes and nothing has to be taken back.
+Two memories over the same store. By days: the remembered state ends with yesterday, and today is judged on a copy as
+far as it has come, so that a complaint counts within minutes and nothing has to be taken back. By hours, for series
+that hold enough live mentions: every hour is judged once it is over.
 """
 
 from __future__ import annotations
 
 import io
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
@@ -25,55 +24,17 @@ from alerts.detector import decide
 from alerts.panel import Panel, Verdicts
 from alerts.phase import Calendar
 from alerts.series import SeriesKey
-from alerts.threshold import threshold
-from monitor.store.tables import Brand, Bucket, Coverage, DetectorState, Source
-
-Floats = npt.NDArray[np.float64]
+from alerts.threshold import as_daily, threshold
+from monitor.pipeline.counts import Counts, read_counts
+from monitor.pipeline.series import busy_series, live_sources
+from monitor.pipeline.steps import DAY, HOUR, Steps
+from monitor.store.catalogue import IMPORT
+from monitor.store.tables import Brand, Bucket, DetectorState, Source
 
 SIGNAL = "negative"
-MAX_HISTORY = 200  # days a new series is taught from; older ones weigh next to nothing
+MEMORIES = {DAY: SIGNAL, HOUR: "negative_by_hour"}
+HISTORY = {DAY: timedelta(days=200), HOUR: timedelta(days=56)}  # what a new series is taught from: older is nothing
 MIN_HISTORY = timedelta(days=3)  # before that nobody can say what is usual
-PROFILE_DAYS = 56
-FLAT_HOURS = 96.0  # pseudo-mentions of the default profile of a day
-_DEFAULT_PROFILE = np.array(
-    [
-        1.5,
-        1,
-        0.7,
-        0.5,
-        0.5,
-        0.8,
-        1.5,
-        2.5,
-        3.8,
-        4.8,
-        5.4,
-        5.8,
-        6.2,
-        6.2,
-        6.0,
-        5.8,
-        5.8,
-        6.0,
-        6.4,
-        6.8,
-        6.8,
-        6.2,
-        4.6,
-        2.9,
-    ]
-)
-
-
-@dataclass
-class Counts:
-    """Negatives and all mentions of every series by local day: arrays (days, series)."""
-
-    days: list[date]
-    series: list[SeriesKey]
-    negative: Floats
-    total: Floats
-    coverage: Floats
 
 
 @dataclass
@@ -85,9 +46,17 @@ class Watch:
     n_series: int
 
 
+@dataclass(frozen=True)
+class Hours:
+    """What the hours that have ended since the last look said, oldest first; decisions on the scale of days."""
+
+    ended: list[dict[SeriesKey, Decision]] = field(default_factory=list)
+    busy: frozenset[SeriesKey] = frozenset()  # the others are there because an incident about them is open
+
+
 @dataclass(frozen=True, slots=True)
-class DayPoint:
-    """One local day of a series: negatives and all mentions (None = not collected), and what was usual."""
+class Point:
+    """One step of a series: negatives and all mentions (None = not collected), and what was usual."""
 
     day: date
     at: datetime
@@ -98,84 +67,57 @@ class DayPoint:
     high: float
 
 
-class BrandWatch:
-    """The detector of one brand over its store. Call `look` each tick."""
+class SeriesWatch:
+    """The memory of a detector over the series of one brand, kept in the store as one row of arrays."""
 
     def __init__(self, brand: Brand, *, settings: alerts.settings.Settings, zone: ZoneInfo,
-                 series: list[SeriesKey] | None = None, holidays: Iterable[date] = ()) -> None:  # fmt: skip
+                 holidays: Iterable[date] = ()) -> None:  # fmt: skip
         self.brand = brand
         self.settings = settings
         self.zone = zone
-        self.series = series
+        self.steps = Steps(zone, settings.step_seconds)
+        self.memory = MEMORIES[settings.step_seconds]
         self.calendar = Calendar.of(settings, holidays)
+        self.only: set[int] | None = None  # sources that count; None: all
 
-    def look(self, session: Session, now: datetime, *, keep: Iterable[SeriesKey] = ()) -> Watch:
-        """Bring the memory up to yesterday, then judge today so far. `keep` are series to decide on whatever they say.
-
-        Writes the detector's state when a day has passed; the caller's transaction must be a writing one.
-        """
-        today = self.local_day(now)
-        first = self._first_day(session)
-        if first is None or first > today - MIN_HISTORY:
-            return Watch({}, {}, 0)
-        first = max(first, today - timedelta(days=MAX_HISTORY))
-        keys = self.series if self.series is not None else series_of(session, self.brand)
-        panel, known, upto = self._remember(session)
-        if upto is not None and upto >= today:  # a clock that went back: what was learnt of "the future" is void
-            panel, known, upto = None, [], None
-        panel, learnt = self._teach_new(session, panel, known, keys, upto, first)
-        keys = learnt
-        start = max(first, upto + timedelta(days=1)) if upto is not None else first
-        counts = self._counts(session, keys, min(start, today - timedelta(days=panel.state.span)), today, now)
-        ended: dict[SeriesKey, Decision] = {}
-        rolled = start < today
-        for day in _days(start, today - timedelta(days=1)):
-            self._revise(panel, counts, day)
-            panel.tick(**self._arrays(counts, day))
-        if rolled:
-            self._save(session, panel, keys, today - timedelta(days=1))
-            ended = self._decide(panel, panel.judge(), counts, today - timedelta(days=1), keep)
-        self._revise(panel, counts, today)
-        verdicts = panel.tick(**self._arrays(counts, today))
-        decisions = self._decide(panel, verdicts, counts, today, keep)
-        return Watch(decisions, ended, len(keys))
-
-    def history(self, session: Session, key: SeriesKey, now: datetime, *, days: int = 28) -> list[DayPoint]:
-        """The last days of one series as the detector saw them: what came, what was usual (95 %), what was missing."""
-        today = self.local_day(now)
-        first = self._first_day(session)
+    def history(self, session: Session, key: SeriesKey, now: datetime, *, last: int = 28) -> list[Point]:
+        """The last steps of one series as the detector saw them: what came, what was usual (95 %), what was missing."""
+        first = self._first_step(session)
         if first is None:
             return []
-        first = max(first, today - timedelta(days=MAX_HISTORY))
-        keys = list(dict.fromkeys([key, *([key.opened("topic")] if key.topic else [])]))
-        counts = self._counts(session, keys, first, today, now)
-        panel = Panel(len(keys), self.settings)
+        newest = self.steps.of(now)
+        first = max(first, newest - self.steps.within(HISTORY[self.steps.seconds]))
+        counts = self._counts(session, [key], first, newest, now)
+        panel = Panel(1, self.settings)
         points = []
-        for n, day in enumerate(counts.days):
-            panel.tick(**self._arrays(counts, day))
+        for line in range(len(counts)):
+            at = self.steps.start(first + line)
+            panel.tick(**self._arrays(counts, first + line))
             mean = float(panel.state["row_expected"][0, 0])
             variance = float(panel.state["row_variance"][0, 0])
             low, high = interval(mean, variance) if mean > 0 else (0.0, 0.0)
-            seen = counts.coverage[n, 0] > 0
+            seen = counts.coverage[line, 0] > 0
             points.append(
-                DayPoint(day, self.day_start(day), int(counts.negative[n, 0]) if seen else None,
-                         int(counts.total[n, 0]) if seen else None, mean, low, high)
+                Point(self.local_day(at), at, int(counts.negative[line, 0]) if seen else None,
+                      int(counts.total[line, 0]) if seen else None, mean, low, high)
             )  # fmt: skip
-        return points[-days:]
+        return points[-last:]
 
     def local_day(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
 
-    def day_start(self, day: date) -> datetime:
-        return datetime.combine(day, time(), self.zone).astimezone(UTC)
+    def step_start(self, at: datetime) -> datetime:
+        """When the step that a time lies in began."""
+        return self.steps.start(self.steps.of(at))
 
     # ---- memory
 
     def _fingerprint(self) -> str:
         return f"{self.zone.key}|{self.settings.step_seconds}|{','.join(self.settings.countries)}"
 
-    def _remember(self, session: Session) -> tuple[Panel | None, list[SeriesKey], date | None]:
-        row = session.get(DetectorState, (self.brand.id, SIGNAL))
+    def remembered(self, session: Session) -> tuple[Panel | None, list[SeriesKey], int | None]:
+        """The panel as it was stored, its series, and the last whole step in it; nothing where that is void."""
+        row = session.get(DetectorState, (self.brand.id, self.memory))
         if row is None or row.settings != self._fingerprint():
             return None, [], None
         keys = [SeriesKey.parse(text) for text in row.series]
@@ -187,205 +129,166 @@ class BrandWatch:
                 return None, [], None  # written by a version with another memory: rebuilt from the rows
             for name in panel.state.arrays:
                 panel.state.arrays[name][:] = stored[name]
-        return panel, keys, date.fromisoformat(row.day)
+        return panel, keys, self.steps.parse(row.day)
 
-    def _save(self, session: Session, panel: Panel, keys: Sequence[SeriesKey], day: date) -> None:
+    def _save(self, session: Session, panel: Panel, keys: Sequence[SeriesKey], step: int) -> None:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = dict(panel.state.arrays)
         np.savez_compressed(buffer, **arrays)
         session.merge(
-            DetectorState(brand_id=self.brand.id, signal=SIGNAL, day=day.isoformat(), settings=self._fingerprint(),
-                          series=[key.text() for key in keys], arrays=buffer.getvalue())
+            DetectorState(brand_id=self.brand.id, signal=self.memory, day=self.steps.text(step),
+                          settings=self._fingerprint(), series=[key.text() for key in keys], arrays=buffer.getvalue())
         )  # fmt: skip
 
-    def _teach_new(self, session: Session, panel: Panel | None, known: list[SeriesKey], keys: list[SeriesKey],
-                   upto: date | None, first: date) -> tuple[Panel, list[SeriesKey]]:  # fmt: skip
-        """Series nobody knew get their own past, zeros included: "never a complaint about this here" is knowledge."""
-        have = set(known)
-        new = [key for key in keys if key not in have]
+    def _taught(self, session: Session, panel: Panel | None, known: list[SeriesKey], keys: list[SeriesKey],
+                upto: int | None, first: int) -> Panel:  # fmt: skip
+        """The memory of exactly `keys`: what is known of them, and of series nobody knew their own past.
+
+        Zeros included: "never a complaint about this here" is knowledge.
+        """
+        whole = Panel(len(keys), self.settings)
         if panel is None or upto is None:
-            return Panel(len(keys), self.settings), keys
-        if not new:
-            return panel, known
+            return whole
+        place = {key: n for n, key in enumerate(known)}
+        old = [n for n, key in enumerate(keys) if key in place]
+        new = [n for n, key in enumerate(keys) if key not in place]
+        source = [place[keys[n]] for n in old]
         fresh = Panel(len(new), self.settings)
-        counts = self._counts(session, new, first, upto, self.day_start(upto + timedelta(days=1)))
-        for day in _days(first, upto):
-            fresh.tick(**self._arrays(counts, day))
-        whole = Panel(len(known) + len(new), self.settings)
+        if new:
+            unknown = [keys[n] for n in new]
+            counts = self._counts(session, unknown, first, upto, self.steps.start(upto + 1))
+            for step in range(first, upto + 1):
+                fresh.tick(**self._arrays(counts, step))
         for name, array in whole.state.arrays.items():
-            array[:] = np.concatenate([panel.state.arrays[name], fresh.state.arrays[name]])
-        return whole, known + new
+            array[old] = panel.state.arrays[name][source]
+            array[new] = fresh.state.arrays[name]
+        return whole
 
     # ---- rows
 
-    def _first_day(self, session: Session) -> date | None:
+    def _first_step(self, session: Session) -> int | None:
         first = session.exec(select(func.min(Bucket.hour_at)).where(Bucket.brand_id == self.brand.id)).one()
-        return self.local_day(first) if first is not None else None
+        return self.steps.of(first) if first is not None else None
 
-    def _counts(self, session: Session, keys: list[SeriesKey], first: date, last: date, now: datetime) -> Counts:
-        days = list(_days(first, last))
-        place = {key: n for n, key in enumerate(keys)}
-        row_of = {day: n for n, day in enumerate(days)}
-        negative = np.zeros((len(days), len(keys)))
-        total = np.zeros((len(days), len(keys)))
-        sources = source_names(session)
-        rows = session.exec(
-            select(Bucket.hour_at, Bucket.source_id, Bucket.location, Bucket.topic, Bucket.n,
-                   Bucket.n_negative)
-            .where(Bucket.brand_id == self.brand.id, col(Bucket.hour_at) >= self.day_start(first),
-                   col(Bucket.hour_at) < min(self.day_start(last + timedelta(days=1)), now + timedelta(hours=1)))
-        )  # fmt: skip
-        for hour_at, source_id, location, topic, n, n_negative in rows:
-            at = row_of.get(self.local_day(hour_at))
-            if at is None:
-                continue
-            for key in nodes(self.brand.slug, sources.get(source_id, ""), topic, location):
-                index = place.get(key)
-                if index is not None:
-                    negative[at, index] += n_negative
-                    total[at, index] += n
-        self._fill_exposure(keys, place, total)
-        coverage = self._coverage(session, keys, days, now, total)
-        return Counts(days, keys, negative, np.maximum(total, negative), coverage)
+    def _counts(self, session: Session, keys: list[SeriesKey], first: int, last: int, now: datetime) -> Counts:
+        return read_counts(session, self.brand, keys, self.steps, first, last, now=now, only=self.only)
 
-    @staticmethod
-    def _fill_exposure(keys: Sequence[SeriesKey], place: Mapping[SeriesKey, int], total: Floats) -> None:
-        """The exposure of a topic is all mentions of the node without the topic, not only those that name it."""
-        base = total.copy()
-        for key, index in place.items():
-            if key.topic is not None:
-                whole = place.get(key.opened("topic"))
-                if whole is not None:
-                    total[:, index] = base[:, whole]
-
-    def _coverage(self, session: Session, keys: list[SeriesKey], days: list[date], now: datetime,
-                  total: Floats) -> Floats:  # fmt: skip
-        """How much of each day was really collected, and has already happened."""
-        by_source = self._source_coverage(session, days)
-        names = sorted(by_source)
-        result = np.ones((len(days), len(keys)))
-        if by_source:
-            place = {key: n for n, key in enumerate(keys)}
-            volumes = {
-                name: float(total[:, place[key]].sum()) + 1.0
-                for name in {key.source for key in keys if key.source}
-                if (key := SeriesKey(self.brand.slug, source=name)) in place
-            }
-            whole = sum(volumes.values()) or 1.0
-            mixed = np.ones(len(days))
-            for name in names:
-                mixed -= (volumes.get(name, 0.0) / whole) * (1 - by_source[name])
-            for n, key in enumerate(keys):
-                result[:, n] = by_source.get(key.source, np.ones(len(days))) if key.source else mixed
-        if days and self.local_day(now) == days[-1]:
-            result[-1] *= self.elapsed(session, now)
-        return np.clip(result, 0.0, 1.0)
-
-    def _source_coverage(self, session: Session, days: list[date]) -> dict[str, Floats]:
-        if not days:
-            return {}
-        names = source_names(session)
-        row_of = {day: n for n, day in enumerate(days)}
-        due: dict[str, Floats] = defaultdict(lambda: np.zeros(len(days)))
-        done: dict[str, Floats] = defaultdict(lambda: np.zeros(len(days)))
-        for row in session.exec(
-            select(Coverage).where(col(Coverage.hour_at) >= self.day_start(days[0]),
-                                   col(Coverage.hour_at) < self.day_start(days[-1] + timedelta(days=1)))
-        ):  # fmt: skip
-            at = row_of.get(self.local_day(row.hour_at))
-            name = names.get(row.source_id)
-            if at is not None and name is not None and row.n_due:
-                due[name][at] += 1
-                done[name][at] += min(1.0, row.n_done / row.n_due)
-        return {name: np.where(due[name] > 0, done[name] / np.maximum(due[name], 1), 1.0) for name in due}
-
-    def elapsed(self, session: Session, now: datetime) -> float:
-        """Share of a day's mentions that is usually there by this local time; from the brand's own hours, shrunk."""
-        start = now - timedelta(days=PROFILE_DAYS)
-        hours = np.zeros(24)
-        for hour_at, n in session.exec(
-            select(Bucket.hour_at, func.sum(Bucket.n))
-            .where(Bucket.brand_id == self.brand.id, Bucket.topic == "", col(Bucket.hour_at) >= start)
-            .group_by(col(Bucket.hour_at))
-        ):
-            hours[hour_at.astimezone(self.zone).hour] += n
-        profile = hours + FLAT_HOURS * _DEFAULT_PROFILE / _DEFAULT_PROFILE.sum()
-        profile /= profile.sum()
-        local = now.astimezone(self.zone)
-        share = profile[: local.hour].sum() + profile[local.hour] * (local.minute * 60 + local.second) / 3600
-        return float(min(max(share, 0.02), 1.0))
-
-    # ---- judging
-
-    def _arrays(self, counts: Counts, day: date) -> dict[str, Any]:
-        at = counts.days.index(day)
+    def _arrays(self, counts: Counts, step: int) -> dict[str, Any]:
+        at = step - counts.first
         n = len(counts.series)
-        weekday, hour, holiday = self.calendar.place(self.day_start(day))
+        weekday, hour, holiday = self.calendar.place(self.steps.start(step))
         return {
             "negative": counts.negative[at], "others": counts.total[at] - counts.negative[at],
             "coverage": counts.coverage[at], "weekday": np.full(n, weekday), "hour": np.full(n, hour),
             "holiday": np.full(n, float(holiday)),
         }  # fmt: skip
 
-    def _revise(self, panel: Panel, counts: Counts, day: date) -> None:
-        """Write the days before `day` anew into the newest rows: mentions that arrived late belong to their own day."""
+    def _revise(self, panel: Panel, counts: Counts, step: int) -> None:
+        """Write the steps before `step` anew into the newest rows: late mentions belong to the time they speak of."""
         for age in range(panel.state.span - 1):
-            earlier = day - timedelta(days=age + 1)
-            if earlier in counts.days and panel.state["row_coverage"][:, age].any():
+            earlier = step - age - 1
+            if counts.place(earlier) is not None and panel.state["row_coverage"][:, age].any():
                 panel.put(age, **self._arrays(counts, earlier))
 
+    # ---- judging
+
     def _decide(
-        self, panel: Panel, verdicts: Verdicts, counts: Counts, day: date, keep: Iterable[SeriesKey]
+        self, panel: Panel, verdicts: Verdicts, counts: Counts, step: int, keep: Iterable[SeriesKey]
     ) -> dict[SeriesKey, Decision]:
         """Decisions of the series that say something, of those to keep, and of all parts once there is a story."""
-        needed = threshold(self.settings.rate)
+        needed = threshold(self.settings.rate, step_seconds=self.settings.step_seconds)
         wanted = {key for key in keep if key in counts.series}
         wanted |= {key for key, score in zip(counts.series, verdicts.score, strict=True) if score >= needed / 2}
         if any(score >= needed for score in verdicts.score):
-            recent = counts.negative[-panel.state.span :].sum(axis=0) > 0
+            line = step - counts.first + 1
+            recent = counts.negative[max(0, line - panel.state.span) : line].sum(axis=0) > 0
             wanted |= {key for key, some in zip(counts.series, recent, strict=True) if some}
-        at = self.day_start(day)
+        at = self.steps.start(step)
         return {key: decide(panel, verdicts, index, at=at) for index, key in enumerate(counts.series) if key in wanted}
 
 
-def nodes(brand: str, source: str, topic: str, location: str) -> list[SeriesKey]:
-    """The series that a bucket counts in: the brand, its dimensions alone, and topics within sources and locations.
+class BrandWatch(SeriesWatch):
+    """By local days. Call `look` each tick."""
 
-    Languages are no series of their own: most brands speak mainly one, whose series is then nearly the brand again.
-    """
-    base = SeriesKey(brand, topic=topic or None)
-    result = [base]
-    if source:
-        result.append(SeriesKey(brand, source=source, topic=topic or None))
-    if location:
-        result.append(SeriesKey(brand, topic=topic or None, location=location))
-    return result
+    def look(self, session: Session, now: datetime, keys: Sequence[SeriesKey], *,
+             keep: Iterable[SeriesKey] = ()) -> Watch:  # fmt: skip
+        """Bring the memory up to yesterday, then judge today so far. `keep` are series to decide on whatever they say.
 
-
-def series_of(session: Session, brand: Brand) -> list[SeriesKey]:
-    """Every series of a brand that has ever held anything, in a stable order."""
-    sources = source_names(session)
-    found = set()
-    for source_id, location, topic in session.exec(
-        select(Bucket.source_id, Bucket.location, Bucket.topic).where(Bucket.brand_id == brand.id).distinct()
-    ):
-        found.update(nodes(brand.slug, sources.get(source_id, ""), topic, location))
-    topics = {key.topic for key in found if key.topic}
-    sources_seen = {key.source for key in found if key.source}
-    places = {key.location for key in found if key.location}
-    for topic in topics:  # a new combination of what is known is not a new series: it had its zeros all along
-        found.update(SeriesKey(brand.slug, source=name, topic=topic) for name in sources_seen)
-        found.update(SeriesKey(brand.slug, location=name, topic=topic) for name in places)
-    if len(sources_seen) == 1:  # a brand with one source: its series is the brand again
-        found = {key for key in found if key.source is None}
-    kept = (key for key in found if key.topic != "general")
-    return sorted(kept, key=lambda key: (key.source or "", key.location or "", key.topic or ""))
-
-
-def source_names(session: Session) -> dict[int, str]:
-    return {row.id: row.slug for row in session.exec(select(Source)) if row.id is not None}
+        Writes the detector's state when a day has passed; the caller's transaction must be a writing one.
+        """
+        today = self.steps.of(now)
+        first = self._first_step(session)
+        if first is None or first > today - MIN_HISTORY.days:
+            return Watch({}, {}, 0)
+        first = max(first, today - self.steps.within(HISTORY[DAY]))
+        panel, known, upto = self.remembered(session)
+        if upto is not None and upto >= today:  # a clock that went back: what was learnt of "the future" is void
+            panel, known, upto = None, [], None
+        watched = [*known, *(key for key in keys if key not in set(known))]
+        panel = self._taught(session, panel, known, watched, upto, first)
+        start = max(first, upto + 1) if upto is not None else first
+        counts = self._counts(session, watched, min(start, today - panel.state.span), today, now)
+        for day in range(start, today):
+            self._revise(panel, counts, day)
+            panel.tick(**self._arrays(counts, day))
+        ended: dict[SeriesKey, Decision] = {}
+        if start < today:
+            self._save(session, panel, watched, today - 1)
+            ended = self._decide(panel, panel.judge(), counts, today - 1, keep)
+        self._revise(panel, counts, today)
+        verdicts = panel.tick(**self._arrays(counts, today))
+        return Watch(self._decide(panel, verdicts, counts, today, keep), ended, len(watched))
 
 
-def _days(first: date, last: date) -> Iterable[date]:
-    for n in range((last - first).days + 1):
-        yield first + timedelta(days=n)
+class HourWatch(SeriesWatch):
+    """By hours, over what arrives within hours. Call `look` each tick."""
+
+    def series(self, session: Session, now: datetime) -> list[SeriesKey]:
+        """The series that hold enough for hours to be worth counting; sets which sources count."""
+        self.only = live_sources(session, self.brand, now=now)
+        row = session.get(DetectorState, (self.brand.id, self.memory))
+        known = [SeriesKey.parse(text) for text in row.series] if row is not None else []
+        return busy_series(session, self.brand, live=self.only, now=now, known=known)
+
+    def look(self, session: Session, now: datetime, busy: Sequence[SeriesKey], *,
+             keep: Iterable[SeriesKey] = ()) -> Hours:  # fmt: skip
+        """Judge the hours that have ended since the last look. `keep` are series to decide on whatever they say."""
+        keep = list(keep)
+        keys = list(dict.fromkeys([*busy, *keep]))
+        current = self.steps.of(self._read_until(session, now))
+        first = self._first_step(session)
+        if not busy or first is None or first > current - self.steps.within(MIN_HISTORY):
+            return Hours()
+        first = max(first, current - self.steps.within(HISTORY[HOUR]))
+        panel, known, upto = self.remembered(session)
+        if upto is not None and upto >= current:
+            if upto > self.steps.of(now):  # a clock that went back
+                panel, known, upto = None, [], None
+            else:
+                return Hours(busy=frozenset(busy))
+        panel = self._taught(session, panel, known, keys, upto, first)
+        start = max(first, upto + 1) if upto is not None else first
+        counts = self._counts(session, keys, min(start, current - panel.state.span), current - 1, now)
+        ended = []
+        for hour in range(start, current):
+            self._revise(panel, counts, hour)
+            verdicts = panel.tick(**self._arrays(counts, hour))
+            if current - hour <= panel.state.span:
+                found = self._decide(panel, verdicts, counts, hour, keep)
+                ended.append({key: _on_days(decision) for key, decision in found.items()})
+        if start < current:
+            self._save(session, panel, keys, current - 1)
+        return Hours(ended, frozenset(busy))
+
+    def _read_until(self, session: Session, now: datetime) -> datetime:
+        """Up to when mentions are known: files and hooks bring theirs at once, a site when it was last read."""
+        rows = session.exec(select(Source).where(col(Source.id).in_(self.only or set()))).all()
+        times = [now if row.scraper == IMPORT else row.last_success_at for row in rows]
+        return min(max((at for at in times if at is not None), default=now), now)
+
+
+def _on_days(decision: Decision) -> Decision:
+    """An hour's decision with its score on the scale of daily ones: both mean the same rate of false alarms."""
+    return replace(
+        decision, score=as_daily(decision.score), news=as_daily(decision.news), threshold=as_daily(decision.threshold)
+    )

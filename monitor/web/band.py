@@ -10,7 +10,7 @@ from sqlmodel import Session
 from monitor.config import Settings
 from monitor.pipeline import related
 from monitor.pipeline.detect import brand_watch
-from monitor.pipeline.watch import DayPoint
+from monitor.pipeline.watch import Point
 from monitor.store.tables import Brand, Incident
 
 AFTERWARDS = timedelta(days=14)  # shown after the end of an incident
@@ -20,7 +20,7 @@ AFTERWARDS = timedelta(days=14)  # shown after the end of an incident
 class Band:
     """Points of the series, oldest first, and the days between which the incident lay."""
 
-    points: tuple[DayPoint, ...]
+    points: tuple[Point, ...]
     first: date
     last: date
 
@@ -31,6 +31,6 @@ def band(
     """The last `days` days up to now, or to two weeks after the end of the incident."""
     end = incident.resolved_at or now
     until = min(now, end + AFTERWARDS)
-    watch = brand_watch(session, settings, brand)
-    points = watch.history(session, related.series_key(incident.series, brand), until, days=days)
+    watch = brand_watch(settings, brand)
+    points = watch.history(session, related.series_key(incident.series, brand), until, last=days)
     return Band(tuple(points), watch.local_day(incident.since_at), watch.local_day(min(end, now)))

@@ -2,70 +2,20 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from sqlmodel import select
 
-from monitor.pipeline.aggregate import aggregate
-from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
 from monitor.pipeline.score import score
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
 from monitor.store.tables import Brand, Incident, IncidentEvent, Outbox, Silence
-from scrapers.item import Item
 from tests.monitor import support
+from tests.monitor.pipeline.life import START, TODAY, Life
 from tests.monitor.support import item
-
-START = datetime(2026, 9, 1, tzinfo=UTC)
-TODAY = START + timedelta(days=60)
-
-
-class Life:
-    """A store whose clock can be set, fed day by day."""
-
-    def __init__(self, folder: Path) -> None:
-        self.at = START
-        channels = {"folder": {"kind": "file", "settings": {"directory": str(folder / "outbox")}}}
-        self.context: Context = support.context(folder, at=START, channels=channels)
-        self.context.clock = lambda: self.at
-        self.rng = random.Random(3)
-        self.number = 0
-
-    def feed(self, day: datetime, n: int, text: Callable[[int], str], *, place: str = "A") -> None:
-        items: list[Item] = []
-        for _ in range(n):
-            self.number += 1
-            at = day + timedelta(hours=self.rng.uniform(8, 20))
-            items.append(item(self.number, f"{text(self.number)} {self.number}", at=at, location=place))
-        with writing(self.context.engine) as session:
-            brand_id = session.exec(select(Brand.id)).one() or 0
-            source_id = ensure_import(session, "site", now=self.at).id or 0
-            ingest(session, items, brand_id=brand_id, source_id=source_id, origin="site", now=self.at)
-
-    def calm(self, days: int) -> None:
-        """Some praise at two places each day, and a complaint now and then."""
-        for n in range(days):
-            day = START + timedelta(days=n)
-            self.at = day + timedelta(hours=22)
-            for place in ("A", "B"):
-                self.feed(day, self.rng.randrange(2, 6), lambda _: "great", place=place)
-                if self.rng.random() < 0.15:
-                    self.feed(day, 1, lambda _: "late", place=place)
-
-    def look(self, at: datetime) -> list[str]:
-        self.at = at
-        score(self.context)
-        aggregate(self.context)
-        return [str(change.transition.kind) for change in detect(self.context) if change.transition.speaks]
-
-    def incidents(self) -> list[Incident]:
-        with reading(self.context.engine) as session:
-            return list(session.exec(select(Incident)))
 
 
 def test_a_spike_at_one_place_is_one_incident_there(tmp_path: Path) -> None:

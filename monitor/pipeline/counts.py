@@ -1,0 +1,158 @@
+"""The rows of series by step: negatives and all mentions from buckets, and how much of each step was collected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from alerts.series import SeriesKey
+from monitor.pipeline.series import nodes, source_names
+from monitor.pipeline.steps import DAY, Steps
+from monitor.store.tables import Brand, Bucket, Coverage
+
+Floats = npt.NDArray[np.float64]
+
+PROFILE_DAYS = 56
+FLAT_HOURS = 96.0  # pseudo-mentions of the default profile of a day
+_DEFAULT_PROFILE = np.array(
+    [1.5, 1, 0.7, 0.5, 0.5, 0.8, 1.5, 2.5, 3.8, 4.8, 5.4, 5.8, 6.2, 6.2, 6.0, 5.8, 5.8, 6.0, 6.4, 6.8, 6.8, 6.2, 4.6,
+     2.9]
+)  # fmt: skip
+
+
+@dataclass
+class Counts:
+    """Negatives and all mentions of every series by step, from the step `first` on: arrays (steps, series)."""
+
+    first: int
+    series: list[SeriesKey]
+    negative: Floats
+    total: Floats
+    coverage: Floats
+    n_ratings: Floats
+    rating_sum: Floats
+
+    def __len__(self) -> int:
+        return len(self.negative)
+
+    def place(self, step: int) -> int | None:
+        """The line of a step; None where it lies outside."""
+        at = step - self.first
+        return at if 0 <= at < len(self.negative) else None
+
+
+def read_counts(session: Session, brand: Brand, keys: list[SeriesKey], steps: Steps, first: int, last: int, *,
+                now: datetime, only: Collection[int] | None = None) -> Counts:  # fmt: skip
+    """Count the steps `first` to `last` as far as they are known at `now`; with `only`, of these sources alone."""
+    place = {key: n for n, key in enumerate(keys)}
+    shape = (max(0, last - first + 1), len(keys))
+    negative, total, n_ratings, rating_sum = (np.zeros(shape) for _ in range(4))
+    volume: dict[str, float] = defaultdict(float)
+    sources = source_names(session)
+    asked = select(
+        Bucket.hour_at, Bucket.source_id, Bucket.location, Bucket.topic, Bucket.n, Bucket.n_negative, Bucket.n_ratings,
+        Bucket.rating_sum,
+    ).where(
+        Bucket.brand_id == brand.id, col(Bucket.hour_at) >= steps.start(first),
+        col(Bucket.hour_at) < min(steps.start(last + 1), now + timedelta(hours=1)),
+    )  # fmt: skip
+    if only is not None:
+        asked = asked.where(col(Bucket.source_id).in_(only))
+    known: dict[tuple[int, str, str], list[int]] = {}
+    for hour_at, source_id, location, topic, n, bad, rated, stars in session.execute(asked):
+        at = steps.of(hour_at) - first
+        if not 0 <= at < shape[0]:
+            continue
+        cell = (source_id, topic, location)
+        if cell not in known:
+            found = nodes(brand.slug, sources.get(source_id, ""), topic, location)
+            known[cell] = [place[key] for key in found if key in place]
+        for index in known[cell]:
+            negative[at, index] += bad
+            total[at, index] += n
+            n_ratings[at, index] += rated
+            rating_sum[at, index] += stars
+        if not topic:
+            volume[sources.get(source_id, "")] += n
+    _fill_exposure(session, brand, keys, place, total, steps, first, last, now=now, only=only)
+    coverage = _coverage(session, brand, keys, steps, first, last, now=now, volume=volume)
+    return Counts(first, keys, negative, np.maximum(total, negative), coverage, n_ratings, rating_sum)
+
+
+def _fill_exposure(session: Session, brand: Brand, keys: Sequence[SeriesKey], place: Mapping[SeriesKey, int],
+                   total: Floats, steps: Steps, first: int, last: int, *, now: datetime,
+                   only: Collection[int] | None) -> None:  # fmt: skip
+    """The exposure of a topic is all mentions of the node without the topic, not only those that name it."""
+    base = total.copy()
+    missing = list(dict.fromkeys(key.opened("topic") for key in keys if key.topic and key.opened("topic") not in place))
+    if missing:  # a topic that is watched without its node
+        wider = read_counts(session, brand, missing, steps, first, last, now=now, only=only)
+        columns = {key: wider.total[:, n] for n, key in enumerate(missing)}
+    for key, index in place.items():
+        if key.topic is not None:
+            whole = key.opened("topic")
+            total[:, index] = base[:, place[whole]] if whole in place else columns[whole]
+
+
+def _coverage(session: Session, brand: Brand, keys: Sequence[SeriesKey], steps: Steps, first: int, last: int, *,
+              now: datetime, volume: Mapping[str, float]) -> Floats:  # fmt: skip
+    """How much of each step was really collected, and has already happened."""
+    n = max(0, last - first + 1)
+    result = np.ones((n, len(keys)))
+    by_source = _by_source(session, steps, first, n)
+    if by_source:
+        whole = sum(volume.values()) or 1.0
+        mixed = np.ones(n)
+        for name, share in by_source.items():
+            mixed -= volume.get(name, 0.0) / whole * (1 - share)
+        for index, key in enumerate(keys):
+            result[:, index] = by_source.get(key.source, np.ones(n)) if key.source else mixed
+    if n and steps.of(now) == last:
+        if steps.seconds == DAY:
+            result[-1] *= elapsed(session, brand, steps, now)
+        else:
+            result[-1] *= (now - steps.start(last)).total_seconds() / steps.seconds
+    return np.clip(result, 0.0, 1.0)
+
+
+def _by_source(session: Session, steps: Steps, first: int, n: int) -> dict[str, Floats]:
+    if not n:
+        return {}
+    names = source_names(session)
+    due: dict[str, Floats] = defaultdict(lambda: np.zeros(n))
+    done: dict[str, Floats] = defaultdict(lambda: np.zeros(n))
+    for row in session.exec(
+        select(Coverage).where(
+            col(Coverage.hour_at) >= steps.start(first), col(Coverage.hour_at) < steps.start(first + n)
+        )
+    ):
+        at = steps.of(row.hour_at) - first
+        name = names.get(row.source_id)
+        if 0 <= at < n and name is not None and row.n_due:
+            due[name][at] += 1
+            done[name][at] += min(1.0, row.n_done / row.n_due)
+    return {name: np.where(due[name] > 0, done[name] / np.maximum(due[name], 1), 1.0) for name in due}
+
+
+def elapsed(session: Session, brand: Brand, steps: Steps, now: datetime) -> float:
+    """Share of a day's mentions that is usually there by this local time; from the brand's own hours, shrunk."""
+    hours = np.zeros(24)
+    for hour_at, n in session.execute(
+        select(Bucket.hour_at, func.sum(Bucket.n))
+        .where(Bucket.brand_id == brand.id, Bucket.topic == "",
+               col(Bucket.hour_at) >= now - timedelta(days=PROFILE_DAYS))
+        .group_by(col(Bucket.hour_at))
+    ):  # fmt: skip
+        hours[hour_at.astimezone(steps.zone).hour] += n
+    profile = hours + FLAT_HOURS * _DEFAULT_PROFILE / _DEFAULT_PROFILE.sum()
+    profile /= profile.sum()
+    local = now.astimezone(steps.zone)
+    share = profile[: local.hour].sum() + profile[local.hour] * (local.minute * 60 + local.second) / 3600
+    return float(min(max(share, 0.02), 1.0))
