@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
+from monitor.pipeline.suggest import suggest
 from monitor.store.engine import writing
 from monitor.store.ingest import DUPLICATE_WINDOW, erase_text
 from monitor.store.tables import (
@@ -35,6 +36,7 @@ def housekeep(context: Context) -> dict[str, int]:
     for slug, source in context.settings.sources.items():
         if source.retention is not None:
             done["erased"] += purge(context, before=now - source.retention, source=slug)
+    done["suggested"] = suggest(context)
     with writing(context.engine) as session:
         for table, column, limit in (
             (Sample, Sample.at, now - privacy.keep_samples),

@@ -16,6 +16,7 @@ from monitor.config import Rule, Settings
 from monitor.pipeline import related
 from monitor.pipeline.advance import advance
 from monitor.pipeline.change import Change
+from monitor.store import rules as stored_rules
 from monitor.store.tables import Brand, Incident, Mention
 
 SIGNAL = "rule"
@@ -60,7 +61,7 @@ def check_rules(session: Session, settings: Settings, brand: Brand, rows: Iterab
     """True opens an incident, false long enough closes it."""
     changes: list[Change] = []
     known = {row.rule: row for row in rows if row.rule}
-    for name, rule in of_brand(settings, brand.slug).items():
+    for name, rule in of_brand(stored_rules.in_force(session, settings), brand.slug).items():
         hit = rule.check(facts_of(session, brand, since=now - timedelta(hours=rule.hours)), now)
         row = known.get(name)
         if hit is None and (row is None or row.state == "resolved"):

@@ -15,15 +15,29 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 import alerts.incident
+from monitor.config import Rule
 from monitor.pipeline.context import Context
-from monitor.store import incidents, notices
+from monitor.store import incidents, notices, suggestions
+from monitor.store import rules as stored_rules
 from monitor.store.buckets import recompute
-from monitor.store.engine import writing
+from monitor.store.engine import reading, writing
 from monitor.store.ingest import hour_of
 from monitor.store.judgements import SENTIMENTS, correct
 from monitor.store.queries import incidents as incident_queries
 from monitor.store.queries.taxonomy import in_force
-from monitor.store.tables import Incident, Mention, Notice, Outbox, SavedView, Silence, Source, Topic, TopicTag
+from monitor.store.tables import (
+    Incident,
+    Mention,
+    Notice,
+    Outbox,
+    SavedView,
+    Silence,
+    Source,
+    StoredRule,
+    Topic,
+    TopicSuggestion,
+    TopicTag,
+)
 from monitor.web.accounts import audit
 from monitor.web.errors import BadRequest, NotFound
 
@@ -171,7 +185,85 @@ def end_silence(context: Context, actor: str, silence_id: int) -> None:
             audit(session, actor, "silence.ended", str(silence_id), now=now)
 
 
+# ---- rules
+
+
+def save_rule(context: Context, actor: str, name: str, rule: Rule) -> None:
+    """Put a plain rule in force, under a name that the configuration does not use. Raises BadRequest."""
+    name = name.strip().lower()
+    if not _TOPIC_KEY.fullmatch(name):
+        raise BadRequest(f"rule name {name[:60]!r}: 2 to 40 small Latin letters, digits and _, a letter first")
+    if name in context.settings.rules:
+        raise BadRequest(f"rule {name!r} stands in the configuration; change it there, or give this one another name")
+    if rule.brand is not None and rule.brand not in context.settings.brands:
+        raise BadRequest(f"brand {rule.brand!r}: allowed: {', '.join(context.settings.brands) or 'none yet'}")
+    now = context.now
+    with writing(context.engine) as session:
+        stored_rules.save(session, name, rule, now=now, actor=actor)
+        audit(session, actor, "rule.saved", name, now=now, kind=rule.kind)
+
+
+def steer_rule(context: Context, actor: str, name: str, action: str) -> None:
+    """on, off or delete a rule of the dashboard. Raises BadRequest, NotFound."""
+    if action not in {"on", "off", "delete"}:
+        raise BadRequest(f"action {action!r}: allowed: on, off, delete")
+    now = context.now
+    with writing(context.engine) as session:
+        row = session.get(StoredRule, name)
+        if row is None:
+            raise NotFound(f"there is no rule {name!r} in the dashboard")
+        if action == "delete":
+            session.delete(row)
+        else:
+            row.active, row.changed_at, row.actor = action == "on", now, actor
+            session.add(row)
+        audit(session, actor, {"on": "rule.resumed", "off": "rule.paused", "delete": "rule.deleted"}[action], name,
+              now=now)  # fmt: skip
+
+
 # ---- topics
+
+
+def decide_suggestion(
+    context: Context, actor: str, suggestion_id: int, *, key: str = "", name: str = "", stage: str = "",
+    experience: str = "", keywords: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """Make a topic of a suggestion (`key` and `name`), add its words to a topic there is (`key` alone), or dismiss it.
+
+    Returns the key of the topic. Raises BadRequest, NotFound.
+    """
+    now = context.now
+    with reading(context.engine) as session:
+        row = session.get(TopicSuggestion, suggestion_id)
+        if row is None or row.state != "open":
+            raise NotFound(f"there is no open suggestion {suggestion_id}")
+        taxonomy = in_force(session)
+        quotes = [mention.text[:500] for mention in suggestions.quotes(session, row)]
+        own = list(row.keywords)
+    key = key.strip().lower()
+    if key:
+        known = taxonomy.topics.get(key)
+        if known is None and not name.strip():
+            raise BadRequest("a new topic needs a name")
+        language = context.settings.language
+        words = [word for word in keywords if word.strip()] or own
+        edit_topic(
+            context, actor, key,
+            names={language: name} if known is None else dict(known.names),
+            keywords=list(dict.fromkeys([*(known.keywords if known else ()), *words])),
+            examples=list(dict.fromkeys([*(known.examples if known else ()), *quotes])),
+            stage=stage or (known.stage if known else "use"),
+            touchpoint=known.touchpoint.get(language, "") if known else "",
+            experience=experience or (known.experience if known else ""), active=True,
+        )  # fmt: skip
+    with writing(context.engine) as session:
+        row = session.get(TopicSuggestion, suggestion_id)
+        if row is None:
+            raise NotFound(f"there is no open suggestion {suggestion_id}")
+        row.state, row.topic, row.decided_at, row.actor = "accepted" if key else "dismissed", key, now, actor
+        session.add(row)
+        audit(session, actor, f"suggestion.{row.state}", row.key, now=now)
+    return key
 
 
 def edit_topic(

@@ -14,7 +14,7 @@ from monitor.store.queries import incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.tables import Brand, Bucket, Source
-from monitor.web import figures, filters
+from monitor.web import figures, filters, words
 from monitor.web.filters import Filter
 from monitor.web.memo import Memo
 from monitor.web.rendering import render
@@ -79,13 +79,13 @@ def choices(request: Request, rows: Session, brand: Brand | None) -> Choices:
         sources = rows.exec(select(Source.slug, Source.title).where(col(Source.id).in_(used)).order_by(Source.slug))
         places = sorted({place for _, place, _ in held if place})
         spoken = sorted({language for _, _, language in held if language})
-        return Choices([(slug, title or slug) for slug, title in sources], places, spoken)
+        return Choices([(slug, words.source(title, slug)) for slug, title in sources], places, spoken)
 
     return memo_of(request).get(("choices", brand.id), make, seconds=300, lasting=True)
 
 
 def source_titles(rows: Session) -> dict[str, str]:
-    return {slug: title or slug for slug, title in rows.exec(select(Source.slug, Source.title))}
+    return {slug: words.source(title, slug) for slug, title in rows.exec(select(Source.slug, Source.title))}
 
 
 def rated(request: Request, rows: Session, asked: Selection) -> figures.Ratings:

@@ -70,7 +70,7 @@ class Format:
 
     def _value(self, value: float, unit: str) -> str:
         if unit == "share":
-            return self.t.percent(value, 0 if value >= 0.1 else 1)
+            return self.t.percent(value, 0 if value >= 0.1 or value == 0 else 1)
         if unit == "stars":
             return self.t.fixed(value, 2)
         if unit == "points":

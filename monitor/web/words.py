@@ -175,6 +175,12 @@ def action(t: Translator, key: str) -> str:
         "incident.commented": t.pgettext("audit", "incident commented"),
         "silence.added": t.pgettext("audit", "silence added"),
         "silence.ended": t.pgettext("audit", "silence ended"),
+        "rule.saved": t.pgettext("audit", "rule saved"),
+        "rule.paused": t.pgettext("audit", "rule switched off"),
+        "rule.resumed": t.pgettext("audit", "rule switched on"),
+        "rule.deleted": t.pgettext("audit", "rule deleted"),
+        "suggestion.accepted": t.pgettext("audit", "suggested topic accepted"),
+        "suggestion.dismissed": t.pgettext("audit", "suggested topic dismissed"),
         "topic.edited": t.pgettext("audit", "topic edited"),
         "topic.reset": t.pgettext("audit", "topic set back"),
         "view.saved": t.pgettext("audit", "view saved"),
@@ -185,6 +191,13 @@ def action(t: Translator, key: str) -> str:
         "outbox.retried": t.pgettext("audit", "message tried again"),
         "notice.closed": t.pgettext("audit", "notice closed"),
     }.get(key, key)
+
+
+def source(title: str, slug: str) -> str:
+    """The name of a source: its title, else its slug as people write names ("google_maps": Google Maps)."""
+    if title and title != slug:
+        return title
+    return " ".join(part[:1].upper() + part[1:] for part in slug.replace("-", "_").split("_"))
 
 
 def language(t: Translator, code: str) -> str:

@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request
 from sqlmodel import col, select
 
-from monitor.config import masked
-from monitor.store import notices
+from monitor.config import Rule, masked
+from monitor.store import notices, suggestions
+from monitor.store import rules as stored_rules
 from monitor.store.queries import operations, quality
 from monitor.store.queries.taxonomy import in_force
 from monitor.store.tables import AuditEntry, Brand, Report, User
 from monitor.web import actions
 from monitor.web.accuracy import accuracy
 from monitor.web.api.incidents import number_of
-from monitor.web.api.params import Cursor, Limit, problems
+from monitor.web.api.params import Cursor, Framed, Limit, problems
 from monitor.web.api.schemas import (
     AccuracyLine,
     AuditOut,
@@ -28,14 +29,17 @@ from monitor.web.api.schemas import (
     QueuesOut,
     ReportOut,
     ReportWhole,
+    RuleOut,
     SourceOut,
+    SuggestionIn,
+    SuggestionOut,
     TokenOut,
     TopicIn,
     TopicOut,
     UserOut,
     VersionOut,
 )
-from monitor.web.errors import NotFound
+from monitor.web.errors import BadRequest, NotFound
 from monitor.web.frame import memo_of
 from monitor.web.pages.mentions import sources_by_id
 from monitor.web.pages.people import tokens_of
@@ -73,6 +77,53 @@ def reset_topic(request: Request, visitor: Analyst, key: Key) -> None:
     """Back to the built-in topic; one that people made goes."""
     actions.reset_topic(context_of(request), visitor.name, key)
     memo_of(request).clear()
+
+
+@router.get("/suggestions", tags=["topics"])
+def suggested(visitor: Viewer, rows: Rows, framed: Framed) -> list[SuggestionOut]:
+    """Topics that wait to be accepted: what grows among the mentions that fit none."""
+    waiting = suggestions.waiting(rows, framed.brand.id or 0) if framed.brand else []
+    return [SuggestionOut(**row.model_dump(include=set(SuggestionOut.model_fields))) for row in waiting]
+
+
+@router.post("/suggestions/{suggestion_id}/accept", status_code=204, tags=["topics"])
+def accept(request: Request, visitor: Analyst, suggestion_id: Id, body: SuggestionIn) -> None:
+    """Make a topic of a suggestion, or give its words to one there is."""
+    if not body.key.strip():
+        raise BadRequest("key: which topic is missing")
+    actions.decide_suggestion(
+        context_of(request), visitor.name, suggestion_id, key=body.key, name=body.name, stage=body.stage,
+        experience=body.experience, keywords=body.keywords,
+    )  # fmt: skip
+    memo_of(request).clear()
+
+
+@router.post("/suggestions/{suggestion_id}/dismiss", status_code=204, tags=["topics"])
+def dismiss(request: Request, visitor: Analyst, suggestion_id: Id) -> None:
+    actions.decide_suggestion(context_of(request), visitor.name, suggestion_id)
+
+
+@router.get("/rules", tags=["incidents"])
+def rules(request: Request, visitor: Viewer, rows: Rows) -> list[RuleOut]:
+    """Plain rules: those of the configuration, then those of the dashboard."""
+    configured = context_of(request).settings.rules
+    found = [(name, rule, True, True) for name, rule in configured.items()]
+    found += [(row.name, stored_rules.rule_of(row), row.active, False) for row in stored_rules.stored(rows)]
+    return [
+        RuleOut(name=name, rule=rule.model_dump(mode="json"), active=active, configured=fixed)
+        for name, rule, active, fixed in found
+    ]
+
+
+@router.put("/rules/{name}", status_code=204, tags=["incidents"])
+def save_rule(request: Request, visitor: Analyst, name: Key, body: Rule) -> None:
+    """Put a plain rule in force; it is described as in monitor.toml."""
+    actions.save_rule(context_of(request), visitor.name, name, body)
+
+
+@router.delete("/rules/{name}", status_code=204, tags=["incidents"])
+def delete_rule(request: Request, visitor: Analyst, name: Key) -> None:
+    actions.steer_rule(context_of(request), visitor.name, name, "delete")
 
 
 @router.get("/quality", tags=["model"])

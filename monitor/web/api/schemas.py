@@ -385,6 +385,35 @@ class TopicIn(Value):
     active: bool = True
 
 
+class SuggestionOut(Value):
+    id: int
+    phrase: str
+    keywords: list[str]
+    mention_ids: list[int]
+    n: int
+    n_before: int
+    n_negative: int
+    score: float
+    found_at: datetime
+
+
+class SuggestionIn(Value):
+    """`key` of the topic; with `name` a new one is made, without it the words go to a topic there is."""
+
+    key: str = Field(max_length=40)
+    name: str = Field(default="", max_length=80)
+    stage: str = Field(default="", max_length=40)
+    experience: str = Field(default="", max_length=40)
+    keywords: list[str] = Field(default_factory=list, max_length=200)
+
+
+class RuleOut(Value):
+    name: str
+    rule: dict[str, Any]
+    active: bool
+    configured: bool  # in monitor.toml: it cannot be changed here
+
+
 class SourceOut(Value):
     slug: str
     title: str

@@ -26,8 +26,8 @@ def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
     return page(
         request, rows, visitor, "operations.html",
         health=memo_of(request).get(("sources",), lambda: operations.sources(rows, now=now), seconds=15),
-        queues=operations.queues(rows), deliveries=operations.deliveries(rows, limit=30),
-        runs=operations.runs(rows, limit=30), notices=notices.open_notices(rows), now=now,
+        queues=operations.queues(rows), deliveries=operations.deliveries(rows, limit=12),
+        runs=operations.runs(rows, limit=12), notices=notices.open_notices(rows), now=now,
         schedule=context_of(request).settings.schedule,
     )  # fmt: skip
 

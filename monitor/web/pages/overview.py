@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from monitor.web import figures
-from monitor.web.frame import choices, frame, memo_of, page, rated
+from monitor.web.frame import choices, frame, memo_of, page, rated, source_titles
+from monitor.web.pages.incidents import scope
 from monitor.web.visitor import Rows, Viewer, context_of
 
 router = APIRouter(include_in_schema=False)
@@ -20,6 +21,7 @@ def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
     memo, asked = memo_of(request), framed.chosen
     zone, now = visitor.zone, context_of(request).now
     stars = rated(request, rows, asked)
+    titles = source_titles(rows)
     return page(
         request, rows, visitor, "overview.html", framed=framed, choices=choices(request, rows, framed.brand),
         days=framed.filter.days(now, zone),
@@ -37,5 +39,7 @@ def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
         journey=memo.get(
             ("journey", asked, zone.key), lambda: figures.journey(rows, asked, framed.taxonomy, zone=zone)
         ),
-        incidents=figures.alive(rows, asked),
+        incidents=[
+            (row, scope(row, framed.brand, framed.taxonomy, titles, visitor)) for row in figures.alive(rows, asked)
+        ],
     )  # fmt: skip

@@ -197,6 +197,16 @@
     bulk.querySelector("[data-none]").addEventListener("click", () => { chosen().forEach((box) => { box.checked = false; }); count(); });
   }
 
+  // fields of a form that only some kinds need
+  const kind = document.querySelector("select[data-kind]");
+  if (kind) {
+    const fit = () => kind.form.querySelectorAll("[data-for]").forEach((field) => {
+      field.hidden = !field.dataset.for.split(" ").includes(kind.value);
+    });
+    kind.addEventListener("change", fit);
+    fit();
+  }
+
   // forms that ask before they act, and what is selected stays in the text
   document.addEventListener("submit", (event) => {
     const question = event.target.dataset.ask;

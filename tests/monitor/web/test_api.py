@@ -70,7 +70,7 @@ def test_no_value_of_a_parameter_breaks_anything(house: House) -> None:
 def test_no_body_breaks_anything(house: House, body: Any) -> None:
     client = house.as_("admin")
     filled = {"mention_id": 1, "uid": UID, "action": "comment", "key": "Bad Key", "slug": "none", "silence_id": 9,
-              "view_id": 9, "message_id": 9, "notice_id": 9}  # fmt: skip
+              "view_id": 9, "message_id": 9, "notice_id": 9, "suggestion_id": 9, "name": "Bad Name"}  # fmt: skip
     for method, path, _ in operations(house):
         if method in {"post", "put"}:
             answer = client.request(method.upper(), path.format(**filled), json=body)

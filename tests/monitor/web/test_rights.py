@@ -18,13 +18,13 @@ NEEDS = {
             "/metrics", "/", "/me", "/mentions", "/mentions/export.{suffix}", "/mentions/{mention_id}",
             "/mentions/{mention_id}/why", "/incidents", "/incidents/{uid}", "/topics", "/topics/{key}", "/quality",
             "/rules",
-            "/sources", "/reports", "/reports/{report_id}", "/reports/{report_id}/page",
+            "/sources", "/reports", "/reports/{report_id}", "/reports/{brand}/{week}", "/reports/{report_id}/page",
             "/reports/{report_id}/markdown", "/tokens",
             *(f"/api/v1/{name}" for name in (
                 "brands", "overview", "timeline", "breakdown/{dimension}", "places", "voice", "journey", "mentions",
                 "mentions/{mention_id}", "mentions/{mention_id}/highlight", "views", "incidents", "incidents/{uid}",
                 "incidents/{uid}/series", "silences", "topics", "quality", "sources", "queues", "messages", "notices",
-                "reports", "reports/{report_id}", "tokens",
+                "reports", "reports/{report_id}", "tokens", "suggestions", "rules",
             )),
         ],
         "POST": ["/logout", "/me/password", "/tokens", "/tokens/{token_id}/revoke"],
@@ -35,13 +35,17 @@ NEEDS = {
             "/mentions/{mention_id}/correct", "/mentions/correct", "/views", "/views/{view_id}/delete",
             "/incidents/{uid}/{action}", "/silences", "/silences/{silence_id}/end", "/topics/{key}",
             "/topics/{key}/reset", "/sources/{slug}/{action}", "/deliveries/{outbox_id}/retry",
-            "/notices/{notice_id}/close",
+            "/notices/{notice_id}/close", "/rules", "/rules/{name}/{action}",
+            "/suggestions/{suggestion_id}/accept", "/suggestions/{suggestion_id}/dismiss",
+            "/api/v1/suggestions/{suggestion_id}/accept", "/api/v1/suggestions/{suggestion_id}/dismiss",
             "/api/v1/mentions/{mention_id}/correction", "/api/v1/corrections", "/api/v1/views",
             "/api/v1/incidents/{uid}/{action}", "/api/v1/silences", "/api/v1/sources/{slug}/{action}",
             "/api/v1/messages/{message_id}/retry", "/api/v1/notices/{notice_id}/close",
         ],
-        "PUT": ["/api/v1/topics/{key}"],
-        "DELETE": ["/api/v1/views/{view_id}", "/api/v1/silences/{silence_id}", "/api/v1/topics/{key}"],
+        "PUT": ["/api/v1/topics/{key}", "/api/v1/rules/{name}"],
+        "DELETE": [
+            "/api/v1/views/{view_id}", "/api/v1/silences/{silence_id}", "/api/v1/topics/{key}", "/api/v1/rules/{name}",
+        ],
     },
     "admin": {
         "GET": ["/accounts", "/audit", "/settings", "/api/v1/users", "/api/v1/audit", "/api/v1/settings"],
@@ -61,7 +65,9 @@ RANKS = ["viewer", "analyst", "admin"]
 VALUES = {
     "mention_id": "1", "uid": UID, "dimension": "topic", "suffix": "csv", "key": "price", "report_id": "1",
     "slug": "none",    "action": "pause", "token_id": "999", "view_id": "999", "silence_id": "999", "outbox_id": "999",
-    "message_id": "999", "notice_id": "999", "user_id": "999",
+    "message_id": "999", "suggestion_id": "999",
+    "name": "none",
+    "brand": "cafe", "week": "2026-W46", "notice_id": "999", "user_id": "999",
 }  # fmt: skip
 
 

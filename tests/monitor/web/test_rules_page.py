@@ -6,10 +6,14 @@ import tomllib
 from datetime import timedelta
 
 import pytest
+from sqlmodel import select
 
 from alerts.rules import Fact
 from alerts.series import SeriesKey
 from monitor.config import Rule, validate
+from monitor.pipeline.detect import detect
+from monitor.store.engine import reading
+from monitor.store.tables import Incident
 from monitor.web.backtest import backtest, variants
 from monitor.web.pages.rules import toml
 from tests.monitor import support
@@ -81,3 +85,45 @@ def test_the_page_tries_a_rule(house: House) -> None:
     for query in ("rule=none", "rule=keywords", "rule=keywords&words=*", "rule=mean_rating&below=9",
                   "rule=negative_count&window=1000d", "rule=low_ratings&more_than=-1"):  # fmt: skip
         assert client.get(f"/rules?{query}").status_code == 422, query
+
+
+def test_a_rule_is_tried_saved_edited_switched_off_and_deleted(house: House) -> None:
+    client = house.as_("analyst")
+    tried = client.get("/rules?rule=negative_count&more_than=2&window=7d").text
+    assert 'name="more_than" value="2"' in tried  # what the button of the setting would save
+    form = {"name": "complaints", "rule": "negative_count", "more_than": "2", "window": "7d", "severity": "critical"}
+    assert client.post("/rules", data=form).status_code == 303
+    (rule,) = client.get("/api/v1/rules").json()
+    assert rule["rule"]["more_than"] == 2
+    assert (rule["name"], rule["active"], rule["configured"]) == ("complaints", True, False)
+    edited = client.get("/rules?edit=complaints").text
+    assert 'value="complaints"' in edited
+    assert client.post("/rules/complaints/off").status_code == 303
+    assert client.get("/api/v1/rules").json()[0]["active"] is False
+    assert client.post("/rules/complaints/delete").status_code == 303
+    assert client.get("/api/v1/rules").json() == []
+    log = house.as_("admin").get("/api/v1/audit").json()["items"]
+    assert {"rule.saved", "rule.paused", "rule.deleted"} <= {line["action"] for line in log}
+
+
+def test_a_saved_rule_opens_an_incident(house: House) -> None:
+    body = {"kind": "negative_count", "brand": "cafe", "more_than": 1, "window": "7d"}
+    assert house.as_("analyst").put("/api/v1/rules/complaints", json=body).status_code == 204
+    detect(house.context)
+    with reading(house.context.engine) as session:
+        rows = session.exec(select(Incident).where(Incident.rule == "complaints")).all()
+    assert [row.n_observed for row in rows] == [3]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "word"),
+    [
+        ("Bad Name", {"kind": "negative_count"}, "rule name"),
+        ("ok_name", {"kind": "negative_count", "brand": "nobody"}, "allowed: cafe"),
+        ("ok_name", {"kind": "keywords"}, "needs `words`"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(house: House, name: str, body: dict[str, str], word: str) -> None:
+    answer = house.as_("analyst").put(f"/api/v1/rules/{name}", json=body)
+    assert answer.status_code == 422
+    assert word in answer.text
