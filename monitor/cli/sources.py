@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 @source_app.command("list")
 def list_sources(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these scrapers.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Terms, hosts, parameters, credentials.")] = False,
     config: ConfigOption = None,
 ) -> None:
@@ -35,12 +36,13 @@ def list_sources(
     import scrapers.registry
     from monitor.config import find
 
-    for scraper in scrapers.registry.all():
+    chosen = [scrapers.registry.get(name) for name in names] if names else scrapers.registry.all()
+    for scraper in chosen:
         meta = scraper.meta
         print(f"{meta.name:22} {meta.access}  {meta.title}")
         if verbose:
             _describe(scraper)
-    if find(config) is None:
+    if names or find(config) is None:
         return
     with common.context(config) as context:
         from sqlmodel import select
@@ -53,48 +55,35 @@ def list_sources(
         if rows:
             print("\nconfigured:")
         for row in rows:
-            state = row.last_status or "not read yet"
+            state = row.last_status or ("nothing was sent yet" if row.next_due_at is None else "not read yet")
             print(f"{row.slug:22} {row.scraper:16} {state}" + (f": {row.last_error}" if row.last_error else ""))
 
 
 @source_app.command("test")
 def test_source(
-    url: Annotated[str, typer.Argument(help="A link to what you want to read.")],
+    link: Annotated[str, typer.Argument(metavar="URL|NAME", help="A link to what you want to read, or a source.")],
     limit: Annotated[int, typer.Option(min=1, help="Items to print.")] = 5,
     config: ConfigOption = None,
 ) -> None:
-    """Fetch the newest page behind a link and print what would be stored; nothing is stored."""
-    import scrapers.registry
+    """Fetch the newest page behind a link, or of a configured source, and print what would be stored; store nothing."""
     from monitor.cli.data import item_line
-    from monitor.pipeline.collect import client_settings
     from monitor.pipeline.context import Context
-    from scrapers.http import Client
+    from monitor.pipeline.trying import attempt, target, unreadable
 
     common.configure_logs()
-    found = scrapers.registry.match(url)
-    if found is None:
-        raise ConfigError(
-            f"no scraper knows {url!r}; it must be a full http(s) link; see `monitor source list --verbose`"
-        )
-    scraper, params = found
-    say(f"scraper {scraper.meta.name}, parameters {json.dumps(_plain(params), ensure_ascii=False)}")
-    if scraper.meta.access == "D":
-        raise MonitorError(f"{scraper.meta.name} reads saved pages only: {scraper.meta.terms}")
     context = Context(common.settings(config))
-
-    async def fetch() -> Any:
-        part = next(iter(scraper.slices(params)))
-        request = scraper.request(params, part, None)
-        if request is None:
-            raise MonitorError(f"{scraper.meta.name} cannot fetch: {scraper.meta.terms}")
-        async with Client(client_settings(context)) as client:
-            return scraper.parse(await client.fetch(request, meta=scraper.meta))
-
-    parsed = asyncio.run(fetch())
-    for item in parsed.items[:limit]:
+    scraper, params = target(context, link)
+    say(f"scraper {scraper.meta.name}, parameters {json.dumps(_plain(params), ensure_ascii=False)}")
+    if scraper.meta.pushed:
+        say(f"others send to it: POST {context.settings.web.base_url or 'http://HOST:PORT'}/hooks/{link}, signed")
+        return
+    if why := unreadable(scraper, params):
+        raise MonitorError(why)
+    trial = attempt(context, scraper, params)
+    for item in trial.items[:limit]:
         print(json.dumps(item_line(item), ensure_ascii=False))
-    say(f"status: {parsed.status}" + (f" ({parsed.note})" if parsed.note else "") + f", {len(parsed.items)} items")
-    if parsed.status not in {"ok", "empty"}:
+    say(f"status: {trial.status}" + (f" ({trial.note})" if trial.note else "") + f", {len(trial.items)} items")
+    if trial.status not in {"ok", "empty"}:
         raise typer.Exit(3)
 
 
@@ -110,6 +99,7 @@ def add_source(
     """Append a source to the configuration file from a pasted link."""
     import scrapers.registry
     from monitor.config import find, load
+    from monitor.pipeline.trying import unreadable
 
     file = find(config)
     if file is None:
@@ -119,16 +109,16 @@ def add_source(
         raise ConfigError(f"--brand {brand!r} is unknown; allowed: {', '.join(settings.brands)}")
     found = scrapers.registry.match(url)
     if found is None:
-        raise ConfigError(f"no scraper knows {url!r}; see `monitor source list --verbose`")
+        raise ConfigError(
+            f"no scraper knows {url!r}; it must be a full http(s) link; see `monitor source list --verbose`"
+        )
     scraper, params = found
-    base = re.sub(r"[^a-z0-9_]", "_", (name or f"{brand}_{scraper.meta.name}").lower()).lstrip("_")
-    slug, number = base, 2
-    while slug in settings.sources:
-        if name is not None:
-            raise ConfigError(f"--name {name!r} is taken")
-        slug, number = f"{base}_{number}", number + 1
+    if why := unreadable(scraper, params):
+        raise ConfigError(why)
+    slug = _free_name(settings.sources, name, f"{brand}_{scraper.meta.name}")
     lines = ["", f"[sources.{slug}]", f"brand = {json.dumps(brand)}", f"scraper = {json.dumps(scraper.meta.name)}"]
-    lines.append(f"params = {_toml(_plain(params))}")
+    if given := _plain(params):
+        lines.append(f"params = {_toml(given)}")
     text = file.read_text(encoding="utf-8")
     file.write_text(text.rstrip("\n") + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
     try:
@@ -137,6 +127,13 @@ def add_source(
         file.write_text(text, encoding="utf-8")
         raise
     print(f"added [sources.{slug}] to {file}")
+    for credential in scraper.meta.credentials:
+        optional = "" if scraper.meta.access in {"B", "C"} else "; without it less may be read"
+        say(
+            f"it takes {credential.name} ({credential.title}, from {credential.url}){optional}: in params, or as "
+            f"MONITOR_SOURCES__{slug.upper()}__PARAMS__{credential.name.upper()}"
+        )
+    say(f"try it: `monitor source test {slug}`")
 
 
 @source_app.command("new")
@@ -144,20 +141,14 @@ def new_source(
     name: Annotated[str, typer.Argument(help="Name of the scraper: lower case, as in my_site.")],
     url: Annotated[str, typer.Option(help="An example link.")] = "https://example.org/reviews",
     folder: Annotated[Path, typer.Option(help="Where the modules are.")] = Path("scrapers/sites"),
+    samples: Annotated[Path, typer.Option(help="Where the samples of the tests are.")] = Path("tests/recorded"),
 ) -> None:
-    """Start a new scraper: one file with a declaration and a parser to fill, which the conformance tests find."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ConfigError(f"{name!r}: a scraper's name is lower-case letters, digits and underscores")
-    path = folder / f"{name}.py"
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder; run this at the top of the repository, or give --folder")
-    if path.exists():
-        raise ConfigError(f"{path} is there already")
-    class_name = "".join(part.capitalize() for part in name.split("_"))
-    path.write_text(_TEMPLATE.format(name=name, class_name=class_name, url=url), encoding="utf-8")
-    print(
-        f"{path} written; put one saved page into tests/recorded/{name}/ with what it must give (docs/architecture.md)"
-    )
+    """Start a new scraper: a declaration and a reader that works, with a sample; the conformance tests find them."""
+    from monitor.cli import scaffold
+
+    for path in scaffold.write(name, url, folder=folder, samples=samples):
+        print(f"{path} written")
+    say(f"next: make the sample a page of your site, then `python -m pytest tests/conformance -k {name}`")
 
 
 @query_app.command("test")
@@ -190,6 +181,17 @@ def test_query(
                     words = " ".join(f"{mention.title or ''} {mention.text}".split())[:160]
                     print(f"{mention.published_at:%Y-%m-%d} {fields['source']}: {words}")
     say(f"{hits} of {n} stored mentions match")
+
+
+def _free_name(taken: Mapping[str, Any], wanted: str | None, made: str) -> str:
+    """The identifier asked for, or the one made up, with a number where that is taken. Raises ConfigError."""
+    base = re.sub(r"[^a-z0-9_]", "_", (wanted or made).lower()).lstrip("_")
+    if wanted is not None and base in taken:
+        raise ConfigError(f"--name {wanted!r} is taken")
+    slug, number = base, 2
+    while slug in taken:
+        slug, number = f"{base}_{number}", number + 1
+    return slug
 
 
 def _describe(scraper: Scraper) -> None:
@@ -225,41 +227,3 @@ def _plain(params: Any) -> dict[str, Any]:
 def _toml(values: dict[str, Any]) -> str:
     """An inline table; strings, numbers, booleans and lists of them are the same in JSON and TOML."""
     return "{ " + ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()) + " }"
-
-
-_TEMPLATE = '''"""Reader of {name}: say what is read, and by which address."""
-
-from __future__ import annotations
-
-from pydantic import Field
-
-from scrapers.base import Meta, Page, Params, Parsed, Request, Scraper, Slice, Status
-
-
-class {class_name}Params(Params):
-    """What a source of this site needs to know."""
-
-    url: str = Field(description="Address of the page with the reviews.")
-
-
-class {class_name}(Scraper):
-    """One page of reviews, newest first."""
-
-    meta = Meta(
-        name="{name}",
-        title="{class_name}",
-        access="A",
-        terms="Say what the site allows, and what to do instead where it does not.",
-        url_examples={{"{url}": {{"url": "{url}"}}}},
-    )
-    params_type = {class_name}Params
-
-    def match(self, url: str) -> {class_name}Params | None:
-        return {class_name}Params(url=url) if url.startswith("{url}") else None
-
-    def request(self, params, part: Slice, cursor: str | None, *, since=None) -> Request | None:
-        return Request(cursor or params.url)
-
-    def parse(self, page: Page) -> Parsed:
-        return Parsed(Status.CHANGED, note="this reader does not know the page yet")
-'''

@@ -19,7 +19,6 @@ _FEED_LINK = re.compile(
     re.IGNORECASE,
 )
 _FEED_QUERY = re.compile(r"(?:^|&)(?:feed|format|type|output)=(?:rss2?|atom|rdf|feed)", re.IGNORECASE)
-_FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/rdf+xml", "application/feed+json")
 
 
 class RssParams(Params):
@@ -70,24 +69,16 @@ class Rss(Scraper):
     def parse(self, page: Page) -> Parsed:
         found = feed.read(page)
         if found is None:
-            return walls.recognise(page) or self._discover(page) or Parsed(Status.CHANGED, note="this is not a feed")
+            wall = walls.recognise(page)
+            named = feed.named_by(page) if wall is None else None
+            if named is not None:
+                return Parsed(Status.OK, next_cursor=named, note="a page that names its feed")
+            return wall or Parsed(Status.CHANGED, note="this is not a feed")
         items = feed.items(found, page, kind=_kind(found))
         following = found.next_url if found.next_url != page.url else None
         if items:
             return Parsed(Status.OK, items, next_cursor=following)
         return Parsed(Status.EMPTY, note="the feed has no entries")
-
-    def _discover(self, page: Page) -> Parsed | None:
-        """The feed that an HTML page names in `link rel=alternate` (its comments feed comes second)."""
-        if not html.looks_like_html(page.body):
-            return None
-        tree = html.tree(page)
-        for link in tree.xpath("//link[contains(concat(' ', @rel, ' '), ' alternate ')]") if tree is not None else ():
-            if (link.get("type") or "").lower().split(";")[0].strip() in _FEED_TYPES:
-                target = html.absolute(link.get("href"), page.url)
-                if target and target != page.url:
-                    return Parsed(Status.OK, next_cursor=target, note="a page that names its feed")
-        return None
 
 
 def _kind(found: feed.Feed) -> Kind:

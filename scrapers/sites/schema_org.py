@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from scrapers.base import Meta, Page, Params, Parsed, Request, Scraper, Slice, Status
-from scrapers.readers import html, schema_org, walls
+from scrapers.readers import feed, html, schema_org, walls
 
 
 class SchemaOrgParams(Params):
@@ -64,7 +64,9 @@ class SchemaOrg(Scraper):
             return Parsed(Status.OK, facts=found.facts, note="only the average rating is marked up, no review")
         if found.marked:
             return Parsed(Status.CHANGED, note="the page has schema.org markup, but no review in it")
-        return Parsed(Status.CHANGED, note="the page has no schema.org markup")
+        named = feed.named_by(page)
+        advice = f"; it names a feed, which the scraper rss reads: {named}" if named else ""
+        return Parsed(Status.CHANGED, note=f"the page has no schema.org markup{advice}")
 
 
 def _is_usual(url: str) -> bool:
