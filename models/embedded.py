@@ -79,7 +79,7 @@ class Embedded:
         self._encoder = TextEncoder(
             Tokenizer.from_file(str(directory / "tokenizer.json")),
             log2_buckets=int(config["n_buckets_log2"]),
-            kept_buckets=tensors["ngram_buckets"],
+            kept_buckets=_buckets(tensors),
         )
         self._budget = TOKEN_BUDGET
         if int8 is None:
@@ -160,6 +160,13 @@ class Embedded:
             topic_sentiment=softmax(mixed[2] / self._heat["topic_sentiment"]),
             pooled=np.concatenate((unit(pooled), unit(vector)), axis=1),  # neither half drowns the other
         )
+
+
+def _buckets(tensors: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int32]:
+    from models.tokenizer import unpack_buckets
+
+    bits = tensors.get("ngram_buckets.bits")
+    return tensors["ngram_buckets"] if bits is None else unpack_buckets(bits)
 
 
 class OnTorch(Embedded):

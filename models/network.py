@@ -25,7 +25,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from models.labels import SENTIMENTS, TOPICS
-from models.tokenizer import TextEncoder, build_tokenizer, hash_ngrams, normalise
+from models.tokenizer import TextEncoder, build_tokenizer, hash_ngrams, normalise, pack_buckets, unpack_buckets
 
 HEADS = ("sentiment", "topics", "topic_sentiment")
 
@@ -300,6 +300,7 @@ AutoModel.register(FeedbackConfig, FeedbackModel, exist_ok=True)
 
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+BUCKETS, BUCKET_BITS = "ngram_buckets", "ngram_buckets.bits"  # shipped as one bit for each bucket
 _LARGE = 65_536  # elements
 _ROWS = ("ngrams.weight", "token_embedding.weight")  # shipped as int8 rows with one fp16 scale each
 
@@ -309,6 +310,8 @@ def save_directory(
 ) -> None:
     """Write config.json, model.safetensors and tokenizer.json; `compact`: int8 tables, everything else fp16.
 
+    The buckets that own a vector are written as a bit map in either case.
+
     `every_matrix`: the matrices of the encoder in int8 rows, too (for the larger profiles).
     """
     from safetensors.torch import save_file
@@ -317,6 +320,10 @@ def save_directory(
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu().contiguous()
+        if name == BUCKETS:
+            bits = pack_buckets(value.numpy(), log2_buckets=model.config.n_buckets_log2)
+            tensors[BUCKET_BITS] = torch.from_numpy(bits)
+            continue
         matrix = value.ndim == 2 and value.numel() >= _LARGE and value.is_floating_point()
         if compact and (name in _ROWS or (every_matrix and matrix)):
             scale = (value.float().abs().amax(1).clamp(min=1e-8) / 127).to(torch.float16).clamp(min=6e-8)
@@ -349,6 +356,9 @@ def load_directory(directory: Path) -> tuple[FeedbackModel, TextEncoder]:
     state: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if name.endswith(".scale"):
+            continue
+        if name == BUCKET_BITS:
+            state[BUCKETS] = torch.from_numpy(unpack_buckets(value.numpy()))
             continue
         scale = tensors.get(f"{name}.scale")
         if scale is not None:

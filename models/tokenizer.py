@@ -177,6 +177,18 @@ def _bucket(values: np.ndarray, log2_buckets: int) -> np.ndarray:
     return (values >> np.uint64(64 - log2_buckets)).astype(np.int32)
 
 
+def pack_buckets(kept: np.ndarray, *, log2_buckets: int) -> np.ndarray:
+    """Which buckets own a vector, one bit each: uint8 [2 ** log2_buckets / 8]."""
+    owned = np.zeros(1 << log2_buckets, bool)
+    owned[kept] = True
+    return np.packbits(owned)
+
+
+def unpack_buckets(bits: np.ndarray) -> np.ndarray:
+    """The sorted buckets that `pack_buckets` packed, int32."""
+    return np.flatnonzero(np.unpackbits(bits)).astype(np.int32)
+
+
 def _special_id(tokenizer: Tokenizer, name: str) -> int:
     found = tokenizer.token_to_id(name)
     if found is None:

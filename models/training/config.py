@@ -27,6 +27,7 @@ class TrainConfig:
     work: Path = Path("runs/small")  # checkpoints, packed arrays, logs; safe to delete
     out: Path = Path("runs/small/model")  # the finished model directory
     packed: Path | None = None  # folder written by `pack`, read instead of `data`
+    init: Path | None = None  # model directory whose tokenizer and encoder the run starts from
     limit: int | None = None  # rows of each data file, for trials
     profile: str = "small"
     licences: str = "shippable"  # or "all": every source, for comparison, never shipped
@@ -36,8 +37,8 @@ class TrainConfig:
     # tokenizer and n-grams
     vocab_size: int = 32_000
     n_buckets_log2: int = 22  # hash space of the n-grams
-    n_ngram_rows: int = 300_000  # of which so many, the most frequent, get a vector
-    ngram_dim: int = 64
+    n_ngram_rows: int = 1_000_000  # of which so many, the most frequent, get a vector
+    ngram_dim: int = 20
     # encoder
     embedding_dim: int = 128
     hidden_size: int = 192
@@ -47,9 +48,9 @@ class TrainConfig:
     max_tokens: int = 48  # in training; serving cuts longer texts into windows
     # stage 1: n-gram table
     ngram_epochs: float = 6.0
-    ngram_batch: int = 1024
-    ngram_lr: float = 0.03
+    ngram_lr: float = 0.1
     ngram_dropout: float = 0.5  # share of features dropped in each pass
+    n_folds: int = 4  # tables that know only a part of the rows: what the encoder learns beside; 0: it learns alone
     # stage 2: masked tokens (0 steps: skipped), then all tasks together
     mlm_steps: int = 0
     steps: int = 16_000
@@ -61,7 +62,10 @@ class TrainConfig:
     label_smoothing: float = 0.05
     ema: float = 0.999
     topic_share: float = 0.4  # of the rows drawn
-    source_temperature: float = 0.65  # p(source) ~ n ** this
+    source_temperature: float = 0.5  # p(source) ~ n ** this
+    class_power: float = 0.8  # a class weighs the inverse of its share to this power
+    written: bool = True  # with the texts written for this project
+    written_weight: float = 1.0  # how often these are drawn, beside other sources of their size
     mix_share: float = 0.15  # rows joined with a second one (code-switch, opposite topics)
     noise_share: float = 0.05  # tokens dropped
     weak_topics: bool = True  # topics of unlabelled rows by the lexicon, at a low weight
@@ -75,7 +79,7 @@ class TrainConfig:
 
     def fingerprint(self) -> str:
         """Twelve hex digits of everything that changes the result (not paths, device or time limits)."""
-        ignored = {"data", "work", "out", "packed", "threads", "device", "compile"}
+        ignored = {"data", "work", "out", "packed", "init", "threads", "device", "compile"}
         ignored |= {"max_seconds", "checkpoint_every", "eval_every"}
         payload = {key: value for key, value in asdict(self).items() if key not in ignored}
         return hashlib.sha256(json.dumps(payload, sort_keys=True, default=str).encode()).hexdigest()[:12]
@@ -92,9 +96,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "n_heads": 6,
         "intermediate_size": 1536,
         "max_tokens": 128,
-        "n_ngram_rows": 170_000,
-        "ngram_epochs": 8.0,
-        "ngram_batch": 8192,
+        "n_ngram_rows": 600_000,
         "mlm_steps": 12_000,
         "steps": 16_000,
         "batch_tokens": 65_536,
@@ -114,7 +116,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "n_heads": 2,
         "intermediate_size": 32,
         "ngram_epochs": 1.0,
-        "ngram_batch": 64,
+        "n_folds": 2,
+        "written": False,
         "steps": 12,
         "batch_tokens": 512,
         "checkpoint_every": 4,

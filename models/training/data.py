@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from models.errors import TrainingError
 from models.labels import TOPICS
 from models.training.config import WEAK_SOURCES, TrainConfig
 from models.training.licences import EXCLUDED
+from models.training.written import SOURCE, Written, read_all, rows_of
 
 TRAIN, DEV, HELD_OUT = 0, 1, 2
 _TOPIC_BIT = {name: 1 << index for index, name in enumerate(TOPICS)}
@@ -60,10 +62,15 @@ class Corpus:
         )
         return {name: getattr(self, name) for name in names}
 
-    def source_weight(self) -> np.ndarray:
-        """Weight of each row by the noise of its source."""
-        table = np.array([WEAK_SOURCES.get(name.partition("/")[2], 1.0) for name in self.sources], np.float32)
+    def source_weight(self, *, written: float = 1.0) -> np.ndarray:
+        """Weight of each row by the noise of its source; `written`: that of the texts written for this project."""
+        known = {**WEAK_SOURCES, SOURCE: written}
+        table = np.array([known.get(name.partition("/")[2], 1.0) for name in self.sources], np.float32)
         return np.asarray(table[self.source])
+
+    def is_written(self) -> np.ndarray:
+        """Rows that were written for this project."""
+        return np.asarray(np.array([name.partition("/")[2] == SOURCE for name in self.sources], bool)[self.source])
 
 
 def text_key(text: str) -> str:
@@ -81,62 +88,108 @@ def read(config: TrainConfig, *, limit: int | None = None) -> Corpus:
     files += [("topics", path) for path in sorted((config.data / "topics").glob("*.parquet"))]
     if not files:
         raise TrainingError(f"no sentiment/*.parquet and topics/*.parquet under {config.data}")
-    texts: list[str] = []
-    language: list[str] = []
-    source: list[str] = []
-    sentiment: list[int] = []
-    topics: list[int] = []
-    labelled: list[int] = []
-    pairs: list[tuple[int, int, int]] = []  # row, topic, sentiment
-    split: list[int] = []
+    columns = _Columns()
     for kind, path in files:
-        rows = _rows(path, limit)
-        for row in rows:
-            name = row["source"]
-            if config.licences != "all" and name in EXCLUDED:
+        for row in _rows(path, limit):
+            if config.licences != "all" and row["source"] in EXCLUDED:
                 continue
-            index = len(texts)
-            texts.append(row["text"])
-            language.append(path.stem)
-            source.append(f"{kind}/{name}")
-            split.append(DEV if row["split"] == "dev" else TRAIN)
+            split = DEV if row["split"] == "dev" else TRAIN
+            source = f"{kind}/{row['source']}"
             if kind == "sentiment":
-                sentiment.append(row["label"])
-                topics.append(0)
-                labelled.append(0)
+                columns.add(row["text"], path.stem, source, split, sentiment=row["label"])
                 continue
             overall = row["overall"]
-            sentiment.append(agreed_sentiment(row["sentiments"]) if overall is None else overall)
-            mask = 0
-            for topic, polarity in zip(row["topics"], row["sentiments"], strict=True):
-                mask |= _TOPIC_BIT[topic]
-                if polarity is not None and polarity >= 0:
-                    pairs.append((index, TOPICS.index(topic), polarity))
-            topics.append(mask)
-            labelled.append(mask | sum(_TOPIC_BIT[topic] for topic in row["labelled_for"]))
-    languages = sorted(set(language))
-    sources = sorted(set(source))
-    language_index = {name: index for index, name in enumerate(languages)}
-    source_index = {name: index for index, name in enumerate(sources)}
-    polarity_table = np.full((len(texts), len(TOPICS)), -1, np.int8)
-    for row_index, topic_index, polarity in pairs:
-        polarity_table[row_index, topic_index] = polarity
-    corpus = Corpus(
-        texts=texts,
-        language=np.array([language_index[name] for name in language], np.int16),
-        source=np.array([source_index[name] for name in source], np.int16),
-        sentiment=np.array(sentiment, np.int8),
-        topics=np.array(topics, np.int32),
-        labelled=np.array(labelled, np.int32),
-        topic_sentiment=polarity_table,
-        split=np.array(split, np.int8),
-        is_topic=np.array([name.startswith("topics/") for name in source], bool),
-        weak=np.zeros(len(texts), bool),
-        languages=languages,
-        sources=sources,
-    )
+            columns.add(
+                row["text"],
+                path.stem,
+                source,
+                split,
+                sentiment=agreed_sentiment(row["sentiments"]) if overall is None else overall,
+                topics=dict(zip(row["topics"], row["sentiments"], strict=True)),
+                labelled=row["labelled_for"],
+            )
+    if config.written:
+        for written in read_all():
+            _add_written(columns, written, seed=config.seed)
+    corpus = columns.corpus()
     hold_out(corpus, config.held_out)
     return without_leaks(corpus)
+
+
+class _Columns:
+    """Rows on their way into a `Corpus`."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._languages: list[str] = []
+        self._sources: list[str] = []
+        self._sentiment: list[int] = []
+        self._topics: list[int] = []
+        self._labelled: list[int] = []
+        self._pairs: list[tuple[int, int, int]] = []  # row, topic, sentiment
+        self._split: list[int] = []
+
+    def add(
+        self,
+        text: str,
+        language: str,
+        source: str,
+        split: int,
+        *,
+        sentiment: int,
+        topics: Mapping[str, int | None] | None = None,
+        labelled: Iterable[str] = (),
+    ) -> None:
+        """One row; `topics` with their sentiments, `labelled`: the topics that are decided."""
+        mask = 0
+        for topic, polarity in (topics or {}).items():
+            mask |= _TOPIC_BIT[topic]
+            if polarity is not None and polarity >= 0:
+                self._pairs.append((len(self._texts), TOPICS.index(topic), polarity))
+        self._texts.append(text)
+        self._languages.append(language)
+        self._sources.append(source)
+        self._split.append(split)
+        self._sentiment.append(sentiment)
+        self._topics.append(mask)
+        self._labelled.append(mask | sum(_TOPIC_BIT[topic] for topic in labelled))
+
+    def corpus(self) -> Corpus:
+        languages, sources = sorted(set(self._languages)), sorted(set(self._sources))
+        language_index = {name: index for index, name in enumerate(languages)}
+        source_index = {name: index for index, name in enumerate(sources)}
+        polarity = np.full((len(self._texts), len(TOPICS)), -1, np.int8)
+        for row, topic, value in self._pairs:
+            polarity[row, topic] = value
+        return Corpus(
+            texts=self._texts,
+            language=np.array([language_index[name] for name in self._languages], np.int16),
+            source=np.array([source_index[name] for name in self._sources], np.int16),
+            sentiment=np.array(self._sentiment, np.int8),
+            topics=np.array(self._topics, np.int32),
+            labelled=np.array(self._labelled, np.int32),
+            topic_sentiment=polarity,
+            split=np.array(self._split, np.int8),
+            is_topic=np.array([name.startswith("topics/") for name in self._sources], bool),
+            weak=np.zeros(len(self._texts), bool),
+            languages=languages,
+            sources=sources,
+        )
+
+
+def _add_written(columns: _Columns, written: Written, *, seed: int) -> None:
+    """The rows of one language's own texts: those with topics are decided for all topics."""
+    for row in rows_of(written, seed=seed):
+        kind = "sentiment" if row.topics is None else "topics"
+        columns.add(
+            row.text,
+            written.language,
+            f"{kind}/{SOURCE}",
+            DEV if row.is_dev else TRAIN,
+            sentiment=-1 if row.sentiment is None else row.sentiment,
+            topics=row.topics,
+            labelled=() if row.topics is None else TOPICS,
+        )
 
 
 def agreed_sentiment(polarities: list[int | None]) -> int:

@@ -3,85 +3,141 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from models.errors import TrainingError
+from models.labels import TOPICS
 from models.network import NgramTable
 from models.training.config import TrainConfig
-from models.training.data import Corpus
+from models.training.data import TRAIN, Corpus
 from models.training.encode import Tokens
-from models.training.losses import loss_of, targets
-from models.training.sampling import Weights, draw, gather
+from models.training.losses import POLARITY_LOSS, WEAK_TOPIC_WEIGHT
+from models.training.sampling import Weights, draw
 
-HEAD_LR = 2e-3
+CHUNK = 50_000  # texts drawn together: the unit of repetition and of checkpoints
+CHECKPOINT_CHUNKS = 40
+HEAD_RATE = 1.0  # of the heads, beside the table's
+_N_HEADS = 3 + 4 * len(TOPICS)
 
 
-def train_ngrams(
-    table: NgramTable,
+@dataclass
+class Table:
+    """Everything that training changes: the table, its heads (3 + K + 3 K outputs) and Adagrad's sums."""
+
+    rows: np.ndarray  # float32 [n_rows, D]
+    rows_moved: np.ndarray  # float32 [n_rows]
+    heads: np.ndarray  # float32 [3 + K + 3 K, D]
+    bias: np.ndarray  # float32 [3 + K + 3 K]
+    heads_moved: np.ndarray
+    bias_moved: np.ndarray
+
+    @classmethod
+    def fresh(cls, config: TrainConfig, n_rows: int, *, seed: tuple[int, ...]) -> Table:
+        """Small random vectors and heads, the same for the same seed."""
+        rng, size = np.random.default_rng(seed), config.ngram_dim
+        return cls(
+            rows=(rng.standard_normal((n_rows, size), np.float32) * np.float32(0.02)),
+            rows_moved=np.full(n_rows, 1e-6, np.float32),
+            heads=rng.standard_normal((_N_HEADS, size), np.float32) / np.float32(np.sqrt(size)),
+            bias=np.zeros(_N_HEADS, np.float32),
+            heads_moved=np.ones(_N_HEADS, np.float32),
+            bias_moved=np.ones(_N_HEADS, np.float32),
+        )
+
+    def save(self, path: Path, done: int) -> None:
+        """Write a checkpoint, whole or not at all."""
+        temporary = path.with_suffix(".part.npz")
+        np.savez(temporary, done=np.array(done), **vars(self))
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Table, int]:
+        """A checkpoint, and the number of chunks behind it."""
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return cls(**{name: value for name, value in arrays.items() if name != "done"}), int(arrays["done"])
+
+    def logits(self, tokens: Tokens, rows: np.ndarray) -> np.ndarray:
+        """Outputs of all heads for these rows of the corpus, float32 [n, 3 + K + 3 K]."""
+        vectors = np.zeros((len(rows), self.rows.shape[1]), np.float32)
+        compiled().vectors(rows.astype(np.int64), tokens.ngrams, tokens.ngram_offsets, self.rows, vectors)
+        return np.asarray(vectors @ self.heads.T + self.bias)
+
+    def copy_to(self, module: NgramTable) -> None:
+        """Put the vectors and heads into the network."""
+        with torch.no_grad():
+            module.weight.copy_(torch.from_numpy(self.rows))
+            start = 0
+            for head in (module.sentiment, module.topics, module.topic_sentiment):
+                end = start + head.out_features
+                head.weight.copy_(torch.from_numpy(self.heads[start:end]))
+                head.bias.copy_(torch.from_numpy(self.bias[start:end]))
+                start = end
+
+
+def compiled() -> ModuleType:
+    """The compiled inner loops. TrainingError where numba is not installed."""
+    try:
+        from models.training import kernels
+    except ImportError as error:
+        raise TrainingError(f"training needs numba ({error}): pip install 'feedback-monitor[train]'") from error
+    return kernels
+
+
+def train_table(
     config: TrainConfig,
     corpus: Corpus,
     tokens: Tokens,
     weights: Weights,
     *,
-    device: torch.device,
-    progress: Callable[[int, dict[str, float]], None] | None = None,
-    done: int = 0,
-    state: dict[str, Tensor] | None = None,
-    until: int | None = None,
-) -> dict[str, Tensor]:
-    """Train the table in place from step `done` to `until` (default: all) and return the optimiser's state.
+    n_rows: int,
+    checkpoint: Path,
+    part: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Table:
+    """Train a table (or go on from `checkpoint`) over `ngram_epochs` times the training rows.
 
-    Rows move by Adagrad with one accumulator per row, without a dense gradient: a step costs what its n-grams
-    cost. Each pass drops a share of the n-grams, which keeps rare ones from learning texts by heart.
-    Step s draws its rows from generator (seed, s), so a resumed run sees what an unbroken one would.
+    A text's vector is the sum of its n-grams' rows over the square root of their number. Rows move by Adagrad with one
+    accumulator each (Duchi et al. 2011), text by text; each visit leaves out a share of the n-grams, which keeps rare
+    ones from learning texts by heart. Chunk i draws its texts from the generator (seed, 1, part, i), and one thread
+    does the arithmetic, so a resumed run ends like an unbroken one. `part` tells tables of one run apart.
     """
-    total = n_steps(config, corpus)
-    end = total if until is None else min(until, total)
-    heads = [*table.sentiment.parameters(), *table.topics.parameters(), *table.topic_sentiment.parameters()]
-    optimiser = torch.optim.Adam(heads, lr=HEAD_LR)
-    accumulated = torch.full((table.weight.shape[0],), 1e-6, device=device)
-    if state is not None:
-        accumulated.copy_(state["accumulated"])
-    ngrams = tokens.ngrams
-    for step in range(done, end):
-        rng = np.random.default_rng((config.seed, 1, step))
-        fade = 1.0 - 0.9 * step / total
-        for group in optimiser.param_groups:
-            group["lr"] = HEAD_LR * fade
-        rows = np.concatenate(draw(weights, rng, size=config.ngram_batch, topic_share=config.topic_share))
-        ids, counts = gather(ngrams, tokens.ngram_offsets, rows)
-        keep = rng.random(len(ids), dtype=np.float32) >= config.ngram_dropout
-        owner = np.repeat(np.arange(len(rows)), counts)[keep]
-        ids_t = torch.from_numpy(ids[keep].astype(np.int64)).to(device)
-        owner_t = torch.from_numpy(owner).to(device)
-        counts_kept = np.bincount(owner, minlength=len(rows))
-        starts = torch.from_numpy(np.cumsum(counts_kept) - counts_kept).to(device)
-        norm = torch.from_numpy(1.0 / np.sqrt(np.maximum(counts_kept, 1.0))).to(device, torch.float32)
-        with torch.no_grad():
-            raw = torch.nn.functional.embedding_bag(ids_t, table.weight, starts, mode="sum")
-        vector = (raw * norm[:, None]).requires_grad_()
-        loss, parts = loss_of(
-            table.heads(vector),
-            targets(corpus, rows, weights.class_weight, device),
-            smoothing=config.label_smoothing,
-        )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        with torch.no_grad():
-            assert vector.grad is not None
-            gradient = vector.grad * (norm[:, None] * len(rows))
-            accumulated.index_add_(0, ids_t, gradient.square().mean(1)[owner_t])
-            scale = -config.ngram_lr * fade * torch.rsqrt(accumulated[ids_t])
-            table.weight.index_add_(0, ids_t, gradient[owner_t] * scale[:, None])
+    table, done = Table.fresh(config, n_rows, seed=(config.seed, 1, part)), 0
+    if checkpoint.is_file():
+        table, done = Table.load(checkpoint)
+    kernels = compiled()
+    total = max(1, round(config.ngram_epochs * int((corpus.split == TRAIN).sum()) / CHUNK))
+    size = min(CHUNK, max(1, round(config.ngram_epochs * int((corpus.split == TRAIN).sum()))))
+    labels = _labels(corpus)
+    for chunk in range(done, total):
+        rng = np.random.default_rng((config.seed, 1, part, chunk))
+        order = np.concatenate(draw(weights, rng, size=size, topic_share=config.topic_share))
+        rng.shuffle(order)
+        first, last = (config.ngram_lr * (1.0 - 0.9 * step / total) for step in (chunk, chunk + 1))
+        kernels.learn(
+            order, tokens.ngrams, tokens.ngram_offsets, labels["sentiment"], weights.class_weight, labels["topics"],
+            labels["labelled"], labels["decided"], labels["polarity"], table.rows, table.rows_moved, table.heads,
+            table.bias, table.heads_moved, table.bias_moved, first, last, HEAD_RATE, config.ngram_dropout,
+            config.label_smoothing, POLARITY_LOSS, config.seed * 1_000_003 + part * 10_007 + chunk,
+        )  # fmt: skip
+        if (chunk + 1) % CHECKPOINT_CHUNKS == 0 or chunk + 1 == total:
+            table.save(checkpoint, chunk + 1)
         if progress is not None:
-            progress(step + 1, {name: float(value.detach()) for name, value in parts.items()})
-    return {"accumulated": accumulated}
+            progress(chunk + 1, total)
+    return table
 
 
-def n_steps(config: TrainConfig, corpus: Corpus) -> int:
-    """Steps of stage 1: `ngram_epochs` times the training rows, in batches."""
-    n_train = int((corpus.split == 0).sum())
-    return max(1, int(config.ngram_epochs * n_train / config.ngram_batch))
+def _labels(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "sentiment": corpus.sentiment,
+        "topics": corpus.topics,
+        "labelled": corpus.labelled,
+        "decided": np.where(corpus.weak, WEAK_TOPIC_WEIGHT, 1.0).astype(np.float32),
+        "polarity": np.ascontiguousarray(corpus.topic_sentiment),
+    }

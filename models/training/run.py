@@ -14,24 +14,31 @@ import torch
 from tokenizers import Tokenizer
 
 from models.errors import TrainingError
-from models.network import TOKENIZER_FILE, WEIGHTS_FILE, FeedbackConfig, FeedbackModel, save_directory
+from models.labels import TOPICS
+from models.network import (
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    FeedbackConfig,
+    FeedbackModel,
+    load_directory,
+    save_directory,
+)
 from models.tokenizer import TextEncoder
 from models.training.calibrate import calibrate, listen
 from models.training.card import write_card
 from models.training.config import TrainConfig
-from models.training.data import DEV, HELD_OUT, Corpus
+from models.training.data import DEV, HELD_OUT, TRAIN, Corpus
 from models.training.encode import Tokens, choose_buckets, encode, load_tokens, make_tokenizer, save_tokens
-from models.training.fit import Batches, Fit, token_vectors_from_ngrams
+from models.training.fit import ENCODER_SKIPS, Batches, Beside, Fit, token_vectors_from_ngrams
 from models.training.measure import measure
 from models.training.mlm import Pretrain
-from models.training.ngrams import n_steps, train_ngrams
+from models.training.ngrams import Table, train_table
 from models.training.pack import corpus_of, pack
-from models.training.sampling import Weights, row_weights
+from models.training.sampling import Weights, row_weights, without
 
 __all__ = ["pack", "train"]
 
 Progress = Callable[[float, str], None]  # share done 0..1 of the whole run, what is being done
-_NGRAM_CHECKPOINT = 500
 
 
 def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
@@ -58,27 +65,38 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
     with torch.no_grad():
         model.ngram_buckets.copy_(torch.from_numpy(buckets))
     encoder = model.text_encoder(tokenizer)
-    _ngram_stage(model, config, corpus, tokens, weights, device, report)
+    table = train_table(
+        config, corpus, tokens, weights, n_rows=len(buckets), checkpoint=config.work / "ngrams.npz",
+        progress=lambda done, total: report(0.05 + 0.05 * done / total, f"n-gram vectors {done}/{total}"),
+    )  # fmt: skip
+    table.copy_to(model.ngrams)
     clock.lap("ngrams")
+    beside = _beside(config, corpus, tokens, weights, table, report) if config.n_folds and config.steps else None
+    clock.lap("folds")
 
     curve: list[dict[str, float]] = []
-    strings = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
-    token_vectors_from_ngrams(model.cpu(), strings, encoder)
-    places = {"mask_id": encoder.mask_id, "pad_id": encoder.pad_id}
+    if config.init is not None:
+        _start_from(model, config.init)
+    else:
+        strings = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
+        token_vectors_from_ngrams(model, strings, encoder)
+    signs = encoder.mask_id, encoder.pad_id
     if config.mlm_steps:
-        batches = Batches(config, corpus, tokens, weights, **places)
+        batches = Batches(config, corpus, tokens, weights, mask_id=signs[0], pad_id=signs[1])
         pretrain = Pretrain(model, config, batches, device=device)
         _loop(pretrain, config.work / "mlm.pt", config, report, (0.15, 0.45), "guessing masked tokens", [])
         model = pretrain.averaged()
         clock.lap("mlm")
-    batches = Batches(config, corpus, tokens, weights, **places)
-    fit = Fit(model, config, batches, device=device)
-    begin = 0.45 if config.mlm_steps else 0.15
-    _loop(fit, config.work / "fit.pt", config, report, (begin, 0.93), "learning the tasks", curve)
-    clock.lap("fit")
+    final = model
+    if config.steps:
+        batches = Batches(config, corpus, tokens, weights, mask_id=signs[0], pad_id=signs[1], beside=beside)
+        fit = Fit(model, config, batches, device=device)
+        begin = 0.45 if config.mlm_steps else 0.15
+        _loop(fit, config.work / "fit.pt", config, report, (begin, 0.93), "learning the tasks", curve)
+        final = fit.averaged()
+        clock.lap("fit")
 
     report(0.94, "calibrating")
-    final = fit.averaged()
     metrics = finish(final, config, corpus, tokens, tokenizer, device=device)
     clock.lap("calibrate")
     metrics["seconds"] = clock.seconds
@@ -133,7 +151,10 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
     tokenizer_file, bucket_file = config.work / "tokenizer.json", config.work / "buckets.npy"
     if not tokenizer_file.is_file():
         report(0.01, "building the tokenizer")
-        _write(tokenizer_file, make_tokenizer(config, corpus).to_str().encode())
+        if config.init is not None:
+            _write(tokenizer_file, (config.init / TOKENIZER_FILE).read_bytes())
+        else:
+            _write(tokenizer_file, make_tokenizer(config, corpus).to_str().encode())
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     if not bucket_file.is_file():
         report(0.02, "counting n-grams")
@@ -150,30 +171,50 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
     return tokenizer, buckets, stored
 
 
-def _ngram_stage(
-    model: FeedbackModel,
-    config: TrainConfig,
-    corpus: Corpus,
-    tokens: Tokens,
-    weights: Weights,
-    device: torch.device,
-    report: Progress,
-) -> None:
-    table = model.ngrams.to(device)
-    path, total = config.work / "ngrams.pt", n_steps(config, corpus)
-    done, state = 0, None
-    if path.is_file():
-        stored = torch.load(path, map_location=device, weights_only=True)
-        done, state = int(stored["done"]), stored["state"]
-        table.load_state_dict(stored["table"])
-    while done < total:
-        until = min(total, done + _NGRAM_CHECKPOINT)
-        state = train_ngrams(
-            table, config, corpus, tokens, weights, device=device, done=done, state=state, until=until,
-            progress=lambda step, _parts: report(0.05 + 0.1 * step / total, f"n-gram vectors {step}/{total}"),
-        )  # fmt: skip
-        done = until
-        _save({"done": done, "state": state, "table": table.state_dict()}, path)
+def _beside(
+    config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, table: Table, report: Progress
+) -> Beside:
+    """What a table that never saw a row says of it: of each training row the table without its fold, else `table`.
+
+    The encoder learns beside these. Beside the whole table it would learn nothing: that one knows the rows by heart.
+    """
+    path, n, n_topics = config.work / "beside.npy", len(corpus), len(TOPICS)
+    if not path.is_file():
+        fold = np.random.default_rng((config.seed, 6)).integers(0, config.n_folds, n)
+        said = np.zeros((n, 3 + 4 * n_topics), np.float16)
+        for part in range(config.n_folds):
+
+            def show(done: int, total: int, part: int = part) -> None:
+                share = 0.1 + 0.05 * (part + done / total) / config.n_folds
+                report(share, f"tables without a part {part + 1}/{config.n_folds}")
+
+            mine = (fold == part) & (corpus.split == TRAIN)
+            partial = train_table(
+                config, corpus, tokens, without(weights, mine), n_rows=len(table.rows), part=part + 1,
+                checkpoint=config.work / f"fold{part}.npz", progress=show,
+            )  # fmt: skip
+            said[mine] = partial.logits(tokens, np.flatnonzero(mine))
+        other = corpus.split != TRAIN
+        said[other] = table.logits(tokens, np.flatnonzero(other))
+        temporary = path.with_suffix(".part.npy")
+        np.save(temporary, said)
+        temporary.replace(path)
+        for part in range(config.n_folds):
+            (config.work / f"fold{part}.npz").unlink(missing_ok=True)
+    said = np.load(path)
+    return Beside(said[:, :3], said[:, 3 : 3 + n_topics], said[:, 3 + n_topics :].reshape(n, n_topics, 3))
+
+
+def _start_from(model: FeedbackModel, directory: Path) -> None:
+    """Take the encoder of a finished model. TrainingError names the first tensor of another shape."""
+    theirs, own = load_directory(directory)[0].state_dict(), model.state_dict()
+    taken = {name: value for name, value in theirs.items() if not name.startswith((*ENCODER_SKIPS, "ngram_buckets"))}
+    for name, value in taken.items():
+        if own[name].shape != value.shape:
+            raise TrainingError(
+                f"init {directory}: {name} is {tuple(value.shape)} there and {tuple(own[name].shape)} in this run"
+            )
+    model.load_state_dict({**own, **taken})
 
 
 def _loop(

@@ -25,19 +25,21 @@ class Weights:
 def row_weights(config: TrainConfig, corpus: Corpus) -> Weights:
     """A (source, language) pair counts as its size to the `source_temperature`; rare classes weigh more.
 
-    The class weight is the inverse square root of the class's share in its (source, language), so that sources
+    The class weight is the inverse of the class's share in its (source, language) to the `class_power`, so that sources
     with few negatives teach them too; noisy sources are drawn less often (`data.source_weight`).
     """
     pair = corpus.source.astype(np.int64) * len(corpus.languages) + corpus.language
     train = corpus.split == TRAIN
     sizes = np.bincount(pair[train], minlength=int(pair.max()) + 1).clip(min=1)
-    p = (sizes.astype(np.float64) ** (config.source_temperature - 1.0))[pair] * corpus.source_weight()
+    p = (sizes.astype(np.float64) ** (config.source_temperature - 1.0))[pair] * corpus.source_weight(
+        written=config.written_weight
+    )
     known = corpus.sentiment >= 0
     cell = pair * 3 + np.maximum(corpus.sentiment, 0)
     cells = np.bincount(cell[train & known], minlength=(int(pair.max()) + 1) * 3).clip(min=1)
     share = cells[cell] / sizes[pair]
-    class_weight = np.where(known, np.clip(share, 0.02, 1.0) ** -0.5, 0.0)
-    class_weight[corpus.is_topic] *= AGREED_WEIGHT
+    class_weight = np.where(known, np.clip(share, 0.02, 1.0) ** -config.class_power, 0.0)
+    class_weight[corpus.is_topic & ~corpus.is_written()] *= AGREED_WEIGHT
     class_weight /= max(1e-9, class_weight[train & known].mean()) if np.any(train & known) else 1.0
     p_sentiment = p * train * known * ~corpus.is_topic
     p_topics = p * train * corpus.is_topic
@@ -45,6 +47,16 @@ def row_weights(config: TrainConfig, corpus: Corpus) -> Weights:
         p_sentiment=p_sentiment / max(1e-12, p_sentiment.sum()),
         p_topics=p_topics / max(1e-12, p_topics.sum()),
         class_weight=class_weight.astype(np.float32),
+    )
+
+
+def without(weights: Weights, rows: np.ndarray) -> Weights:
+    """The weights where these rows (a mask) are never drawn."""
+    p_sentiment, p_topics = weights.p_sentiment * ~rows, weights.p_topics * ~rows
+    return Weights(
+        p_sentiment=p_sentiment / max(1e-12, p_sentiment.sum()),
+        p_topics=p_topics / max(1e-12, p_topics.sum()),
+        class_weight=weights.class_weight,
     )
 
 

@@ -55,7 +55,7 @@ def test_a_run_learns_what_the_words_say(finished: Path) -> None:
     assert metrics["held_out"]["sentiment_sets"] > 0.9
     assert 0 <= metrics["ece"]["sentiment"] <= 1
     assert {line["stage"] for line in metrics["curve"]} == {"fit"}
-    assert set(metrics["seconds"]) == {"prepare", "ngrams", "mlm", "fit", "calibrate"}
+    assert set(metrics["seconds"]) == {"prepare", "ngrams", "folds", "mlm", "fit", "calibrate"}
 
 
 def test_the_model_directory_loads_and_judges(finished: Path) -> None:
@@ -106,6 +106,25 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny: TrainConfig, monkeypatch: 
     first, second = load_directory(whole)[0].state_dict(), load_directory(resumed)[0].state_dict()
     for name, value in first.items():
         assert torch.allclose(value.float(), second[name].float(), atol=1e-4), name
+
+
+def test_a_run_may_start_from_a_finished_encoder(tiny: TrainConfig, tmp_path: Path) -> None:
+    first = run.train(tiny)
+    kept = replace(tiny, work=tmp_path / "again", out=tmp_path / "model_again", init=first, steps=0, ngram_epochs=2.0)
+    again, before = load_directory(run.train(kept))[0].state_dict(), load_directory(first)[0].state_dict()
+    for name, value in before.items():
+        if name.startswith(("ngrams.", "mix")):
+            continue
+        assert torch.allclose(again[name].float(), value.float(), atol=1e-3), name
+    assert not torch.allclose(again["ngrams.weight"], before["ngrams.weight"], atol=1e-3)
+    assert (kept.out / "tokenizer.json").read_bytes() == (first / "tokenizer.json").read_bytes()
+
+
+def test_an_encoder_of_another_shape_is_named(tiny: TrainConfig, tmp_path: Path) -> None:
+    first = run.train(replace(tiny, steps=0))
+    wider = replace(tiny, work=tmp_path / "w", out=tmp_path / "m", init=first, intermediate_size=48)
+    with pytest.raises(TrainingError, match=r"feed_in.*\(32, 32\) there and \(48, 32\)"):
+        run.train(wider)
 
 
 def test_a_work_folder_belongs_to_one_configuration(tiny: TrainConfig) -> None:

@@ -1,0 +1,102 @@
+"""The n-gram table: it learns, the same every time, goes on where it stopped, and scores a row it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import TrainingError
+from models.tokenizer import hash_ngrams, normalise
+from models.training import ngrams
+from models.training.config import TrainConfig
+from models.training.data import DEV, TRAIN, Corpus, read
+from models.training.encode import Tokens, choose_buckets
+from models.training.ngrams import train_table
+from models.training.sampling import Weights, row_weights, without
+
+SIZE = 12
+
+
+@pytest.fixture(scope="module")
+def parts(data: Path) -> tuple[TrainConfig, Corpus, Tokens, Weights, int]:
+    from models.training.config import profile
+
+    config = profile("tiny", data=data, ngram_epochs=SIZE, n_ngram_rows=4000)
+    corpus = read(config)
+    corpus.texts = [normalise(text) for text in corpus.texts]
+    buckets = choose_buckets(config, corpus)
+    row_of = np.full(1 << config.n_buckets_log2, -1, np.int32)
+    row_of[buckets] = np.arange(len(buckets))
+    found, owner = hash_ngrams(corpus.texts, log2_buckets=config.n_buckets_log2)
+    known = row_of[found] >= 0
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(owner[known], minlength=len(corpus)))))
+    empty = np.zeros(0, np.uint16)
+    tokens = Tokens(empty, np.zeros(len(corpus) + 1, np.int64), row_of[found][known], offsets)
+    return config, corpus, tokens, row_weights(config, corpus), len(buckets)
+
+
+def test_it_learns_sentiment_and_topics(
+    parts: tuple[TrainConfig, Corpus, Tokens, Weights, int], tmp_path: Path
+) -> None:
+    config, corpus, tokens, weights, n_rows = parts
+    table = train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "t.npz")
+    dev = np.flatnonzero((corpus.split == DEV) & ~corpus.is_topic)
+    said = table.logits(tokens, dev)[:, :3].argmax(1)
+    assert (said == corpus.sentiment[dev]).mean() > 0.95
+    again = train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "u.npz")
+    assert np.array_equal(table.rows, again.rows)
+    other = train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "v.npz", part=1)
+    assert not np.allclose(table.rows, other.rows)
+
+
+def test_it_goes_on_where_it_stopped(
+    parts: tuple[TrainConfig, Corpus, Tokens, Weights, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, corpus, tokens, weights, n_rows = parts
+    monkeypatch.setattr(ngrams, "CHUNK", 200)
+    monkeypatch.setattr(ngrams, "CHECKPOINT_CHUNKS", 3)
+    whole = train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "whole.npz")
+
+    class Killed(Exception):
+        pass
+
+    def dies(done: int, _total: int) -> None:
+        if done == 8:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "k.npz", progress=dies)
+    seen: list[int] = []
+    resumed = train_table(
+        config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "k.npz",
+        progress=lambda done, _total: seen.append(done),
+    )  # fmt: skip
+    assert seen[0] == 7
+    assert np.array_equal(whole.rows, resumed.rows)
+    assert np.array_equal(whole.heads, resumed.heads)
+
+
+def test_a_row_left_out_is_not_learnt(parts: tuple[TrainConfig, Corpus, Tokens, Weights, int], tmp_path: Path) -> None:
+    config, corpus, tokens, weights, n_rows = parts
+    config = replace(config, ngram_dropout=0.0, ngram_epochs=40)
+    train = np.flatnonzero((corpus.split == TRAIN) & ~corpus.is_topic)
+    out = np.zeros(len(corpus), bool)
+    out[train[::2]] = True
+    rng = np.random.default_rng(0)
+    corpus.sentiment[train[:40]], kept = rng.permutation(corpus.sentiment[train[:40]]), corpus.sentiment.copy()
+    table = train_table(config, corpus, tokens, without(weights, out), n_rows=n_rows, checkpoint=tmp_path / "t.npz")
+    right = table.logits(tokens, train[:40])[:, :3].argmax(1) == corpus.sentiment[train[:40]]
+    corpus.sentiment[:] = kept
+    assert right[1::2].mean() > right[::2].mean() + 0.2, "shuffled labels are known by heart only where they were seen"
+
+
+def test_numba_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "models.training.kernels", None)
+    monkeypatch.delattr("models.training.kernels", raising=False)
+    with pytest.raises(TrainingError, match=r"feedback-monitor\[train\]"):
+        ngrams.compiled()

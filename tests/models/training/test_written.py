@@ -1,0 +1,104 @@
+"""Texts written for this project: files that are right, rows that say what they should, a share held back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.errors import TrainingError
+from models.labels import TOPICS
+from models.training.config import TrainConfig
+from models.training.data import DEV, TRAIN, read
+from models.training.written import DIRECTORY, count, read_all, rows_of
+from models.training.written import read as read_file
+
+FILE = """
+language: en
+and: [" and "]
+but: [", but "]
+words: {negative: ["awful"], neutral: ["monday", "table"], positive: ["lovely"]}
+verdicts: {negative: ["never again"], neutral: ["it was as usual"], positive: ["would come again"]}
+topics:
+  food: {negative: ["the soup was cold"], neutral: ["we had soup"], positive: ["the soup was great"]}
+  staff: {negative: ["the waiter was rude"], neutral: ["a waiter came"], positive: ["the waiter was kind"]}
+posts: {negative: ["a day to forget"], neutral: ["the bus leaves at nine"], positive: ["best day ever"]}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "en.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    return path
+
+
+def test_rows_carry_what_their_pieces_say(file: Path) -> None:
+    written = read_file(file)
+    rows = rows_of(written, seed=1, joined=30)
+    assert rows == rows_of(written, seed=1, joined=30)
+    assert rows != rows_of(written, seed=2, joined=30)
+    both = [row for row in rows if row.topics is not None and set(row.topics) == {"food", "staff"}]
+    assert both
+    for row in both:
+        assert row.topics is not None
+        expected = row.topics["food"] if row.topics["food"] == row.topics["staff"] else None
+        assert row.sentiment == expected
+        assert "but" in row.text.lower() or row.topics["food"] == row.topics["staff"]
+    assert any(row.sentiment is None for row in both), "opposite clauses have no sentiment of the whole"
+    assert all(row.topics is None for row in rows if "monday" in row.text.lower())
+
+
+def test_what_is_held_back_is_in_no_training_row() -> None:
+    for written in read_all():
+        rows = rows_of(written, seed=20)
+        held = {row.text for row in rows if row.is_dev}
+        learnt = {row.text for row in rows if not row.is_dev}
+        assert held, written.language
+        assert held.isdisjoint(learnt)
+        assert 0.02 < len(held) / sum(count([written]).values()) < 0.15
+
+
+def test_every_file_of_the_project_is_right() -> None:
+    files = sorted(DIRECTORY.glob("*.yaml"))
+    assert files
+    for written in read_all():
+        assert all(len(group) >= 15 for group in (*written.words, *written.verdicts, *written.posts)), written.language
+        assert set(written.topics) == set(TOPICS), written.language
+        assert written.joins_and, written.language
+        assert written.joins_but, written.language
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("language: en", "language: de", "says 'en'"),
+        ("  food:", "  foods:", r"topics\.foods is unknown"),
+        ('and: [" and "]', "and: [1]", "and: a list of texts"),
+        ("posts:", "post:", "needs exactly the keys"),
+        ('neutral: ["monday"', 'indifferent: ["monday"', "words: lists under negative, neutral, positive"),
+        ("language: en", "language: [", "not YAML"),
+    ],
+)
+def test_a_mistake_is_named_by_file_and_key(file: Path, old: str, new: str, message: str) -> None:
+    assert old in FILE
+    file.write_text(FILE.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(TrainingError, match=message) as caught:
+        read_file(file)
+    assert "en.yaml" in str(caught.value)
+
+
+def test_a_run_sees_them_as_a_source_of_their_own(data: Path) -> None:
+    corpus = read(TrainConfig(data=data))
+    own = corpus.is_written()
+    assert own.any()
+    assert not read(TrainConfig(data=data, written=False)).is_written().any()
+    assert {corpus.sources[index] for index in set(corpus.source[own].tolist())} == {
+        "sentiment/written",
+        "topics/written",
+    }
+    assert (corpus.split[own] == DEV).any()
+    assert (corpus.split[own] == TRAIN).any()
+    topical = own & corpus.is_topic
+    assert (corpus.labelled[topical] == (1 << len(TOPICS)) - 1).all()
+    assert (corpus.topics[topical] > 0).all()
