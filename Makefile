@@ -9,12 +9,13 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: run test lint types walls tests test-browser fuzz chaos setup clean help
+.PHONY: run test lint types walls tests test-browser schema fuzz chaos setup clean help
 
 help:
 	@echo "make run             the monitor with the bundled sample, or with your monitor.toml (ARGS=--once: once, then exit)"
 	@echo "make test            lint, types, import walls, tests"
-	@echo "make test-browser    the pages in a real Chromium"
+	@echo "make test-browser    the pages in a real Chromium (make test does it too, once they are installed)"
+	@echo "make schema          200 made-up requests to every address of the API"
 	@echo "make fuzz            10,000 mutations of every recorded sample"
 	@echo "make chaos           kills, stops and failures by the hundred"
 	@echo "make clean           remove the virtual environment and caches (never data/)"
@@ -37,12 +38,15 @@ walls: $(VENV)/.tested
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.tested
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.tested
 	@command -v chromium >/dev/null 2>&1 || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
 	$(BIN)/python -m pip install --quiet -e ".[browser]"
 	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+
+schema: $(VENV)/.tested
+	MONITOR_TEST_CASES=200 $(BIN)/python -m pytest tests/monitor/web/test_schema.py $(PYTEST_ARGS)
 
 fuzz: $(VENV)/.tested
 	MONITOR_TEST_MUTATIONS=10000 $(BIN)/python -m pytest tests/conformance -k mutat $(PYTEST_ARGS)
