@@ -5,7 +5,6 @@ The schedule holds no jobs: every step asks the store what is not done yet, so a
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -13,12 +12,10 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
-from typing import Any
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 
+from monitor.daemon.schedule import Schedule
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.collect import collect
 from monitor.pipeline.context import Context
@@ -46,10 +43,10 @@ class Daemon:
     def run(self) -> None:
         """Block until SIGTERM or SIGINT; a second signal ends at once."""
         self._signals()
-        scheduler = self._scheduler() if self._scheduling else None
+        schedule = self._schedule() if self._scheduling else None
         web = threading.Thread(target=self._web, name="web", daemon=True) if self._serve else None
-        if scheduler:
-            scheduler.start()
+        if schedule:
+            schedule.start()
         if web:
             web.start()
         tell_supervisor("READY=1")
@@ -59,8 +56,9 @@ class Daemon:
                 tell_supervisor("WATCHDOG=1")
         finally:
             tell_supervisor("STOPPING=1")
-            if scheduler:
-                scheduler.shutdown(wait=True)
+            self.stop.set()
+            if schedule:
+                schedule.join()
             if web:
                 web.join(timeout=10)
             log.info("daemon.stopped")
@@ -84,29 +82,15 @@ class Daemon:
             log.exception("web.crashed")
             self.stop.set()
 
-    def _scheduler(self) -> BackgroundScheduler:
-        # a step that takes longer than its interval just comes later: nothing to warn of
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(6)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-            timezone=self.context.settings.time_zone,
-        )
-        plan = self.context.settings.schedule
-        steps: list[tuple[str, Callable[[], Any], timedelta]] = [
-            ("collect", lambda: collect(self.context), plan.collect),
-            ("judge", self._judge, plan.score),
-            ("detect", self._detect, plan.detect),
-            ("report", lambda: report_due(self.context), timedelta(minutes=1)),
-            ("notify", lambda: notify(self.context), plan.notify),
-            ("housekeep", lambda: housekeep(self.context), plan.janitor),
-        ]
-        for name, step, every in steps:
-            scheduler.add_job(
-                self._guarded, "interval", args=(name, step), id=name, seconds=every.total_seconds(),
-                next_run_time=self.context.now, jitter=None,
-            )  # fmt: skip
-        return scheduler
+    def _schedule(self) -> Schedule:
+        schedule, plan = Schedule(self.stop), self.context.settings.schedule
+        schedule.every(plan.collect, "collect", lambda: collect(self.context))
+        schedule.every(plan.score, "judge", self._judge)
+        schedule.every(plan.detect, "detect", self._detect)
+        schedule.every(timedelta(minutes=1), "report", lambda: report_due(self.context))
+        schedule.every(plan.notify, "notify", lambda: notify(self.context))
+        schedule.every(plan.janitor, "housekeep", lambda: housekeep(self.context))
+        return schedule
 
     def _judge(self) -> None:
         with self._writing:
@@ -117,15 +101,6 @@ class Daemon:
         with self._writing:
             aggregate(self.context)
             detect(self.context)
-
-    def _guarded(self, name: str, step: Callable[[], Any]) -> None:
-        """A step that fails is logged and comes again at its next turn; the others go on."""
-        if self.stop.is_set():
-            return
-        try:
-            step()
-        except Exception:
-            log.exception("step.failed", step=name)
 
 
 def tell_supervisor(state: str) -> None:

@@ -21,7 +21,7 @@ from monitor.pipeline.context import Context, Tally
 from monitor.pipeline.health import finish
 from monitor.pipeline.matching import Matcher
 from monitor.pipeline.storing import store
-from monitor.pipeline.turns import due_sources, held_back
+from monitor.pipeline.turns import due_sources, held_back, wait_from_now
 from monitor.store import notices
 from monitor.store.engine import reading, writing
 from monitor.store.hosts import StoreLimiter
@@ -50,6 +50,7 @@ def collect(context: Context, *, only: Sequence[str] | None = None) -> Tally:
         with writing(context.engine) as session:
             notices.raise_notice(session, HELD_BACK, why, now=context.now)
         return Tally(errors=[why])
+    wait_from_now(context)
     with reading(context.engine) as session:
         sources = due_sources(session, context, only)
     if not sources:

@@ -20,7 +20,7 @@ from alerts.channels import Channel, Receipt
 from alerts.errors import AlertError, Rejected, Retryable
 from monitor.config import Settings
 from monitor.pipeline.context import Context, Tally
-from monitor.pipeline.outbox import fold_waiting, put, thread_of
+from monitor.pipeline.outbox import fold_waiting, put, thread_of, wait_from_now
 from monitor.store import notices
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Outbox
@@ -54,6 +54,7 @@ def notify(context: Context) -> Tally:
     opened: dict[str, Channel[Any]] = {}
     tried: set[int] = set()
     with writing(context.engine) as session:
+        wait_from_now(session, now=context.now)
         fold_waiting(session, now=context.now)
     try:
         while not context.should_stop():

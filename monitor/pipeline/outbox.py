@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 import alerts.message
 import alerts.render
 from alerts.digest import Waiting, fold
+from monitor.pipeline.turns import CLOCKS_DIFFER
 from monitor.store.tables import Outbox
 
 
@@ -89,6 +91,26 @@ def fold_waiting(session: Session, *, now: datetime) -> int:
                     session.add(row)
                     n_folded += 1
     return n_folded
+
+
+def wait_from_now(session: Session, *, now: datetime) -> int:
+    """Heal what a clock that ran ahead left: a message of "the future" waits as long, but from now; how many."""
+    ahead = now + CLOCKS_DIFFER
+    rows = session.exec(
+        select(Outbox)
+        .where(
+            col(Outbox.state).in_(["pending", "sending"]),
+            or_(col(Outbox.created_at) > ahead, col(Outbox.sending_at) > ahead),
+        )
+        .with_for_update()
+    ).all()
+    for row in rows:
+        latest = max(row.created_at, row.sending_at or row.created_at)
+        row.next_try_at -= latest - now
+        row.created_at = min(row.created_at, now)
+        row.sending_at = None if row.sending_at is None else min(row.sending_at, now)
+        session.add(row)
+    return len(rows)
 
 
 def thread_of(session: Session, *, incident_id: int | None, channel: str) -> str | None:

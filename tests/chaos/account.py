@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select
 
 from alerts.channels.email import message_id
+from monitor.store import notices
 from monitor.store.check import verify
 from monitor.store.engine import reading
 from monitor.store.tables import Incident, IncidentEvent, Judgement, Mention, Outbox, TouchedHour
@@ -57,6 +60,13 @@ def settled(engine: Engine, world: World) -> bool:
         touched = session.exec(select(func.count()).select_from(TouchedHour)).one()
         told = session.exec(select(func.count()).select_from(Incident)).one()
     return n >= len(world.items) and not waiting and not touched and told >= len(world.words_out)
+
+
+def told(engine: Engine, key: str) -> bool:
+    """Whether the operator has an open notice of this key."""
+    with contextlib.suppress(OperationalError), reading(engine) as session:
+        return key in {notice.key for notice in notices.open_notices(session)}
+    return False
 
 
 def take(engine: Engine, world: World) -> Account:

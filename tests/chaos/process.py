@@ -12,7 +12,8 @@ import signal
 import sys
 import tempfile
 import traceback
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import select
@@ -20,6 +21,7 @@ from sqlmodel import select
 import alerts.channels.email as mail
 import monitor.pipeline.health as health
 import monitor.pipeline.notify as notifying
+import monitor.pipeline.turns as turns
 import monitor.reports.build
 import monitor.web.server
 import scrapers.collect
@@ -27,7 +29,7 @@ import scrapers.duplicates
 from monitor.cli.common import configure_logs
 from monitor.config import load
 from monitor.daemon import distributed, embedded
-from monitor.pipeline.context import Context
+from monitor.pipeline.context import Context, utc_now
 from monitor.pipeline.cycle import run_cycle
 from monitor.pipeline.housekeeping import housekeep
 from monitor.store.catalogue import ensure_import, synchronise
@@ -49,8 +51,19 @@ def compress_time() -> None:
     health.RETRY = health.PARK = (SOON,)
     notifying.WAITS = (SOON,)
     notifying.MAX_TRIES = 10_000
+    turns.MIN_FREE_BYTES = int(os.environ.get("MONITOR_TEST_FREE_BYTES", turns.MIN_FREE_BYTES))
     mail.GREYLIST_WAIT = SOON.total_seconds()
     Rss.meta = dataclasses.replace(Rss.meta, min_interval_seconds=0, host_interval_seconds=0.02)
+
+
+def clock_of(folder: Path) -> Callable[[], datetime]:
+    """The machine's clock, wrong by as many seconds as the file `clock` says."""
+
+    def now() -> datetime:
+        file = folder / "clock"
+        return utc_now() + timedelta(seconds=float(file.read_text()) if file.exists() else 0.0)
+
+    return now
 
 
 def live(role: str, config: Path) -> None:
@@ -58,7 +71,7 @@ def live(role: str, config: Path) -> None:
     settings = load(config, environ={})
     client = {"backoff_seconds": 0.05, "tries": 2, "breaker_failures": 10_000, "breaker_seconds": 0.1}
     with instance_lock(settings):
-        context = Context(settings, scorer=WordScorer(), client_options=client)
+        context = Context(settings, scorer=WordScorer(), client_options=client, clock=clock_of(config.parent))
         upgrade(context.engine)
         with writing(context.engine) as session:
             synchronise(session, settings, now=context.now)

@@ -77,6 +77,32 @@ def test_killed_at_the_instant_of_sending(tmp_path: Path) -> None:
         account.check(found, n_kills=n_kills)
 
 
+def test_the_clock_is_set_forward_and_back(tmp_path: Path) -> None:
+    """After every jump sources are read and alerts told as before, at once."""
+    day = 86_400
+    with world(tmp_path, seed=7, n_items=40, n_words=6) as (around, port), nursery(tmp_path) as lives:
+        around.failing = around.growing = False
+        config = write_config(tmp_path, around, port)
+        pid = lives.start("embedded", config)
+        for seconds in (0, 3 * day, 0, -3 * day, day / 24):
+            clock = tmp_path / "clock.new"
+            clock.write_text(str(seconds))
+            clock.rename(tmp_path / "clock")
+            n_slack, n_mail = len(around.slack), len(around.inbox.mails)
+            around.say()
+            account.until(
+                lambda n_slack=n_slack, n_mail=n_mail: len(around.slack) > n_slack and len(around.inbox.mails) > n_mail,
+                120, f"an alert with the clock {seconds / day:+.1f} days off",
+            )  # fmt: skip
+        engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
+        account.until(lambda: account.settled(engine, around), 120, "everything is done")
+        assert lives.end(pid, signal.SIGTERM) == 0
+        found = account.take(engine, around)
+        engine.dispose()
+        print(f"\nclock set forward and back: {found.line()}")
+        account.check(found, n_kills=0)
+
+
 @pytest.mark.skipif("MONITOR_TEST_KILLS" not in os.environ, reason="part of `make chaos`")
 def test_mail_and_chat_down_for_a_while(tmp_path: Path) -> None:
     with world(tmp_path, seed=4, n_items=12, n_words=3) as (around, port), nursery(tmp_path) as lives:

@@ -57,6 +57,14 @@ class World:
                 words.append(f"alarmword{due}x")
             self.items.append((f"guid-{n}", ", ".join(words), datetime.now(UTC)))
 
+    def say(self) -> None:
+        """One item more, with the next word that a rule waits for."""
+        with self._lock:
+            n, word = len(self.items), len(self.words_out)
+            assert word < self.n_words
+            self.words_out.add(word)
+            self.items.append((f"guid-{n}", f"visit {n}, alarmword{word}x", datetime.now(UTC)))
+
     def feed(self) -> bytes:
         entries = "".join(
             f"<item><guid isPermaLink='false'>{guid}</guid><link>http://site.example/{guid}</link><title>{guid}</title>"
@@ -160,8 +168,20 @@ def world(folder: Path, *, seed: int, n_items: int, n_words: int) -> Iterator[tu
         server.server_close()
 
 
-def write_config(folder: Path, made: World, port: int, *, database: str = "") -> Path:
-    """A configuration with steps that follow each other closely, one rule for each word, mail and Slack."""
+def write_config(
+    folder: Path,
+    made: World,
+    port: int,
+    *,
+    database: str = "",
+    mail_port: int = 0,
+    slack_port: int = 0,
+    timeout: float = 5,
+) -> Path:
+    """A configuration with steps that follow each other closely, one rule for each word, mail and Slack.
+
+    Channels are reached directly unless other ports are given.
+    """
     rules = "".join(
         f'[rules.word{n}]\nkind = "keywords"\nwords = ["alarmword{n}x"]\nwindow = "7d"\n' for n in range(made.n_words)
     )
@@ -186,20 +206,20 @@ kind = "email"
 max_per_hour = 10000
 [channels.mail.settings]
 host = "127.0.0.1"
-port = {made.inbox.port}
+port = {mail_port or made.inbox.port}
 security = "plain"
 sender = "monitor@luna.example"
 recipients = ["anna@luna.example"]
-timeout = 5
+timeout = {timeout}
 [channels.slack]
 kind = "slack"
 max_per_hour = 10000
 [channels.slack.settings]
 token = "xoxb-1-test"
 channel = "{CHANNEL}"
-base_url = "http://127.0.0.1:{port}/api/"
+base_url = "http://127.0.0.1:{slack_port or port}/api/"
 upload_chart = false
-timeout = 5
+timeout = {timeout}
 [schedule]
 collect = "0.2s"
 score = "0.2s"

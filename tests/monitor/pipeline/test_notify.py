@@ -1,0 +1,84 @@
+"""Messages and a mail server that is away: for an hour, for days; by the clock of the product, with its real waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+import alerts.render
+from monitor.pipeline import outbox
+from monitor.pipeline.context import Context
+from monitor.pipeline.notify import MAX_TRIES, notify
+from monitor.store import notices
+from monitor.store.engine import reading, writing
+from monitor.store.tables import Outbox
+from tests.alerts.sample_messages import opened
+from tests.alerts.smtp_server import Inbox, smtp
+from tests.monitor import support
+from tests.monitor.support import NOW
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    with smtp("plain", tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def context(tmp_path: Path, inbox: Inbox) -> Iterator[Context]:
+    """A store with one alert for a mail server that says "later"."""
+    inbox.data_reply = "451 later"
+    settings = {"host": "127.0.0.1", "port": inbox.port, "security": "plain", "sender": "a@luna.example",
+                "recipients": ["b@luna.example"]}  # fmt: skip
+    made = support.context(tmp_path, channels={"mail": {"kind": "email", "settings": settings}})
+    with writing(made.engine) as session:
+        outbox.put(session, alerts.render.envelope(opened()), channel="mail", kind="opened", now=NOW)
+    yield made
+    made.engine.dispose()
+
+
+def pass_time(context: Context, minutes: int, *, every: int = 5) -> None:
+    """What the schedule does: look now and then."""
+    for _ in range(0, minutes, every):
+        notify(context)
+        at = context.now + every * MINUTE
+        context.clock = lambda at=at: at  # type: ignore[misc]
+
+
+def message(context: Context) -> Outbox:
+    with reading(context.engine) as session:
+        return session.exec(select(Outbox)).one()
+
+
+def told(context: Context) -> list[str]:
+    with reading(context.engine) as session:
+        return [notice.key for notice in notices.open_notices(session)]
+
+
+def test_an_hour_without_the_mail_server(context: Context, inbox: Inbox) -> None:
+    pass_time(context, 60)
+    row = message(context)
+    assert (row.state, row.attempts) == ("pending", 5)
+    assert told(context) == ["channel.mail"]  # the operator knows after the third try
+    inbox.data_reply = ""
+    pass_time(context, 65)
+    assert message(context).state == "sent"
+    assert len(inbox.mails) == 1
+    assert told(context) == []
+
+
+def test_after_ten_tries_in_a_day_the_operator_is_told(context: Context, inbox: Inbox) -> None:
+    pass_time(context, 24 * 60, every=20)
+    row = message(context)
+    assert (row.state, row.attempts) == ("dead", MAX_TRIES)
+    assert "451 later" in row.last_error
+    assert told(context) == ["channel.mail"]
+    inbox.data_reply = ""
+    pass_time(context, 60)
+    assert inbox.mails == []  # dead is dead until a person sends it again
