@@ -50,6 +50,7 @@ _ISO = re.compile(
     r"(?:[T\s]+(\d{1,2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?$",
     re.IGNORECASE,
 )
+_DECIMAL_EPOCH = re.compile(r"^\d{9,10}\.\d{1,9}$")
 _NUMERIC = re.compile(
     r"^(\d{1,2})\s?([./-])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})\s?г?\.?(?:[,\s]+(?:в\s+|at\s+|um\s+|à\s+)?(\d{1,2})[:.](\d{2})(?::(\d{2}))?)?$"
 )
@@ -123,6 +124,9 @@ def zone_of(zone: str | tzinfo) -> tzinfo:
 def _machine(raw: str, tz: tzinfo) -> tuple[datetime, Precision] | None:
     if raw.isascii() and raw.isdigit() and 9 <= len(raw) <= 19:
         at = from_epoch(int(raw))
+        return (at, "second") if at else None
+    if _DECIMAL_EPOCH.match(raw):
+        at = from_epoch(float(raw))
         return (at, "second") if at else None
     slashed = _YEAR_FIRST.match(raw)
     if slashed is not None:

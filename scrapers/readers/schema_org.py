@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,21 +21,16 @@ from lxml.html import HtmlElement
 
 from scrapers.base import Page
 from scrapers.item import Item, Kind, Reply
-from scrapers.readers import dates, html, json_data, rating, text
+from scrapers.readers import dates, html, json_data, json_ld, microdata, rating, text
 from scrapers.readers.identity import canonical_url, content_id
 from scrapers.readers.numbers import count, number
+from scrapers.readers.schema_types import COMMENT, EDITORIAL, REVIEW, Node, types_of
 
-Node = dict[str, Any]
-_REVIEW = frozenset(
-    {"Review", "UserReview", "CriticReview", "EmployerReview", "MediaReview", "Recommendation", "ReviewNewsArticle"}
-)
-_COMMENT = frozenset({"Comment", "UserComments", "DiscussionForumPosting", "Answer"})
-_EDITORIAL = frozenset({"Article", "NewsArticle", "BlogPosting", "CriticReview", "ReviewNewsArticle"})
 _MARKS = (b"schema.org", b"ld+json", b"data-vocabulary.org")
-_MOST_SCRIPTS = 300
-_SCRIPT_END = re.compile(r"</script", re.IGNORECASE)
 # Attributes of microdata and RDFa. The patterns begin with plain letters: their search is fast, and pages are large.
-_REVIEW_MARK = re.compile(r"type(?:of)?\s*=\s*[\"']?[^\"'>]{0,200}?(?:Review|Recommendation|AggregateRating)")
+_REVIEW_MARK = re.compile(
+    r"type(?:of)?\s*=\s*[\"']?[^\"'>]{0,200}?(?:Review|Recommendation|AggregateRating)|itemprop\s*=\s*[\"']?reviews?\b"
+)
 _COMMENT_MARK = re.compile(r"type(?:of)?\s*=\s*[\"']?[^\"'>]{0,200}?(?:Comment|DiscussionForumPosting|Answer)")
 _LANGUAGE = re.compile(r"<html\b[^>]{0,500}?\blang\s*=\s*[\"']?([A-Za-z_-]{2,15})", re.IGNORECASE)
 _ANONYMOUS = frozenset({"", "anonymous", "guest", "аноним", "гость", "user", "пользователь"})
@@ -55,18 +48,18 @@ def read(page: Page, root: HtmlElement | None = None) -> Reviews:
     if not any(one in page.body for one in _MARKS):
         return Reviews()
     content = html.decode(page)
-    documents = [_flat(one) for one in _json_ld(content)]
+    documents = [json_ld.flat(one) for one in json_ld.scripts(content)]
     page_language = _LANGUAGE.search(content[:5000])
     language = html.language_code(page_language.group(1)) if page_language else None
     found: list[Item] = []
-    for kind, wanted, pattern in (("review", _REVIEW, _REVIEW_MARK), ("comment", _COMMENT, _COMMENT_MARK)):
+    for kind, wanted, pattern in (("review", REVIEW, _REVIEW_MARK), ("comment", COMMENT, _COMMENT_MARK)):
         if pattern.search(content):  # JSON-LD needs no tree, attributes do
             root = html.tree(content) if root is None else root
             if root is not None:
-                documents.append(list(_marked_up(root, wanted | {"AggregateRating"})))
+                documents.append(list(microdata.objects(root, wanted | {"AggregateRating"})))
         known = {one["@id"]: one for nodes in documents for one in nodes if _is_defined(one)}
         groups = [
-            [_item(one, page, known, kind=kind, language=language) for one in nodes if _types(one) & wanted]
+            [_item(one, page, known, kind=kind, language=language) for one in nodes if types_of(one) & wanted]
             for nodes in documents
         ]
         found = _merged([[one for one in group if one is not None] for group in groups])
@@ -78,160 +71,12 @@ def read(page: Page, root: HtmlElement | None = None) -> Reviews:
 
 def nodes(page: Page) -> list[Node]:
     """All JSON-LD objects with a type, nested ones included, in document order."""
-    return [node for document in _json_ld(html.decode(page)) for node in _flat(document)]
-
-
-# --- JSON-LD ------------------------------------------------------------------------------------------------------
-
-
-def _json_ld(content: str) -> Iterator[Any]:
-    """Values of the scripts. A script ends at the first end tag, whatever is in it: no tree is needed to find them."""
-    place = 0
-    for _ in range(_MOST_SCRIPTS):
-        place = content.find("ld+json", place) + 7
-        if place < 7:
-            return
-        start, begin = content.rfind("<", 0, place), content.find(">", place) + 1
-        if content[start : start + 7].lower() != "<script" or not begin:
-            continue
-        if content.rfind("<!--", 0, start) > content.rfind("-->", 0, start):
-            continue  # commented out
-        end = _SCRIPT_END.search(content, begin)
-        place = end.start() if end else len(content)
-        value = _loads(content[begin:place])
-        if value is not None:
-            yield value
-
-
-def _loads(source: str) -> Any:
-    """JSON-LD as it is found: in comments or CDATA, with semicolons, spare commas, HTML entities inside."""
-    source = source.strip()
-    for mark in ("//", "<![CDATA[", "<!--", "//"):
-        source = source.removeprefix(mark).lstrip()
-    for mark in ("-->", "]]>", "//"):
-        source = source.removesuffix(mark).rstrip()
-    source = source.rstrip("; \n\r\t")
-    if not source:
-        return None
-    value = json_data.loads(source)
-    if value is not None:
-        return value
-    several = "[" + re.sub(r"}\s*{", "},{", source) + "]"
-    for repaired in (re.sub(r",(\s*[}\]])", r"\1", source), unescape(source), several):
-        value = json_data.loads(repaired)
-        if value is not None:
-            return value
-    return json_data.salvage(source)
-
-
-def _flat(document: Any) -> list[Node]:
-    """Objects with a type, parents before children; a review inside a thing learns what it is about."""
-    found: list[Node] = []
-    stack: list[tuple[Any, Node | None]] = [(document, None)]
-    while stack:
-        value, about = stack.pop()
-        if isinstance(value, list):
-            stack.extend((one, about) for one in reversed(value))
-        elif isinstance(value, dict):
-            if "@type" in value:
-                if about is not None and _types(value) & _REVIEW and "itemReviewed" not in value:
-                    value = {**value, "itemReviewed": about}
-                found.append(value)
-                if not _types(value) & (_REVIEW | {"Person", "Rating", "Organization", "AggregateRating"}):
-                    about = {key: value[key] for key in ("@type", "@id", "name", "url") if key in value}
-            stack.extend((one, about) for one in reversed(value.values()) if isinstance(one, (dict, list)))
-    return found
-
-
-# --- microdata and RDFa -------------------------------------------------------------------------------------------
-
-
-def _marked_up(root: HtmlElement, wanted: frozenset[str]) -> Iterator[Node]:
-    """Objects of the wanted types as JSON-LD would write them.
-
-    Microdata (WHATWG; itemref is rare and left out) and RDFa Lite (https://www.w3.org/TR/rdfa-lite/).
-    """
-    for types, properties in (("itemtype", "itemprop"), ("typeof", "property")):
-        for scope in root.xpath(f"//*[@{types}]"):
-            if _short(scope.get(types)) & wanted:
-                node = _properties(scope, properties, types)
-                if "itemReviewed" not in node and scope.get(properties):
-                    node["itemReviewed"] = _name_around(scope, types, properties)
-                yield node
-
-
-def _name_around(scope: HtmlElement, types: str, properties: str) -> str | None:
-    """Name of the thing in whose scope a review stands."""
-    outer = next(iter(scope.xpath(f"ancestor::*[@{types}][1]")), None)
-    if outer is None or _short(outer.get(types)) & (_REVIEW | _COMMENT):
-        return None
-    for one in outer.xpath(f".//*[@{properties}='name']"):
-        if one.xpath(f"ancestor::*[@{types}][1]")[0] is outer:
-            return _value(one)
-    return None
+    return [node for document in json_ld.scripts(html.decode(page)) for node in json_ld.flat(document)]
 
 
 def _is_defined(node: Node) -> bool:
     """An object with an id that says more than its id."""
     return isinstance(node.get("@id"), str) and len(node) > 1
-
-
-def _properties(scope: HtmlElement, name_of: str, type_of: str, depth: int = 0) -> Node:
-    node: Node = {"@type": sorted(_short(scope.get(type_of)))}
-    own = scope.get("itemid") or scope.get("resource") or scope.get("about")
-    if own:
-        node["@id"] = own
-    node["#element"] = scope
-    stack = [one for one in reversed(scope) if isinstance(one.tag, str)]
-    while stack:
-        one = stack.pop()
-        names = (one.get(name_of) or "").split()
-        nested = one.get(type_of) is not None or (name_of == "itemprop" and one.get("itemscope") is not None)
-        if names:
-            if nested and not (one.get("content") and len(one) == 0):
-                value: Any = _properties(one, name_of, type_of, depth + 1) if depth < 6 else None
-                if isinstance(value, dict) and len(value) <= 2:
-                    value = text.of_element(one)  # a scope without properties is a plain text
-            else:
-                value = _value(one)
-            for name in names:
-                node.setdefault(name.rpartition(":")[2].rpartition("/")[2], value)
-        if not nested:
-            stack.extend(child for child in reversed(one) if isinstance(child.tag, str))
-    return node
-
-
-def _value(one: HtmlElement) -> str:
-    """The machine value of an element where there is one, else its text."""
-    for attribute in ("content", "datetime"):
-        if one.get(attribute) is not None:
-            return str(one.get(attribute))
-    if one.tag in ("a", "link", "area") and one.get("href") and not (one.text_content() or "").strip():
-        return str(one.get("href"))
-    if one.tag in ("img", "source", "video", "audio") and one.get("src"):
-        return str(one.get("src"))
-    if one.tag in ("meter", "data") and one.get("value"):
-        return str(one.get("value"))
-    return text.of_element(one) or str(one.get("title") or "")
-
-
-@lru_cache(maxsize=1000)
-def _short(raw: str | None) -> frozenset[str]:
-    """Names of types without their vocabulary: "https://schema.org/Review" is Review."""
-    parts = (raw or "").split()
-    return frozenset(one.rstrip("/").rpartition("/")[2].rpartition(":")[2].rpartition("#")[2] for one in parts)
-
-
-# --- a review -----------------------------------------------------------------------------------------------------
-
-
-def _types(node: Node) -> frozenset[str]:
-    kinds = node.get("@type")
-    if isinstance(kinds, str):
-        return _short(kinds)
-    if isinstance(kinds, list):
-        return frozenset(one for raw in kinds if isinstance(raw, str) for one in _short(raw))
-    return frozenset()
 
 
 def review(node: Node, page: Page, *, kind: Kind = "review", language: str | None = None) -> Item | None:
@@ -259,13 +104,13 @@ def _item(node: Node, page: Page, known: dict[str, Node], *, kind: str, language
     if title and (title == subject or body.startswith(title)):
         title = None
     lang = html.language_code(_string(of("inLanguage")))  # the page's own language says little about its guests
-    types = _types(node)
+    types = types_of(node)
     edited = dates.iso(_string(of("dateModified")))
     reply = of("comment", "ownerResponse", "reply") if kind == "review" else None
     url = html.absolute(_string(of("url")), page.url)
     parent = of("parentItem")
     return Item(
-        kind="article" if kind == "review" and types & _EDITORIAL else kind,  # type: ignore[arg-type]
+        kind="article" if kind == "review" and types & EDITORIAL else kind,  # type: ignore[arg-type]
         external_id=_identity(node, page, url) or content_id(_place(subject, page), author, raw_time, stars.raw, body),
         title=title,
         text=body,
@@ -425,7 +270,7 @@ def _unique(items: list[Item]) -> tuple[Item, ...]:
 def _facts(all_nodes: Iterable[Node]) -> dict[str, float]:
     """The first aggregate rating of the page."""
     for node in all_nodes:
-        if "AggregateRating" not in _types(node):
+        if "AggregateRating" not in types_of(node):
             continue
         found = {
             "rating_value": _rating(node).value,

@@ -82,7 +82,7 @@ def posts(data: dict[str, Any]) -> Parsed:
                 gone.append(uri)
                 continue
             record = view.get("record") if isinstance(view.get("record"), dict) else view.get("value")
-            if not isinstance(record, dict) or f"/{POST}/" not in uri or "text" not in record:
+            if not isinstance(record, dict) or f"/{POST}/" not in uri:
                 continue
             item = _item(
                 uri, record, dig(view, "author", default={}), indexed=dates.iso(view.get("indexedAt")), view=view
@@ -126,7 +126,7 @@ def _item(
     changed: datetime | None = None,
     view: dict[str, Any] | None = None,
 ) -> Item | None:
-    if "text" in record and not isinstance(record["text"], str):
+    if not isinstance(record.get("text", ""), str | None):
         return None
     found = _URI.match(uri)
     when = dates.read(record.get("createdAt"))

@@ -33,6 +33,9 @@ from scrapers.sites._site import (
 API = "https://api.github.com"
 _LIKES = ("+1", "heart", "hooray", "rocket")
 _ADDRESS = re.compile(r"/(?:repos/)?([\w.-]+/[\w.-]+)/(?:issues|pull|pulls|discussions)/(\d+)")
+_COMMIT = re.compile(r"github\.com/([\w.-]+/[\w.-]+)/commit/([0-9a-f]{7,64})", re.IGNORECASE)
+# Answers of the API that hold nothing anybody wrote: accounts, reactions, commits, labels, who is asked for a review.
+_OTHER = ({"login", "type"}, {"content", "user"}, {"sha", "commit"}, {"name", "color"}, {"users", "teams"})
 _NEXT = re.compile(r"<([^<>]+)>\s*;[^,<]*\brel=\"?next\"?")
 
 
@@ -113,16 +116,47 @@ class Github(JsonScraper):
         if (
             isinstance(data, dict)
             and entries is None
-            and ("issue_url" in data or "pull_request_url" in data or "comments_url" in data)
+            and ("issue_url" in data or "pull_request_url" in data or "comments_url" in data or "commit_id" in data)
         ):
             entries = [data]
+        if _is_other(dicts(entries if entries is not None else data)):
+            return nothing("accounts, reactions or commits: no issues or comments in this answer")
         if not isinstance(entries, list):
             return unread("no issues or comments in this answer")
-        items = [item for one in dicts(entries) if (item := _item(one)) is not None]
+        items = [item for one in dicts(entries) if (item := _commit_comment(one) or _item(one)) is not None]
         empty = not entries and (
             (isinstance(data, list) and "api.github.com" in page.url) or "total_count" in (data or {})
         )
         return listed(items, found=empty, next_cursor=_following(page, len(entries)))
+
+
+def _is_other(entries: list[dict[str, Any]]) -> bool:
+    return bool(entries) and all(
+        "body" not in one and any(marks <= set(one) for marks in _OTHER) and "title" not in one for one in entries
+    )
+
+
+def _commit_comment(one: dict[str, Any]) -> Item | None:
+    """A comment under a commit; its thread is the commit."""
+    number, link = key(one.get("id")), https(one.get("html_url"))
+    found = _COMMIT.search(link or "")
+    if found is None or number is None or "commit_id" not in one or "pull_request_url" in one:
+        return None
+    when = dates.read(one.get("created_at"))
+    thread = f"{found.group(1)}@{found.group(2)}"
+    return Item(
+        kind="comment",
+        external_id=f"{thread}/comment-{number}",
+        text=body(one.get("body")) or rich(one.get("body_html")),
+        url=link,
+        author=text.optional(dig(one, "user", "login")),
+        author_id=key(dig(one, "user", "id")),
+        **when.fields(),
+        edited_at=edited(dates.iso(one.get("updated_at")), when.at),
+        parent_id=thread,
+        subject=found.group(1),
+        n_likes=_likes(one.get("reactions")),
+    )
 
 
 def _item(one: dict[str, Any]) -> Item | None:

@@ -111,6 +111,8 @@ class Mastodon(Scraper):
             return Parsed(Status.OK, tuple(found.values()), next_cursor=_next(page, data, statuses))
         if not statuses:
             return Parsed(Status.EMPTY, note="the list has no posts")
+        if all("acct" in one and "content" not in one for one in statuses):
+            return Parsed(Status.EMPTY, note="accounts: no posts in this answer")
         return Parsed(Status.CHANGED, note="posts without id or text")
 
 

@@ -105,9 +105,15 @@ def _post(one: Any) -> Item | None:
     key = text.line(one.get("data-post"))
     if not _POST.match(key):
         return None
-    nested = "ancestor::*[contains(@class, 'message_reply') or contains(@class, 'js-message_text')]"
+    nested = (
+        "ancestor::*[contains(@class, 'message_reply') or contains(concat(' ', @class, ' '), 'message_text ')]"
+        " | self::*[contains(@class, 'message_reply')]"
+    )
     parts = [part for part in html.by_class(one, "js-message_text") if not part.xpath(nested)]
+    if not parts:
+        parts = [part for part in html.by_class(one, "tgme_widget_message_text") if not part.xpath(nested)]
     parts += html.by_class(one, "tgme_widget_message_poll_question")
+    parts += html.by_class(one, "tgme_widget_message_poll_option_text")
     body = "\n".join(found for part in parts if (found := html.text_of(part)))
     date = next(iter(html.by_class(one, "tgme_widget_message_date", "a")), None)
     stamp = html.first(date if date is not None else one, ".//time/@datetime")

@@ -110,7 +110,7 @@ class TwoGis(JsonScraper):
 
 def _item(one: dict[str, Any]) -> Item | None:
     identity = key(one.get("id"))
-    if identity is None or "date_created" not in one:
+    if identity is None or not any(name in one for name in ("date_created", "rating", "text")):
         return None
     when = dates.read(one.get("date_created"))
     branch = key(dig(one, "object", "id"))

@@ -31,7 +31,9 @@ _ERRORS: dict[int, tuple[Status, float | None]] = {
     18: (Status.NOT_FOUND, None), 19: (Status.NOT_FOUND, None), 100: (Status.NOT_FOUND, None),
     113: (Status.NOT_FOUND, None), 125: (Status.NOT_FOUND, None),
 }  # fmt: skip
-_NO_POSTS = ("friend", "photo", "photo_tag", "wall_photo", "audio", "audio_playlist", "video", "topic")  # of a feed
+_NO_POSTS = ("friend", "photo", "photo_tag", "wall_photo", "audio", "audio_playlist", "video")  # of a feed
+_OF_POSTS = ("text", "copy_history", "attachments", "likes", "comments", "post_source")
+_PLACES = ("owner_id", "source_id", "to_id", "post_type")  # a post has one of them, a comment under a picture none
 _LOGIN = (5, 7, 15, 17, 27, 28, 30, 203, 212, 1116, 1117)
 _ERRORS |= dict.fromkeys(_LOGIN, (Status.LOGIN, None))
 
@@ -167,8 +169,15 @@ def _read(
             gone.append(identity)
         elif (item := _item(one, identity, names, parent, owner, topic)) is not None:
             items.append(item)
-        stack.extend((below, identity) for below in reversed(dicts(dig(one, "thread", "items"))))
+        # answers under a comment; the comments that a feed of comments shows under a post
+        below = [*dicts(dig(one, "thread", "items")), *dicts(dig(one, "comments", "list"))]
+        stack.extend((inner if "owner_id" in inner else {**inner, "owner_id": _place_of(identity)}, identity)
+                     for inner in reversed(below))  # fmt: skip
     return items, gone
+
+
+def _place_of(identity: str) -> str | None:
+    return identity.rpartition("_")[0] or None
 
 
 def _identity(one: dict[str, Any], owner: str | None, topic: str | None) -> str | None:
@@ -189,7 +198,7 @@ def _item(
     kind_of = one.get("type") if "source_id" in one else one.get("post_type")
     if "title" in one and "created_by" in one:
         return _topic(one, identity, names)
-    if ("text" not in one and "copy_history" not in one) or kind_of in _NO_POSTS:
+    if kind_of in _NO_POSTS or not any(name in one for name in _OF_POSTS):
         return None
     place = identity.rpartition("_")[0]
     above = key(one.get("post_id")) if "id" in one else None
@@ -197,8 +206,10 @@ def _item(
         topic is not None
         or above is not None
         or "parents_stack" in one
+        or parent is not None
         or "reply_to_comment" in one
         or kind_of == "reply"
+        or ("from_id" in one and not any(name in one for name in _PLACES))
     )
     content, repost = plain_vk(one.get("text")), dicts(one.get("copy_history"))
     if not content and repost:
