@@ -21,7 +21,7 @@ import numpy.typing as npt
 from models.backend import Backend, Floats, Outputs, softmax, unit
 from models.base import SENTIMENTS, Sentiment
 from models.calibration import log_loss
-from models.errors import ModelError, TextRejected, TrainingError
+from models.errors import AdapterOutdated, TextRejected, TrainingError
 from models.text import prepare
 
 MIN_CORRECTIONS = 20
@@ -80,8 +80,8 @@ class Adapter:
 
     @classmethod
     def read(cls, directory: Path, backend: Backend) -> Adapter | None:
-        """The current layer of a store, or of one version's directory; None where none is adopted. ModelError if it
-        is for another network.
+        """The current layer of a store, or of one version's directory; None where none is adopted. AdapterOutdated if
+        it is for another network.
         """
         version = AdapterStore(directory).current() if not (directory / "adapter.npz").is_file() else directory
         if version is None:
@@ -90,7 +90,7 @@ class Adapter:
             adapter = cls(stored["matrix"], stored["embedding"], stored["bias"], str(stored["base"]))
         base = f"{backend.name}@{backend.revision}"
         if adapter.base != base:
-            raise ModelError(
+            raise AdapterOutdated(
                 f"{version} adapts {adapter.base}, and the model loaded is {base}; run `monitor model adapt` again"
             )
         return adapter

@@ -3,6 +3,7 @@
 ModelError
 |-- WeightsMissing   no such model, or its files are incomplete: name another, or install the files
 |-- LabelsUnknown    a checkpoint whose labels cannot be guessed: configure the mapping
+|-- AdapterOutdated  what was learnt from corrections belongs to another model: learn again, or go on without
 |-- TextRejected     this one text cannot be judged: mark it and go on
 `-- TrainingError    data or configuration of a training run are wrong
 """
@@ -20,6 +21,10 @@ class WeightsMissing(ModelError):
 
 class LabelsUnknown(ModelError):
     """The checkpoint's labels say nothing about sentiment; the message shows them and the setting to write."""
+
+
+class AdapterOutdated(ModelError):
+    """A learnt layer stands on another network than the one that is loaded."""
 
 
 class TextRejected(ModelError):

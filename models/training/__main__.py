@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--out", type=Path, required=True)
         if name == "train":
             command.add_argument("--packed", type=Path, help="folder written by `pack`")
+            command.add_argument("--init", type=Path, help="model directory whose tokenizer and encoder to go on from")
             command.add_argument("--work", type=Path)
             command.add_argument("--max-seconds", type=float, help="of the last stage")
             command.add_argument("--compile", action="store_true")
@@ -62,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
         for name, size in sizes.items():
             print(f"{name}\t{size}")
         return 0
-    changes |= {"out": options.out, "packed": options.packed, "compile": options.compile}
+    changes |= {"out": options.out, "packed": options.packed, "init": options.init, "compile": options.compile}
     if options.work is not None:
         changes["work"] = options.work
     if options.max_seconds is not None:

@@ -47,8 +47,9 @@ class TrainConfig:
     intermediate_size: int = 384
     max_tokens: int = 48  # in training; serving cuts longer texts into windows
     # stage 1: n-gram table
-    ngram_epochs: float = 6.0
+    ngram_epochs: float = 5.0
     ngram_lr: float = 0.1
+    n_tables: int = 3  # trained with different draws, and merged into one: the mean judges better than each
     ngram_dropout: float = 0.5  # share of features dropped in each pass
     n_folds: int = 4  # tables that know only a part of the rows: what the encoder learns beside; 0: it learns alone
     # stage 2: masked tokens (0 steps: skipped), then all tasks together
@@ -116,6 +117,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "n_heads": 2,
         "intermediate_size": 32,
         "ngram_epochs": 1.0,
+        "n_tables": 2,
         "n_folds": 2,
         "written": False,
         "steps": 12,

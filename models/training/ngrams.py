@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ from models.training.sampling import Weights, draw
 
 CHUNK = 50_000  # texts drawn together: the unit of repetition and of checkpoints
 CHECKPOINT_CHUNKS = 40
+_SENTIMENT_FIRST = 30.0  # how much more the sentiment's logits count where several tables become one
 HEAD_RATE = 1.0  # of the heads, beside the table's
 _N_HEADS = 3 + 4 * len(TOPICS)
 
@@ -79,6 +80,35 @@ class Table:
                 head.weight.copy_(torch.from_numpy(self.heads[start:end]))
                 head.bias.copy_(torch.from_numpy(self.bias[start:end]))
                 start = end
+
+
+def merged(tables: Sequence[Table], tokens: Tokens, rows: np.ndarray, *, seed: int) -> Table:
+    """One table of the same size that says what the mean of several says, as nearly as its width allows.
+
+    A table and its linear heads are one linear map from n-grams to logits, so the mean of several is one, too, only
+    of a larger rank. Its best approximation of the width of one table comes from the principal directions of the
+    logits over the texts `rows`; those of the sentiment are kept exactly. A random rotation at the end spreads the
+    directions evenly over the numbers of a row, which int8 rows need.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    width = tables[0].rows.shape[1]
+    bias = np.mean([table.bias for table in tables], axis=0)
+    logits = np.mean([table.logits(tokens, rows) for table in tables], axis=0) - bias
+    logits[:, :3] -= logits[:, :3].mean(1, keepdims=True)
+    scale = 1.0 / np.sqrt(np.square(logits).mean(0) + 1e-6)
+    scale[:3] *= _SENTIMENT_FIRST
+    _, vectors = np.linalg.eigh((logits * scale).T.astype(np.float64) @ (logits * scale))
+    directions = vectors[:, ::-1][:, :width]
+    rotation, _ = np.linalg.qr(np.random.default_rng((seed, 8)).standard_normal((width, width)))
+    inward = (scale[:, None] * directions @ rotation).astype(np.float32)  # from logits to a row
+    heads = (directions @ rotation / scale[:, None]).astype(np.float32)
+    whole = np.zeros((len(tables[0].rows), width), np.float32)
+    for table in tables:
+        own = table.heads.copy()
+        own[:3] -= own[:3].mean(0)
+        whole += table.rows @ (own.T @ inward) / np.float32(len(tables))
+    return replace(tables[0], rows=whole, heads=heads, bias=bias.astype(np.float32))
 
 
 def compiled() -> ModuleType:

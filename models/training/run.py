@@ -32,12 +32,14 @@ from models.training.encode import Tokens, choose_buckets, encode, load_tokens, 
 from models.training.fit import ENCODER_SKIPS, Batches, Beside, Fit, token_vectors_from_ngrams
 from models.training.measure import measure
 from models.training.mlm import Pretrain
-from models.training.ngrams import Table, train_table
+from models.training.ngrams import Table, merged, train_table
 from models.training.pack import corpus_of, pack
 from models.training.sampling import Weights, row_weights, without
 
 __all__ = ["pack", "train"]
 
+_MERGE_TEXTS = 100_000  # whose logits the merged table must reproduce
+_FIRST_TABLE = 100  # parts of a run: 0, 100, 200 ... are whole tables, those between lack a fold
 Progress = Callable[[float, str], None]  # share done 0..1 of the whole run, what is being done
 
 
@@ -65,10 +67,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
     with torch.no_grad():
         model.ngram_buckets.copy_(torch.from_numpy(buckets))
     encoder = model.text_encoder(tokenizer)
-    table = train_table(
-        config, corpus, tokens, weights, n_rows=len(buckets), checkpoint=config.work / "ngrams.npz",
-        progress=lambda done, total: report(0.05 + 0.05 * done / total, f"n-gram vectors {done}/{total}"),
-    )  # fmt: skip
+    table = _table(config, corpus, tokens, weights, len(buckets), report)
     table.copy_to(model.ngrams)
     clock.lap("ngrams")
     beside = _beside(config, corpus, tokens, weights, table, report) if config.n_folds and config.steps else None
@@ -169,6 +168,28 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
         stored = encode(encoder, corpus.texts)
         save_tokens(stored, config.work / "tokens")
     return tokenizer, buckets, stored
+
+
+def _table(
+    config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, n_rows: int, report: Progress
+) -> Table:
+    """Several tables that differ in what they drew, merged into one."""
+    tables = []
+    for number in range(config.n_tables):
+
+        def show(done: int, total: int, number: int = number) -> None:
+            share = 0.05 + 0.05 * (number + done / total) / config.n_tables
+            report(share, f"n-gram vectors {number + 1}/{config.n_tables}")
+
+        tables.append(
+            train_table(
+                config, corpus, tokens, weights, n_rows=n_rows, part=_FIRST_TABLE * number,
+                checkpoint=config.work / f"ngrams{number}.npz", progress=show,
+            )
+        )  # fmt: skip
+    train = np.flatnonzero(corpus.split == TRAIN)
+    sample = np.random.default_rng((config.seed, 7)).choice(train, size=min(_MERGE_TEXTS, len(train)), replace=False)
+    return merged(tables, tokens, sample, seed=config.seed)
 
 
 def _beside(

@@ -93,7 +93,7 @@ def _by_sentiment(path: Path, key: str, raw: Any) -> tuple[tuple[str, ...], ...]
 
 
 def _strings(path: Path, key: str, raw: Any) -> tuple[str, ...]:
-    if not isinstance(raw, list) or not all(isinstance(item, str) and item.strip() for item in raw):
+    if not isinstance(raw, list) or not all(isinstance(item, str) and item for item in raw):
         raise TrainingError(f"{path}: {key}: a list of texts in quotes is expected")
     return tuple(dict.fromkeys(raw))
 
@@ -105,8 +105,9 @@ def rows_of(written: Written, *, seed: int, joined: int = 2) -> list[Row]:
     rows = [*kept.development]
     fresh = [*_word_rows(kept, rng), *_verdict_rows(kept, rng), *_clause_rows(kept, rng, joined)]
     fresh += [Row(text, label, None) for label, texts in enumerate(kept.posts) for text in texts]
+    held = {row.text for row in rows}
     rows += [Row(_careless(row.text, rng), row.sentiment, row.topics) for row in fresh]
-    return rows
+    return [row for row in rows if row.is_dev or row.text not in held]
 
 
 class _Kept:

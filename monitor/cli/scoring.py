@@ -112,12 +112,17 @@ def _jsonl(file: Any, name: str) -> Iterator[Any]:
 
 
 def _csv(file: Any, path: Path) -> Iterator[Any]:
-    head = file.read(1 << 20)
-    encoding, delimiter = _dialect(head, path)
-    file.seek(0)
+    from scrapers.imports.tables import find_delimiter, find_encoding
+
+    encoding = find_encoding(file)
     csv.field_size_limit(_MAX_FIELD)
+    file.seek(0)
+    sample = file.read(1 << 18).decode(encoding, "replace").splitlines()[:50]
+    if not any(line.strip() for line in sample):
+        return
+    file.seek(0)
     with io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="") as lines:
-        reader = csv.DictReader(lines, delimiter=delimiter)
+        reader = csv.DictReader(lines, delimiter=find_delimiter(sample))
         columns = [name.strip() for name in reader.fieldnames or []]
         if not columns:
             return
@@ -129,23 +134,6 @@ def _csv(file: Any, path: Path) -> Iterator[Any]:
                 yield row.get("text")
         except csv.Error as error:
             raise ConfigError(f"{path}: line {reader.line_num}: {error}") from None
-
-
-def _dialect(head: bytes, path: Path) -> tuple[str, str]:
-    if not head.strip():
-        return "utf-8", ","
-    encoding = "utf-8-sig"
-    try:
-        text = head[: head.rfind(b"\n") + 1 or None].decode("utf-8-sig")
-    except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
-
-        best = from_bytes(head).best()
-        if best is None:
-            raise ConfigError(f"{path}: its encoding cannot be told; save it as UTF-8") from None
-        encoding, text = best.encoding, str(best)
-    first = text.split("\n", 1)[0]
-    return encoding, max(",;\t|", key=first.count)
 
 
 def _parquet(path: Path) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,13 +14,20 @@ from monitor.cli import common
 from monitor.cli.common import ConfigOption, say
 from monitor.errors import ConfigError
 
-model_app = typer.Typer(help="Models: what is in use, evaluate on a labelled file, train.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from models.user_topics import FittedTopic
+
+model_app = typer.Typer(
+    help="Models: what is in use, evaluate on a labelled file, learn from corrections, train.", no_args_is_help=True
+)
+topic_app = typer.Typer(help="Topics of your own: add, fit, list, remove.", no_args_is_help=True)
 
 Report = Callable[[str, int, int], None]
 
 
 def register(app: typer.Typer) -> None:
     app.add_typer(model_app, name="model")
+    app.add_typer(topic_app, name="topic")
 
 
 @model_app.command("eval")
@@ -61,6 +68,129 @@ def list_models(config: ConfigOption = None) -> None:
     say(f"in use: {settings.model.name or 'embedded'}")
 
 
+@model_app.command("adapt")
+def adapt(config: ConfigOption = None) -> None:
+    """Learn from the corrections people made; used only if it proves better on corrections held back."""
+    from monitor.pipeline import learning
+
+    with common.context(config) as made:
+        card = learning.adapt(made)
+    print("adopted" if card.adopted else "not adopted", f"({card.reason})", sep=" ")
+    print(
+        f"corrections: {card.n_corrections}, right before {card.accuracy_before:.3f}, after {card.accuracy_after:.3f}"
+    )
+    print(f"{card.n_replay} other texts: as before {card.replay_before:.3f}, after {card.replay_after:.3f}")
+    if card.adopted:
+        say("new texts are judged with it from now on; the past: `monitor model rescore`")
+
+
+@model_app.command("versions")
+def versions(config: ConfigOption = None) -> None:
+    """What `adapt` learnt so far, oldest first; * is in use."""
+    from monitor.pipeline import learning
+
+    store = learning.adapter_store(common.settings(config))
+    current = store.current()
+    for number, card in store.cards():
+        mark = "*" if current is not None and current.name == number else " "
+        print(f"{mark} {number} {card.created_at[:16]} {card.base} corrections {card.n_corrections}: {card.reason}")
+    say(f"in use: {current.name if current is not None else 'the plain network'}")
+
+
+@model_app.command("revert")
+def revert(config: ConfigOption = None) -> None:
+    """Go back to the version before the one in use."""
+    from monitor.pipeline import learning
+
+    print(f"in use: {learning.revert(common.settings(config)) or 'the plain network'}")
+
+
+@model_app.command("rescore")
+def rescore(
+    since: Annotated[str | None, typer.Option(help="Only mentions published from this time on, ISO 8601.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the newest first.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Judge again what another model or version judged; corrections stay. Interrupted, it goes on when called again."""
+    from monitor.pipeline import learning
+
+    with common.context(config) as made:
+        tally = learning.rescore(made, since=common.parse_time(since), limit=limit)
+    print(f"{tally.n_new} judged again, {tally.n_failed} could not be judged")
+
+
+@topic_app.command("list")
+def list_topics(config: ConfigOption = None) -> None:
+    """Topics of your own: whether they are fitted, and how well."""
+    from monitor.pipeline import own_topics
+    from monitor.store.engine import reading
+
+    with common.context(config) as made, reading(made.engine) as session:
+        for state in own_topics.states(session, made.settings):
+            known = f"{state.n_examples} examples, {state.n_keywords} keywords"
+            told = _measured(state.fitted) if state.fitted is not None else "not fitted"
+            print(f"{state.key}: {state.names.get('en', '')}; {known}; {told if state.active else 'removed'}")
+
+
+@topic_app.command("add")
+def add_topic(
+    key: Annotated[str, typer.Argument(help="Small Latin letters, digits and _.")],
+    name: Annotated[str, typer.Option(help="How people read it.")] = "",
+    keyword: Annotated[list[str] | None, typer.Option(help="A word of it; * for any ending. May be repeated.")] = None,
+    example: Annotated[list[str] | None, typer.Option(help="A text about it. May be repeated.")] = None,
+    examples: Annotated[Path | None, typer.Option(help="File with one text about it per line.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a topic of your own, or give it more words and examples; then `monitor topic fit`."""
+    from monitor.pipeline import own_topics
+    from monitor.store.engine import writing
+
+    texts = list(example or [])
+    if examples is not None:
+        if not examples.is_file():
+            raise ConfigError(f"{examples}: no such file")
+        texts += examples.read_text(encoding="utf-8").splitlines()
+    with common.context(config) as made, writing(made.engine) as session:
+        row = own_topics.add(session, key, name=name, keywords=keyword or (), examples=texts)
+        print(f"{row.key}: {len(row.examples)} examples, {len(row.keywords)} keywords")
+
+
+@topic_app.command("fit")
+def fit_topic(
+    key: Annotated[str | None, typer.Argument(help="All of your own, if not given.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Learn topics of your own from examples, keywords and corrections; measured by cross-validation, used at once."""
+    from monitor.errors import Partial
+    from monitor.pipeline import own_topics
+
+    with common.context(config) as made:
+        found = {key: own_topics.fit(made, key)} if key is not None else own_topics.fit_all(made)
+    for name, fitted in found.items():
+        print(f"{name}: {fitted if isinstance(fitted, str) else _measured(fitted)}")
+    if any(isinstance(fitted, str) for fitted in found.values()):
+        raise Partial("some topics could not be fitted")
+
+
+@topic_app.command("remove")
+def remove_topic(key: Annotated[str, typer.Argument()], config: ConfigOption = None) -> None:
+    """Take a topic of your own out of use; what it marked stays marked."""
+    from monitor.pipeline import own_topics
+    from monitor.store.engine import writing
+
+    with common.context(config) as made, writing(made.engine) as session:
+        own_topics.remove(session, made.settings, key)
+    print(f"{key}: removed")
+
+
+def _measured(fitted: FittedTopic) -> str:
+    found = fitted.measured
+    return (
+        f"F1 {found.f1:.2f} [{found.f1_low:.2f}, {found.f1_high:.2f}], precision {found.precision:.2f}, "
+        f"recall {found.recall:.2f} on {found.n_positive} texts about it and {found.n_negative} others"
+    )
+
+
 @model_app.command("pack")
 def pack(
     data: Annotated[Path, typer.Option(help="Folder with sentiment/ and topics/.")],
@@ -88,6 +218,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The finished model directory; the profile's if not given.")] = None,
     work: Annotated[Path | None, typer.Option(help="Checkpoints; the profile's if not given.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Fit the schedule of the second stage into so long.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Model directory whose encoder to go on from.")] = None,
     all_sources: Annotated[bool, typer.Option(help="Also sources whose licence forbids shipping the weights.")] = False,
 ) -> None:
     """Train the embedded model; started again with the same settings it goes on where it stopped."""
@@ -100,7 +231,7 @@ def train(
         raise ConfigError("give either --data or --packed")
     values: dict[str, Any] = dict(PROFILES[profile]) | {"profile": profile}
     values |= {"licences": "all" if all_sources else "shippable"}
-    values |= {key: value for key, value in {"out": out, "work": work}.items() if value is not None}
+    values |= {key: value for key, value in {"out": out, "work": work, "init": init}.items() if value is not None}
     values |= {"data": _folder(data)} if data is not None else {"packed": _folder(packed)}
     if minutes is not None:
         values["max_seconds"] = 60 * minutes

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+import structlog
 from sqlalchemy import Engine
+from sqlmodel import col, select
 
 from monitor.config import Settings
-from monitor.store.engine import open_engine
+from monitor.store.engine import open_engine, reading
+from monitor.store.tables import Topic
 
 if TYPE_CHECKING:
     from models.base import Scorer
+    from models.scorer import ModelScorer
     from scrapers.http import HostMemory
+
+log = structlog.get_logger()
 
 
 def utc_now() -> datetime:
@@ -51,6 +59,7 @@ class Context:
         self.should_stop = should_stop
         self.owner = uuid.uuid4().hex  # of what this process has taken: never that of an earlier life
         self._scorer = scorer
+        self._learnt: tuple[object, ...] | None = None  # what the loaded model had been taught; None: handed in
         self.host_memory: HostMemory | None = None  # made by the collect step
 
     @property
@@ -59,18 +68,54 @@ class Context:
 
     @property
     def scorer(self) -> Scorer:
-        """The configured model, loaded on first use."""
-        if self._scorer is None:
-            self._scorer = load_scorer(self.settings)
+        """The configured model, loaded on first use, and again when it was taught something new meanwhile."""
+        if self._scorer is None or self._learnt is not None:
+            learnt = _learnt(self.settings)
+            if self._scorer is None or learnt != self._learnt:
+                self._scorer, self._learnt = load_scorer(self.settings, topics=own_topics(self.engine)), learnt
         return self._scorer
 
 
-def load_scorer(settings: Settings) -> Scorer:
-    """The model that the configuration names. Raises models.errors.ModelError."""
+ADAPTER, TOPICS = "adapter", "topics"  # folders in data_dir: what `monitor model adapt` and `monitor topic fit` learnt
+
+
+def adapter_folder(settings: Settings) -> Path:
+    """Where the versions of the layer learnt from corrections lie."""
+    return settings.data_dir / (settings.model.adapter or ADAPTER)
+
+
+def topic_folder(settings: Settings) -> Path:
+    """Where the fitted topics of one's own lie."""
+    return settings.data_dir / TOPICS
+
+
+def own_topics(engine: Engine) -> frozenset[str]:
+    """Keys of the topics people made that are in use."""
+    with reading(engine) as session:
+        return frozenset(
+            session.exec(select(Topic.key).where(col(Topic.custom).is_(True), col(Topic.active).is_(True)))
+        )
+
+
+def _learnt(settings: Settings) -> tuple[object, ...]:
+    pointer = adapter_folder(settings) / "current"
+    files = [pointer, *sorted(topic_folder(settings).glob("*.json"))]
+    return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.is_file())
+
+
+def load_scorer(settings: Settings, *, topics: frozenset[str] = frozenset(), plain: bool = False) -> ModelScorer:
+    """The model that the configuration names, with what it learnt here: corrections, and the fitted ones of `topics`.
+
+    `plain`: without either. What was learnt on another version of the model is left out, with a warning. Raises
+    models.errors.ModelError.
+    """
     import models
+    from models.errors import AdapterOutdated
+    from models.user_topics import FittedTopic
 
     options = settings.model
-    return models.load(
+    load = functools.partial(
+        models.load,
         options.name or None,
         device=options.device,
         revision=options.revision,
@@ -78,8 +123,22 @@ def load_scorer(settings: Settings) -> Scorer:
         offline=options.offline or None,
         threads=options.threads,
         topics=options.topics,
-        adapter=settings.data_dir / options.adapter if options.adapter else None,
     )
+    scorer = cast("ModelScorer", load())
+    if plain:
+        return scorer
+    files = [topic_folder(settings) / f"{key}.json" for key in sorted(topics)]
+    fitted = [FittedTopic.read(file) for file in files if file.is_file()]
+    for topic in fitted:
+        if topic.model != scorer.model:
+            log.warning("topic.outdated", topic=topic.key, fitted_on=topic.model, model=scorer.model)
+    fitted = [topic for topic in fitted if topic.model == scorer.model]
+    if adapter_folder(settings).is_dir():
+        try:
+            return cast("ModelScorer", load(adapter=adapter_folder(settings), user_topics=fitted))
+        except AdapterOutdated as error:
+            log.warning("adapter.outdated", reason=str(error))
+    return cast("ModelScorer", load(user_topics=fitted)) if fitted else scorer
 
 
 @dataclass

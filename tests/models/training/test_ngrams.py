@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from models.errors import TrainingError
+from models.labels import TOPICS
 from models.tokenizer import hash_ngrams, normalise
 from models.training import ngrams
 from models.training.config import TrainConfig
 from models.training.data import DEV, TRAIN, Corpus, read
 from models.training.encode import Tokens, choose_buckets
-from models.training.ngrams import train_table
+from models.training.ngrams import merged, train_table
 from models.training.sampling import Weights, row_weights, without
 
 SIZE = 12
@@ -100,3 +101,24 @@ def test_numba_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("models.training.kernels", raising=False)
     with pytest.raises(TrainingError, match=r"feedback-monitor\[train\]"):
         ngrams.compiled()
+
+
+def test_a_merged_table_says_what_the_mean_says(
+    parts: tuple[TrainConfig, Corpus, Tokens, Weights, int], tmp_path: Path
+) -> None:
+    config, corpus, tokens, weights, n_rows = parts
+    tables = [
+        train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / f"{part}.npz", part=part)
+        for part in (0, 100)
+    ]
+    rows = np.flatnonzero(corpus.split == TRAIN)
+    one = merged(tables, tokens, rows, seed=1)
+    assert one.rows.shape == tables[0].rows.shape
+    dev = np.flatnonzero(corpus.split == DEV)
+    mean, found = np.mean([table.logits(tokens, dev) for table in tables], axis=0), one.logits(tokens, dev)
+    expected = np.exp(mean[:, :3]) / np.exp(mean[:, :3]).sum(1, keepdims=True)
+    got = np.exp(found[:, :3]) / np.exp(found[:, :3]).sum(1, keepdims=True)
+    assert np.allclose(got, expected, atol=0.02)
+    assert merged(tables[:1], tokens, rows, seed=1) is tables[0]
+    seen = [TOPICS.index(name) + 3 for name in ("delivery", "food", "staff")]
+    assert np.corrcoef(found[:, seen].ravel(), mean[:, seen].ravel())[0, 1] > 0.95

@@ -1,0 +1,119 @@
+"""Learning from people's corrections, and judging the past again: separate steps, each may be stopped at any time."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import ColumnElement, update
+from sqlmodel import Session, col, func, select
+
+from monitor.config import Settings
+from monitor.errors import ConfigError
+from monitor.pipeline.context import Context, Tally, adapter_folder, load_scorer
+from monitor.pipeline.score import BATCH, score
+from monitor.store.engine import reading, writing
+from monitor.store.judgements import judged_words
+from monitor.store.tables import Correction, Mention
+
+if TYPE_CHECKING:
+    from models.adapt import AdapterStore, Card, Labelled
+
+log = structlog.get_logger()
+
+N_REPLAY = 2000  # other texts of the stream, which must stay as right as they were
+
+
+def adapter_store(settings: Settings) -> AdapterStore:
+    """The versions, their cards, and which one is in use."""
+    from models.adapt import AdapterStore
+
+    return AdapterStore(adapter_folder(settings))
+
+
+def corrections(session: Session) -> list[Labelled]:
+    """Each corrected mention's words with the last sentiment a person gave it."""
+    from models.adapt import Labelled
+
+    rows = session.exec(
+        select(Correction.mention_id, Correction.sentiment, Mention.title, Mention.text)
+        .join(Mention, col(Mention.id) == col(Correction.mention_id))
+        .where(col(Correction.sentiment).is_not(None))
+        .order_by(col(Correction.id))
+    )
+    last = {mention: Labelled(judged_words(title, text), sentiment) for mention, sentiment, title, text in rows}
+    return [last[mention] for mention in sorted(last)]
+
+
+def replay(session: Session, *, seed: int = 0) -> list[str]:
+    """Up to `N_REPLAY` judged texts that nobody corrected, drawn from the newest ten times as many."""
+    rows = session.exec(
+        select(Mention.title, Mention.text)
+        .where(Mention.score_state == "done", col(Mention.corrected).is_(False), col(Mention.counts).is_(True))
+        .order_by(col(Mention.id).desc())
+        .limit(10 * N_REPLAY)
+    ).all()
+    texts = list(dict.fromkeys(judged_words(title, text) for title, text in rows))
+    rng = random.Random(seed)  # noqa: S311
+    return rng.sample(texts, k=min(N_REPLAY, len(texts)))
+
+
+def adapt(context: Context) -> Card:
+    """Learn from the stored corrections; the new version is in use from the next load on if it was adopted.
+
+    Raises models.errors.TrainingError where there is too little to learn from or to measure on.
+    """
+    from models.adapt import fit
+
+    with reading(context.engine) as session:
+        wrong, others = corrections(session), replay(session)
+    plain = load_scorer(context.settings, plain=True)
+    adapter, card = fit(plain.backend, wrong, others, now=context.now)
+    version = adapter_store(context.settings).add(adapter, card)
+    log.info("model.adapted", version=version.name, adopted=card.adopted, n=card.n_corrections)
+    return card
+
+
+def rescore(context: Context, *, since: datetime | None = None, limit: int | None = None) -> Tally:
+    """Judge again what another model (or version of it) judged, newest first, in batches.
+
+    Corrections stay. What is done is done: an interrupted run goes on with the rest, since the store says which model
+    judged a mention. Texts marked as unjudgeable are left alone.
+    """
+    model, tally = f"{context.scorer.name}@{context.scorer.revision}", Tally()
+    with reading(context.engine) as session:
+        total = min(int(session.exec(select(func.count()).select_from(Mention).where(*_stale(model, since))).one()),
+                    limit or 10**12)  # fmt: skip
+    while not context.should_stop() and tally.n_seen < total:
+        with writing(context.engine) as session:
+            ids = session.exec(
+                select(Mention.id)
+                .where(*_stale(model, since))
+                .order_by(col(Mention.published_at).desc())
+                .limit(min(BATCH, total - tally.n_seen))
+            ).all()
+            session.execute(update(Mention).where(col(Mention.id).in_(ids)).values(score_state="new"))
+        if not ids:
+            break
+        done = score(context)
+        if done.n_seen == 0:
+            break
+        tally.add(done)
+        context.progress("rescore", min(tally.n_seen, total), total)
+    return tally
+
+
+def _stale(model: str, since: datetime | None) -> list[ColumnElement[bool]]:
+    where = [col(Mention.score_state) == "done", col(Mention.model) != model]
+    return where if since is None else [*where, col(Mention.published_at) >= since]
+
+
+def revert(settings: Settings) -> str:
+    """Go back to the version before the current one; its number, or "" for the plain network. ConfigError if none."""
+    store = adapter_store(settings)
+    if store.current() is None:
+        raise ConfigError(f"{adapter_folder(settings)}: no version is in use, so there is none to go back from")
+    before = store.revert()
+    return before.name if before is not None else ""
