@@ -1,6 +1,7 @@
-"""Cards of saved pages of the sites that compare business software: what their four readers share.
+"""Cards of saved pages: what the readers of sites share whose pages are only read from files.
 
-SavedCards                 a reader of saved pages: `cards` first, else what the page marks up for search engines
+SavedCards                 a reader of saved pages: the site's cards first, else what is marked up for search engines
+software(name, ...)        the declaration of a site that compares business software
 outer(root, xpath)         cards that are not inside another card
 card_item(...)             an item of a card; None when nothing is said and no stars are given
 rated(raw, best, worst), date_in(text), sections(card, headings), text_at(card, xpaths), with_class(name)
@@ -14,33 +15,61 @@ from typing import Any, ClassVar
 
 from lxml.html import HtmlElement
 
-from scrapers.base import Page, Params, Parsed, Scraper
+from scrapers.base import Meta, Page, Params, Parsed, Scraper
 from scrapers.item import Item, Kind
 from scrapers.readers import dates, html, rating, text, walls
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import number
-from scrapers.sites._site import joined, labelled, listed, marked, settled, unread
+from scrapers.sites._site import files_only, joined, labelled, listed, marked, nothing, settled, unread
 
 TERMS = (
     "The terms forbid reading the pages by program: save them in the browser and parse the files, or use the "
-    "vendor portal, "
-    "which exports reviews of your own product."
+    "vendor portal, which exports reviews of your own product."
 )
 _DATE = re.compile(
     r"\b(?:[A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d{2}-\d{2}|[A-Z][a-z]{2,8} \d{4}"
     r"|\d{1,2} [A-Z][a-z]{2,8} \d{4})\b"
 )
-_HOSTS = ("capterra.", "getapp.", "softwareadvice.", "trustradius.", "gartner.")
 KINDS: tuple[Kind, ...] = ("review", "article", "comment")  # the last two by what is marked up for search engines
 
 
+def software(name: str, title: str, *, scale: tuple[float, float], example: str) -> Meta:
+    """The declaration of a site that compares business software."""
+    return Meta(
+        name=name,
+        title=title,
+        access="D",
+        terms=TERMS,
+        kinds=KINDS,
+        rating_scale=scale,
+        verified="against recordings",
+        url_examples={example: {}},
+    )
+
+
 class SavedCards(Scraper):
-    """A reader of saved pages: the site's own cards, else what the page marks up for search engines."""
+    """A reader of saved pages. A site says where its cards are and what one holds; the rest is the same for all."""
 
     params_type: ClassVar[type[Params]] = Params
+    host: ClassVar[str]  # pattern of the whole host, without www.
+    hosts_marked: ClassVar[tuple[str, ...]]  # parts of hosts whose markup for search engines is this site's
+    paths: ClassVar[str]  # XPath of the cards
+    none_yet: ClassVar[re.Pattern[str] | None] = None  # what a page without reviews says
+
+    def match(self, url: str) -> Params | None:
+        return files_only(url, self.host)
+
+    def card(self, card: HtmlElement, page: Page) -> Item | None:
+        """What one card says."""
+        raise NotImplementedError
 
     def cards(self, root: HtmlElement, page: Page) -> list[Item]:
-        raise NotImplementedError
+        """What all cards of a page say."""
+        return [item for one in outer(root, self.paths) if (item := self.card(one, page)) is not None]
+
+    def following(self, root: HtmlElement) -> str | None:
+        """Number of the next page, where the page names it."""
+        return None
 
     def parse(self, page: Page) -> Parsed:
         root = html.tree(page)
@@ -48,10 +77,15 @@ class SavedCards(Scraper):
             return walls.otherwise(page, "this is not a page")
         items = self.cards(root, page)
         if items:
-            return listed(items, found=False)
-        marks = marked(page, root, *_HOSTS)
+            return listed(items, found=False, next_cursor=self.following(root))
+        marks = marked(page, root, *self.hosts_marked)
         if marks.items:
             return listed(marks.items, found=False, facts=marks.facts)
+        wall = walls.recognise(page)
+        if wall is not None:
+            return wall
+        if self.none_yet is not None and self.none_yet.search(html.text_of(root)[:100_000]):
+            return nothing("the page says that there are no reviews yet")
         return settled(unread(f"no review cards of {self.meta.title} on this page"), page)
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import ClassVar
 
 from lxml.html import HtmlElement
 
-from scrapers.base import Meta, Page, Params, Parsed, Scraper
+from scrapers.base import Meta, Page
 from scrapers.item import Item
-from scrapers.readers import dates, html, rating, text, walls
+from scrapers.readers import dates, html, rating, text
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import count
-from scrapers.sites._site import files_only, key, listed, marked, nothing, settled, unread
+from scrapers.sites._cards import KINDS, SavedCards, with_class
+from scrapers.sites._site import key
 
 _SITE = "https://irecommend.ru/"
-_NONE_YET = re.compile(r"отзывов пока нет|ещё нет отзывов|еще нет отзывов", re.IGNORECASE)
 
 
-class Irecommend(Scraper):
+class Irecommend(SavedCards):
     meta = Meta(
         name="irecommend",
         title="iRecommend",
@@ -27,51 +26,31 @@ class Irecommend(Scraper):
         terms="Pages are behind a guard against robots and the terms forbid copying: save the pages you need in "
         "the browser and parse "
         "the files.",
-        kinds=("review", "article", "comment"),
+        kinds=KINDS,
         rating_scale=(1, 5),
         url_examples={"https://irecommend.ru/content/krem-primer": {}},
         verified="parse only",
     )
-    params_type: ClassVar[type[Params]] = Params
 
-    def match(self, url: str) -> Params | None:
-        return files_only(url, r"irecommend\.ru")
+    host = r"irecommend\.ru"
+    hosts_marked = ("irecommend.",)
+    none_yet = re.compile(r"отзывов пока нет|ещё нет отзывов|еще нет отзывов", re.IGNORECASE)
+    paths = (
+        f"//*[{with_class('smTeaser')}] | //*[{with_class('reviews-list-item')}] | //*[{with_class('reviewBlock')}] | "
+        "//ul[contains(@class, 'list-comments')]/li[.//*[contains(@class, 'reviewT')]]"
+    )
 
-    def parse(self, page: Page) -> Parsed:
-        root = html.tree(page)
-        if root is None:
-            return walls.otherwise(page, "this is not a page")
+    def cards(self, root: HtmlElement, page: Page) -> list[Item]:
         subject = html.first(root, "//h1[contains(@class, 'largeHeader')]") or html.first(
             root, "//*[contains(@class, 'mainTitle')]"
         )
-        found = [
-            one
-            for path in (
-                "//*[contains(concat(' ', normalize-space(@class), ' '), ' smTeaser ')]",
-                "//ul[contains(@class, 'list-comments')]/li[.//*[contains(@class, 'reviewT')]]",
-                "//*[contains(concat(' ', normalize-space(@class), ' '), ' reviews-list-item ')]",
-                "//*[contains(concat(' ', normalize-space(@class), ' '), ' reviewBlock ')]",
-            )
-            for one in root.xpath(path)
-            if isinstance(one, HtmlElement)
-        ]
-        unique = list(dict.fromkeys(found))
-        inner = [one for one in unique if not any(one in other.iterancestors() for other in unique)]
-        items = [item for card in inner if (item := _item(card, page, subject)) is not None]
-        if items:
-            following = re.search(
-                r"[?&]page=(\d{1,4})", html.first(root, "//li[contains(@class, 'pager-next')]/a/@href") or ""
-            )
-            return listed(items, found=False, next_cursor=following.group(1) if following else None)
-        found_marks = marked(page, root, "irecommend.")
-        if found_marks.items:
-            return listed(found_marks.items, found=False, facts=found_marks.facts)
-        wall = walls.recognise(page)
-        if wall is not None:
-            return wall
-        if _NONE_YET.search(html.text_of(root)[:100_000]):
-            return nothing("the page says that there are no reviews yet")
-        return settled(unread("no reviews of iRecommend on this page"), page)
+        found = [one for one in root.xpath(self.paths) if isinstance(one, HtmlElement)]
+        inner = [one for one in found if not any(one in other.iterancestors() for other in found)]
+        return [item for card in inner if (item := _item(card, page, subject)) is not None]
+
+    def following(self, root: HtmlElement) -> str | None:
+        found = re.search(r"[?&]page=(\d{1,4})", html.first(root, "//li[contains(@class, 'pager-next')]/a/@href") or "")
+        return found.group(1) if found else None
 
 
 def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import ClassVar
 
 from lxml.html import HtmlElement
 
-from scrapers.base import Meta, Page, Params, Parsed, Scraper
+from scrapers.base import Meta, Page
 from scrapers.item import Item, Reply
-from scrapers.readers import dates, html, rating, text, walls
+from scrapers.readers import dates, html, rating, text
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import count
-from scrapers.sites._site import files_only, joined, key, labelled, listed, marked, nothing, settled, unread
+from scrapers.sites._cards import KINDS, SavedCards, outer, with_class
+from scrapers.sites._site import joined, key, labelled
 
 _NUMBER = re.compile(r"review_(\d+)")
 _SITE = "https://otzovik.com/"
-_NONE_YET = re.compile(r"отзывов пока нет|пока нет ни одного отзыва|станьте первым, кто оставит отзыв", re.IGNORECASE)
+# the page of one review
+_SINGLE = (
+    "//*[contains(@class, 'item-right')][.//*[contains(@class, 'review-body')]] | "
+    "//*[contains(@itemtype, 'schema.org/Review')][.//*[contains(@class, 'review-body')]]"
+)
 _MARK = re.compile(r"(?:общий рейтинг|оценка)\D{0,5}([1-5](?:[.,]\d)?)", re.IGNORECASE)
 _LABELS = re.compile(r"^(?:достоинства|недостатки|плюсы|минусы)\s*:?\s*", re.IGNORECASE)
 
 
-class Otzovik(Scraper):
+class Otzovik(SavedCards):
     meta = Meta(
         name="otzovik",
         title="Otzovik",
@@ -30,63 +34,34 @@ class Otzovik(Scraper):
         terms="The site guards its pages with a captcha after a few dozen and its terms forbid copying: save the "
         "pages you need in the "
         "browser and parse the files, or subscribe to the mails about new reviews.",
-        kinds=("review", "article", "comment"),
+        kinds=KINDS,
         rating_scale=(1, 5),
         url_examples={"https://otzovik.com/reviews/primer/": {}},
         verified="parse only",
     )
-    params_type: ClassVar[type[Params]] = Params
 
-    def match(self, url: str) -> Params | None:
-        return files_only(url, r"otzovik\.com")
+    host = r"otzovik\.com"
+    hosts_marked = ("otzovik.",)
+    none_yet = re.compile(
+        r"отзывов пока нет|пока нет ни одного отзыва|станьте первым, кто оставит отзыв", re.IGNORECASE
+    )
+    paths = (
+        "//*[@itemprop='review'][.//*[contains(@class, 'review')]] | "
+        f"//*[{with_class('item')}][.//*[contains(@class, 'review-postdate')]]"
+    )
 
-    def parse(self, page: Page) -> Parsed:
-        root = html.tree(page)
-        if root is None:
-            return walls.otherwise(page, "this is not a page")
+    def cards(self, root: HtmlElement, page: Page) -> list[Item]:
         subject = html.first(root, "//*[contains(@class, 'product-name')]") or html.first(
             root, "//h1[contains(@class, 'product')]"
         )
-        cards = _outer(root)
-        items = [item for card in cards if (item := _item(card, page, subject)) is not None]
-        if items:
-            following = re.search(r"/(\d{1,4})/(?:\?|$)", html.first(root, "//a[contains(@class, 'next')]/@href") or "")
-            return listed(items, found=False, next_cursor=following.group(1) if following else None)
-        found_marks = marked(page, root, "otzovik.")
-        if found_marks.items:
-            return listed(found_marks.items, found=False, facts=found_marks.facts)
-        wall = walls.recognise(page)
-        if wall is not None:
-            return wall
-        if _NONE_YET.search(html.text_of(root)[:100_000]):
-            return nothing("the page says that there are no reviews yet")
-        return settled(unread("no reviews of Otzovik on this page"), page)
-
-
-def _outer(root: HtmlElement) -> list[HtmlElement]:
-    found = [
-        one
-        for path in (
-            "//*[@itemprop='review'][.//*[contains(@class, 'review')]]",
-            "//*[contains(concat(' ', normalize-space(@class), ' '), ' item ')][.//*[contains(@class, "
-            "'review-postdate')]]",
-        )
-        for one in root.xpath(path)
-        if isinstance(one, HtmlElement)
-    ]
-    if not found:  # the page of one review
-        found = [
-            one
-            for one in root.xpath(
-                "//*[contains(@class, 'item-right')][.//*[contains(@class, 'review-body')]] | "
-                "//*[contains(@itemtype, 'schema.org/Review')][.//*[contains(@class, 'review-body')]]"
-            )
-            if isinstance(one, HtmlElement)
-        ]
+        found = outer(root, self.paths) or outer(root, _SINGLE)
         if not found and html.by_class(root, "review-body") and html.by_class(root, "review-postdate"):
             found = [root]
-    unique = list(dict.fromkeys(found))
-    return [one for one in unique if not any(up in unique for up in one.iterancestors())]
+        return [item for card in found if (item := _item(card, page, subject)) is not None]
+
+    def following(self, root: HtmlElement) -> str | None:
+        found = re.search(r"/(\d{1,4})/(?:\?|$)", html.first(root, "//a[contains(@class, 'next')]/@href") or "")
+        return found.group(1) if found else None
 
 
 def _item(card: HtmlElement, page: Page, subject: str | None) -> Item | None:

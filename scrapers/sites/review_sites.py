@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from lxml.html import HtmlElement
 
-from scrapers.base import Meta, Page
+from scrapers.base import Meta, Page, Params
 from scrapers.item import Item
-from scrapers.sites import capterra, getapp, software_advice, trustradius
 from scrapers.sites._cards import KINDS, TERMS, SavedCards
-
-_READERS = (
-    getapp.read_cards,
-    software_advice.read_cards,
-    trustradius.read_cards,
-    capterra.read_cards,
-)  # the most telling marks first
+from scrapers.sites.capterra import Capterra
+from scrapers.sites.getapp import Getapp
+from scrapers.sites.software_advice import SoftwareAdvice
+from scrapers.sites.trustradius import Trustradius
 
 
 class ReviewSites(SavedCards):
-    """Any page of the four: finds out which one it is."""
+    """Any page of the four."""
 
     meta = Meta(
         name="review_sites", title="Review sites for software", access="D", terms=TERMS, kinds=KINDS,
         aliases=("review_sites_snippets",), verified="against recordings",
     )  # fmt: skip
+    readers = (Getapp(), SoftwareAdvice(), Trustradius(), Capterra())  # the most telling marks first
+    hosts_marked = (*(name for one in readers for name in one.hosts_marked), "gartner.")
+
+    def match(self, url: str) -> Params | None:
+        return None
 
     def cards(self, root: HtmlElement, page: Page) -> list[Item]:
-        for reader in _READERS:
-            items = reader(root, page)
-            if items:
-                return items
-        return []
+        return next((items for one in self.readers if (items := one.cards(root, page))), [])
