@@ -43,8 +43,8 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 DAYS = 365
 TOPICS = ("delivery", "price", "staff", "quality", "food", "waiting", "app", "cleanliness", "support", "payment")
 WORDS = (
-    "coffee", "soup", "waiter", "table", "order", "courier", "price", "evening", "kitchen", "window", "friendly", "cold",
-    "late", "lovely", "noisy", "clean", "slow", "fresh", "rude", "again", "never", "always", "menu",
+    "coffee", "soup", "waiter", "table", "order", "courier", "price", "evening", "kitchen", "window", "friendly",
+    "cold", "late", "lovely", "noisy", "clean", "slow", "fresh", "rude", "again", "never", "always", "menu",
 )  # fmt: skip
 CHUNK = 20_000
 MENTION = ("id", "brand_id", "source_id", "origin", "external_id", "kind", "location", "text", "rating", "published_at",
