@@ -53,13 +53,15 @@ def examine(config: Path | None, *, offline: bool = False) -> list[Line]:
         lines.append(Line("configuration", "ok", f"{file}: {n} brands, {len(settings.sources)} sources"))
         if not n:
             lines.append(Line("brands", "warn", "no brand is configured", "add a [brands.NAME] table"))
-    lines += _weights(settings)
-    lines += _disk(settings)
-    lines += _store(settings)
-    lines += _channels(settings, offline=offline)
-    lines += _http(settings)
-    lines += _extras(settings)
-    return lines
+    return lines + look(settings, offline=offline)
+
+
+def look(settings: Settings, *, offline: bool) -> list[Line]:
+    """Everything but the configuration file itself; `offline` leaves out what needs the network."""
+    return [
+        *_weights(settings), *_disk(settings), *_store(settings), *_channels(settings, offline=offline),
+        *_http(settings), *_extras(settings),
+    ]  # fmt: skip
 
 
 def describe_model() -> str:

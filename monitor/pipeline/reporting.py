@@ -7,12 +7,14 @@ from datetime import datetime
 import structlog
 from sqlmodel import Session, col, func, select
 
+from alerts.message import Envelope
 from monitor.config import Settings
 from monitor.errors import ConfigError
 from monitor.pipeline.context import Context
 from monitor.pipeline.outbox import put
 from monitor.reports import render
 from monitor.reports.build import build_weekly
+from monitor.reports.view import View, view
 from monitor.reports.week import Week
 from monitor.reports.weekly import WeeklyData
 from monitor.store import meta
@@ -70,13 +72,17 @@ def make(
         n = n_mentions(session, brand, week, settings)
         data = build_weekly(session, settings, brand=brand.slug, week=week, now=now) if n >= at_least else None
     languages = sorted({settings.language, *(language_of(settings, name) for name in channels_of(settings))})
-    rendered = {language: _forms(data, language) for language in languages} if data is not None else {}
+    views = {language: view(data, language) for language in languages} if data is not None else {}  # charts drawn once
+    pages = {language: (render.page(shown), render.markdown(shown)) for language, shown in views.items()}
+    envelopes = {
+        name: _envelope(settings, views[language_of(settings, name)], name, brand, week)
+        for name in (channels_of(settings) if send and data is not None else ())
+    }
     with writing(context.engine) as session:
-        for language, (subject, html, markdown) in rendered.items():
-            archive(session, brand, week, language, subject=subject, html=html, markdown=markdown, now=now)
-        if send and data is not None:
-            for name in channels_of(settings):
-                envelope_for(session, settings, data, name, brand, week, now=now)
+        for language, (html, markdown) in pages.items():
+            archive(session, brand, week, views[language], html=html, markdown=markdown, now=now)
+        for name, envelope in envelopes.items():
+            put(session, envelope, channel=name, kind="report", reason="weekly", now=now, brand_id=brand.id)
         meta.put(session, marker, now.isoformat())
     if data is not None:
         log.info("report.made", brand=brand.slug, week=str(week))
@@ -130,27 +136,18 @@ def n_mentions(session: Session, brand: Brand, week: Week, settings: Settings) -
     )
 
 
-def archive(session: Session, brand: Brand, week: Week, language: str, *, subject: str, html: str, markdown: str,
+def archive(session: Session, brand: Brand, week: Week, shown: View, *, html: str, markdown: str,
             now: datetime) -> None:  # fmt: skip
     row = session.exec(
-        select(Report).where(Report.brand_id == brand.id, Report.week == str(week), Report.language == language)
-    ).first() or Report(brand_id=brand.id or 0, week=str(week), language=language, built_at=now)
-    row.built_at, row.subject, row.html, row.markdown = now, subject, html, markdown
+        select(Report).where(Report.brand_id == brand.id, Report.week == str(week), Report.language == shown.language)
+    ).first() or Report(brand_id=brand.id or 0, week=str(week), language=shown.language, built_at=now)
+    row.built_at, row.subject, row.html, row.markdown = now, shown.subject, html, markdown
+    row.data = {"lead": shown.sentences[0].text} if shown.sentences else {}
     session.add(row)
 
 
-def envelope_for(session: Session, settings: Settings, data: WeeklyData, channel: str, brand: Brand, week: Week, *,
-                 now: datetime) -> None:  # fmt: skip
-    """Queue the report for one channel in the form it can carry."""
-    language = language_of(settings, channel)
-    key = f"report:{brand.slug}:{week}"
+def _envelope(settings: Settings, shown: View, channel: str, brand: Brand, week: Week) -> Envelope:
+    """The report in the form that a channel can carry."""
     link = f"{settings.web.base_url}/reports/{brand.slug}/{week}" if settings.web.base_url else None
     make_envelope = render.chat_envelope if settings.channels[channel].kind in _CHAT else render.mail_envelope
-    envelope = make_envelope(data, language, dedup_key=key, link=link)
-    put(session, envelope, channel=channel, kind="report", reason="weekly", now=now, brand_id=brand.id)
-
-
-def _forms(data: WeeklyData, language: str) -> tuple[str, str, str]:
-    html = render.to_html(data, language)
-    markdown = render.to_markdown(data, language)
-    return markdown.lstrip("# ").split("\n", 1)[0], html, markdown
+    return make_envelope(shown, dedup_key=f"report:{brand.slug}:{week}", link=link)

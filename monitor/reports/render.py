@@ -53,13 +53,17 @@ def to_mail(data: WeeklyData, language: str, *, link: str | None = None) -> Mail
 
     Should long names and quotes exceed the limit, tables and quotes are shortened until it fits.
     """
-    shown = view(data, language)
+    return mail(view(data, language), link=link)
+
+
+def mail(shown: View, *, link: str | None = None) -> Mail:
+    """The mail of a view, which must have its images."""
     for rows, quotes in ((MAIL_ROWS, 3), (MAIL_ROWS, 2), (5, 1), (3, 0)):
         html = _mail_html(shown, link=link, rows=rows, quotes=quotes)
         if len(html.encode()) < MAIL_LIMIT:
             break
     inline = {chart.name: chart.png for chart in shown.images if chart.name in MAIL_IMAGES}
-    return Mail(shown.subject, to_text(data, language, link=link), html, inline)
+    return Mail(shown.subject, text(shown, link=link), html, inline)
 
 
 def subject(data: WeeklyData, language: str) -> str:
@@ -69,14 +73,22 @@ def subject(data: WeeklyData, language: str) -> str:
 
 def to_text(data: WeeklyData, language: str, *, link: str | None = None) -> str:
     """Plain text: what a mail client without HTML shows, and screen readers like best."""
-    shown = view(data, language, with_images=False)
+    return text(view(data, language, with_images=False), link=link)
+
+
+def text(shown: View, *, link: str | None = None) -> str:
+    """The plain text of a view."""
     rendered = _render("weekly.txt.j2", shown, link=link, aligned=_aligned)
     return re.sub(r"\n{3,}", "\n\n", rendered).strip() + "\n"
 
 
 def to_markdown(data: WeeklyData, language: str, *, link: str | None = None) -> str:
     """Markdown with pipe tables, without images."""
-    shown = view(data, language, with_images=False)
+    return markdown(view(data, language, with_images=False), link=link)
+
+
+def markdown(shown: View, *, link: str | None = None) -> str:
+    """The Markdown of a view."""
     rendered = _render("weekly.md.j2", shown, link=link, md=_escape_markdown)
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+$", "", rendered, flags=re.MULTILINE)).strip() + "\n"
 
@@ -100,8 +112,12 @@ def to_pdf(data: WeeklyData, language: str, *, link: str | None = None) -> bytes
 
 def to_chat(data: WeeklyData, language: str, *, link: str | None = None) -> str:
     """The summary for Slack, Telegram and the like: plain lines, the most important sentences, a link."""
-    t = translator(language)
-    shown = view(data, language, with_images=False)
+    return chat(view(data, language, with_images=False), link=link)
+
+
+def chat(shown: View, *, link: str | None = None) -> str:
+    """The summary of a view."""
+    t = translator(shown.language)
     marks = {"worse": "▲", "better": "▼", "neutral": "•", "warning": "!"}
     lines = [shown.subject]
     if shown.notice:
@@ -112,25 +128,25 @@ def to_chat(data: WeeklyData, language: str, *, link: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def mail_envelope(data: WeeklyData, language: str, *, dedup_key: str, link: str | None = None) -> Envelope:
-    """The report for a channel that carries HTML."""
-    mail = to_mail(data, language, link=link)
+def mail_envelope(shown: View, *, dedup_key: str, link: str | None = None) -> Envelope:
+    """The report for a channel that carries HTML; the view must have its images."""
+    made = mail(shown, link=link)
     return Envelope(
         dedup_key=dedup_key,
-        subject=mail.subject,
-        text=mail.text,
-        html=mail.html,
-        language=_envelope_language(language),
-        inline=mail.inline,
+        subject=made.subject,
+        text=made.text,
+        html=made.html,
+        language=_envelope_language(shown.language),
+        inline=made.inline,
     )
 
 
-def chat_envelope(data: WeeklyData, language: str, *, dedup_key: str, link: str | None = None) -> Envelope:
+def chat_envelope(shown: View, *, dedup_key: str, link: str | None = None) -> Envelope:
     """The report for a channel that carries a short text."""
-    text = to_chat(data, language, link=link)
     return Envelope(
-        dedup_key=dedup_key, subject=text.split("\n", 1)[0], text=text, language=_envelope_language(language)
-    )
+        dedup_key=dedup_key, subject=shown.subject, text=chat(shown, link=link),
+        language=_envelope_language(shown.language),
+    )  # fmt: skip
 
 
 def _envelope_language(language: str) -> Any:

@@ -227,7 +227,7 @@ def _share_change(fact: found.ShareChange, data: WeeklyData, t: Translator) -> S
         interval=between(t, fact.change.scaled(100)),
         n=t.number(now.n),
     )
-    return Sentence(text, "worse" if fact.rose else "better", f"share_change.{fact.dimension}")
+    return Sentence(text[:1].upper() + text[1:], "worse" if fact.rose else "better", f"share_change.{fact.dimension}")
 
 
 def _stands_out(fact: found.StandsOut, data: WeeklyData, t: Translator) -> Sentence:

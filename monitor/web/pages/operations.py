@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import select
 
+from monitor.config import Settings
+from monitor.pipeline import doctor
+from monitor.pipeline.reporting import due_at
+from monitor.reports.week import Week
 from monitor.store import notices
 from monitor.store.queries import operations
 from monitor.store.tables import Sample, Source
@@ -22,14 +27,34 @@ Text = Annotated[str, Form(max_length=100)]
 
 @router.get("/sources")
 def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
-    now = context_of(request).now
+    context = context_of(request)
+    now, settings = context.now, context.settings
+    found = doctor_of(request) if visitor.may("analyst") else []
     return page(
         request, rows, visitor, "operations.html",
         health=memo_of(request).get(("sources",), lambda: operations.sources(rows, now=now), seconds=15),
         queues=operations.queues(rows), deliveries=operations.deliveries(rows, limit=12),
         runs=operations.runs(rows, limit=12), notices=notices.open_notices(rows), now=now,
-        schedule=context_of(request).settings.schedule,
+        schedule=settings.schedule, next_report=next_report(settings, now), findings=[
+            line for line in found if line.status != "ok"
+        ], n_checks=len(found),
     )  # fmt: skip
+
+
+def doctor_of(request: Request) -> list[doctor.Line]:
+    """What the doctor says without asking the network, looked at every two minutes at most."""
+    settings = context_of(request).settings
+    return memo_of(request).get(
+        ("doctor",), lambda: doctor.look(settings, offline=True), seconds=120, lasting=True
+    )  # fmt: skip
+
+
+def next_report(settings: Settings, now: datetime) -> datetime | None:
+    """When the next weekly report is due; None where reports are switched off."""
+    if not settings.report.enabled:
+        return None
+    last = Week.last_complete(now, settings.zone)
+    return next(at for at in (due_at(settings, last), due_at(settings, last.back(-1))) if at > now)
 
 
 @router.get("/sources/{slug}/sample")

@@ -150,11 +150,11 @@ def test_a_name_in_a_script_without_font_does_not_break_a_chart() -> None:
 
 
 def test_envelopes_for_mail_and_chat() -> None:
-    mail = mail_envelope(a_week(), "ru", dedup_key="report:cafe:2026-W46")
+    mail = mail_envelope(view(a_week(), "ru"), dedup_key="report:cafe:2026-W46")
     assert mail.subject == "Кофе у дома, 9–15 ноября 2026: 287 упоминаний, негатив 32\u00a0%"
     assert set(mail.inline) == {"topics", "days"}
     assert mail.language == "ru"
-    chat = chat_envelope(a_week(), "en", dedup_key="report:cafe:2026-W46", link="https://monitor.example/r")
+    chat = chat_envelope(view(a_week(), "en"), dedup_key="report:cafe:2026-W46", link="https://monitor.example/r")
     assert chat.text.splitlines()[0] == chat.subject
     assert chat.text.endswith("Full report: https://monitor.example/r")
     assert len(chat.text) < 3000
