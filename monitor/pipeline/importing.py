@@ -13,6 +13,8 @@ from sqlmodel import Session
 
 from monitor.errors import ConfigError
 from monitor.pipeline.context import Context
+from monitor.pipeline.matching import Matcher
+from monitor.pipeline.storing import placed
 from monitor.store.catalogue import IMPORT, ensure_brand, ensure_import, find_brand, slug_of
 from monitor.store.engine import writing
 from monitor.store.ingest import Ingested, ingest
@@ -70,7 +72,11 @@ def import_file(
         brand_id = (found or ensure_brand(session, brand)).id or 0
         if dry_run:
             session.rollback()
+    configured = found.slug if found is not None and found.slug in settings.brands else None
+    matcher = Matcher(settings.brands)
     for items in _chunks(run, result):
+        if configured is not None:
+            items = [placed(item, configured, matcher) for item in items]
         result.n_seen += len(items)
         context.progress("import", result.n_seen, max(result.n_seen, run.n_rows))
         if dry_run:

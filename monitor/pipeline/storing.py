@@ -39,7 +39,8 @@ def store(
         slugs = _brands_of(context, source, item, matcher)
         total.n_elsewhere += not slugs
         for slug in slugs:
-            found.setdefault(slug, []).append(_placed(source, item, slug, matcher))
+            here = item if source.location and not item.location else placed(item, slug, matcher)
+            found.setdefault(slug, []).append(here)  # a source of one place stays there
     for slug, own in sorted(found.items(), key=lambda pair: brands[pair[0]]):
         counts = ingest(
             session, own, brand_id=brands[slug], source_id=source.id or 0, origin=origin or source.scraper,
@@ -63,9 +64,7 @@ def _brands_of(context: Context, source: Source, item: Item, matcher: Matcher) -
     return [own]
 
 
-def _placed(source: Source, item: Item, brand: str, matcher: Matcher) -> Item:
-    """The item with its place in the brand's own spelling; a source of one place stays there."""
-    if source.location and not item.location:
-        return item
+def placed(item: Item, brand: str, matcher: Matcher) -> Item:
+    """The item with its place in the brand's own spelling."""
     place = matcher.location_of(brand, item)
     return replace(item, location=place) if place else item

@@ -17,8 +17,9 @@ import itertools
 import re
 import tempfile
 import weakref
+import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -30,6 +31,7 @@ from scrapers.imports.columns import FIELDS
 from scrapers.imports.run import ImportRun, Progress, Raw, Row
 
 _SAMPLE_ROWS = 300
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, IndexError, SyntaxError)
 _LARGEST_UNPACKED = 4 * 1024 * 1024 * 1024
 
 
@@ -170,11 +172,31 @@ def _opened(
         run = _table(file, form, size, progress)
     except BadParams as problem:
         raise BadParams(f"{label}: {problem}") from None
-    source = iter(run.rows)
+    source = _until_damage(run.rows)
     head = list(itertools.islice(source, _SAMPLE_ROWS))
     run.rows = itertools.chain(head, source)
     _understand(run, head, label=label, mapping=mapping or {}, kind=default, locale=locale, zone=zone, now=now)
     return run
+
+
+def _until_damage(rows: Iterable[Raw]) -> Iterator[Raw]:
+    """The rows up to where a workbook or a Parquet file is damaged; what lies behind is one bad row that says so."""
+    number = 0
+    try:
+        for raw in rows:
+            number = raw.number
+            yield raw
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        SyntaxError,
+    ) as problem:
+        yield Raw(number + 1, error=f"the file is damaged from here on: {problem}"[:300])
 
 
 def _table(file: BinaryIO, form: str, size: int, progress: Progress | None) -> ImportRun:

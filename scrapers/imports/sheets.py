@@ -13,6 +13,8 @@ from scrapers.imports.run import Progress, Raw
 from scrapers.imports.tables import _is_header, _unique
 
 LARGEST_UNZIPPED = 512 * 1024 * 1024
+LARGEST_RATIO = 200  # of the unpacked size to the packed one, above FREE_BYTES: real workbooks stay below thirty
+FREE_BYTES = 32 * 1024 * 1024
 
 
 def xlsx(file: BinaryIO, progress: Progress | None, total: int) -> tuple[list[str], Iterator[Raw]]:
@@ -22,8 +24,12 @@ def xlsx(file: BinaryIO, progress: Progress | None, total: int) -> tuple[list[st
 
     try:
         with zipfile.ZipFile(file) as archive:
-            if sum(one.file_size for one in archive.infolist()) > LARGEST_UNZIPPED:
+            # Sizes that the archive states are those it is read to: one that lies breaks off with a damaged entry.
+            size = sum(one.file_size for one in archive.infolist())
+            if size > LARGEST_UNZIPPED:
                 raise BadParams(f"the workbook unpacks to more than {LARGEST_UNZIPPED // 2**20} MB")
+            if size > FREE_BYTES and size > LARGEST_RATIO * total:
+                raise BadParams(f"the workbook grows more than {LARGEST_RATIO} times when unpacked")
         file.seek(0)
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as problem:

@@ -137,6 +137,17 @@ class TestImport:
         assert rows[0]["location"] == "Мира 12" and rows[0]["text"] == "Ждали долго, ужас"
         assert rows[0]["published_at"].startswith("2026-11-20T10:30")
 
+    def test_places_get_the_brand_s_own_spelling(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        (tmp_path / "monitor.toml").write_text(
+            '[brands.cafe]\nname = "Cafe"\n'
+            'locations = [{ name = "Main street", aliases = ["Мира 12"] },\n'
+            '  { name = "Forest", aliases = ["Лесная 5"] }]\n'
+        )
+        assert run("import", table(tmp_path / "r.csv", REVIEWS), "--brand", "cafe").code == 0
+        run("export", "-o", "all.csv")
+        with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as file:
+            assert sorted(row["location"] for row in csv.DictReader(file)) == ["Forest", "Main street"]
+
     def test_bad_rows_are_named_and_the_rest_is_kept(self, run: Callable[..., Told], tmp_path: Path) -> None:
         path = tmp_path / "in.csv"
         path.write_text("id,date,text\n1,2026-11-20,fine\n2,the day after,late\n3,2026-11-21,good\n", encoding="utf-8")

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -273,6 +274,42 @@ class TestTrouble:
         rows = list(imports.read(file))
         assert any(one.error == "cannot be read: a quote is not closed" for one in rows)
         assert rows[0].item is not None and rows[0].item.text == "first"
+
+    def test_a_workbook_that_is_a_bomb_is_refused_before_it_unfolds(self) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("xl/workbook.xml", b"0" * (40 * 1024 * 1024))
+        with pytest.raises(BadParams, match="grows more than 200 times when unpacked"):
+            imports.read_bytes(packed.getvalue(), name="x.xlsx")
+
+    def test_a_workbook_that_is_damaged_in_the_middle_keeps_what_stands_before(self) -> None:
+        book = openpyxl.Workbook()
+        assert book.active is not None
+        for row in [["id", "text"], *([str(n), f"words {n}"] for n in range(3000))]:
+            book.active.append(row)
+        whole = io.BytesIO()
+        book.save(whole)
+        damaged = io.BytesIO()
+        with zipfile.ZipFile(whole) as old, zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                content = old.read(name)
+                new.writestr(name, content[: len(content) // 2] if "sheet1" in name else content)
+        rows = list(imports.read_bytes(damaged.getvalue(), name="x.xlsx"))
+        assert rows[0].item is not None and rows[0].item.external_id == "0"
+        assert 1000 < len(rows) < 2500
+        assert [row.error is None for row in rows].count(False) == 1
+        assert (rows[-1].error or "").startswith("the file is damaged from here on")
+
+    def test_a_parquet_file_with_a_damaged_page(self, tmp_path: Path) -> None:
+        table = pa.table({"id": [str(n) for n in range(5000)], "text": [f"words {n} {n * n}" for n in range(5000)]})
+        file = tmp_path / "x.parquet"
+        parquet.write_table(table, file, row_group_size=1000, compression="gzip", use_dictionary=False)
+        content = bytearray(file.read_bytes())
+        middle = len(content) // 2
+        content[middle : middle + 400] = b"\xff" * 400
+        rows = list(imports.read_bytes(bytes(content), name="x.parquet"))
+        assert rows[0].item is not None
+        assert rows[-1].error is not None
 
     def test_progress_reaches_the_end(self, tmp_path: Path) -> None:
         file = tmp_path / "x.csv"
