@@ -65,6 +65,7 @@ def metrics(
 
     from monitor.pipeline import indices
     from monitor.pipeline.customers import brand_named
+    from monitor.reports.measures import metric_name
     from monitor.store.engine import reading
     from monitor.store.queries.taxonomy import in_force
 
@@ -108,7 +109,7 @@ def metrics(
             t.gettext("{brand}, {span}", brand=row.name, span=_span_text(t, context, start, end)), tables, t, first=True
         )
     for table in tables if by else ():
-        _metric_table(f"{_metric_name(table.name, t)}, {_span_text(t, context, start, end)}", [table], t, first=False)
+        _metric_table(f"{metric_name(t, table.name)}, {_span_text(t, context, start, end)}", [table], t, first=False)
     for name, (found, n) in driven.items():
         if not found:
             continue
@@ -120,7 +121,7 @@ def metrics(
             t.gettext("Difference"),
             t.gettext("Impact"),
         ]
-        title = t.gettext("What moves {metric} (over {n} texts)", metric=_metric_name(name, t), n=n)
+        title = t.gettext("What moves {metric} (over {n} texts)", metric=metric_name(t, name), n=n)
         rows = [
             [taxonomy.name(one.topic, t.language), t.number(one.n), _value(one.value, t), _value(one.rest, t),
              _difference(one.value, one.difference, one.interval, one.clear, t), _value(one.impact, t, like=one.value)]
@@ -354,36 +355,21 @@ def import_chats(
 # --- words and tables -------------------------------------------------------------------------------
 
 
-def _metric_name(name: str, t: Translator) -> str:
-    known = {
-        "nps": "NPS", "csat": t.gettext("CSAT"), "ces": t.gettext("CES 2.0"), "ces_mean": t.gettext("CES 2.0, mean"),
-        "net_sentiment": t.gettext("Net sentiment"), "negative_share": t.gettext("Negative share"),
-        "rating": t.gettext("Mean rating"), "repeat_rate": t.gettext("Customers with two orders or more"),
-        "return_rate": t.gettext("Orders brought back"), "complaint_rate": t.gettext("Customers who complained"),
-        "retention": t.gettext("Customers still there after 90 days"),
-        "clv": t.gettext("Revenue of a customer in the next 26 weeks"),
-    }  # fmt: skip
-    return known.get(name, name)
-
-
 def _metric_table(title: str, tables: Sequence[MetricTable], t: Translator, *, first: bool) -> None:
+    from monitor.reports.measures import dimension_name, metric_name
+
     against = {
         "before": t.gettext("Against the span before"), "previous": t.gettext("Against the period before"),
         "rest": t.gettext("Against the rest"), "": t.gettext("Change"),
     }[tables[0].against]  # fmt: skip
-    heads = [t.gettext("Metric") if first else _dimension(tables[0].by, t), "n", t.gettext("Value"), against]
+    heads = [t.gettext("Metric") if first else dimension_name(t, tables[0].by), "n", t.gettext("Value"), against]
     rows = [
-        [_metric_name(table.name, t) if first else cell.key or t.gettext("not told"), t.number(cell.metric.n),
+        [metric_name(t, table.name) if first else cell.key or t.gettext("not told"), t.number(cell.metric.n),
          _value(cell.metric, t), _difference(cell.metric, cell.difference, cell.interval, cell.clear, t)]
         for table in tables
         for cell in table.cells
     ]  # fmt: skip
     _table(title, heads, rows)
-
-
-def _dimension(by: str, t: Translator) -> str:
-    return {"period": t.gettext("Period"), "segment": t.gettext("Segment"), "location": t.gettext("Place"),
-            "touchpoint": t.gettext("Touchpoint")}.get(by, "")  # fmt: skip
 
 
 def _value(metric: Metric, t: Translator, *, like: Metric | None = None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from sqlmodel import Session
@@ -140,6 +141,11 @@ def describe(code: str, t: Translator) -> str:
     return ", ".join(words.get(trait, trait) for trait in traits.split(",")) if traits else t.gettext("average in all")
 
 
+def rfm_name(key: str, t: Translator) -> str:
+    """A named RFM group in words."""
+    return _groups(t).get(key, key)
+
+
 def _groups(t: Translator) -> dict[str, str]:
     return {
         "champions": t.gettext("champions: bought lately, often and much"),
@@ -158,13 +164,18 @@ def export_members(members: Sequence[Member], path: Path, t: Translator) -> int:
     """Write members as csv, the segment in words beside its code; returns how many."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*MEMBER_FIELDS, "description"])
-        for member in members:
-            cells = [getattr(member, name) for name in MEMBER_FIELDS]
-            shown = [round(cell, 3) if isinstance(cell, float) else harmless(cell) for cell in cells]
-            writer.writerow([*shown, describe(member.segment, t)])
+        write_members(members, file, t)
     return len(members)
+
+
+def write_members(members: Sequence[Member], file: TextIO, t: Translator) -> None:
+    """The same into an open file."""
+    writer = csv.writer(file)
+    writer.writerow([*MEMBER_FIELDS, "description"])
+    for member in members:
+        cells = [getattr(member, name) for name in MEMBER_FIELDS]
+        shown = [round(cell, 3) if isinstance(cell, float) else harmless(cell) for cell in cells]
+        writer.writerow([*shown, describe(member.segment, t)])
 
 
 def _features(table: Customers, answers: Sequence[AnswerRow], said: Sequence[Said], now: datetime) -> list[Feature]:

@@ -625,3 +625,21 @@ class CustomerSegment(SQLModel, table=True):
     month: str = Field(primary_key=True)
     customer: str = Field(primary_key=True)
     segment: str
+
+
+class Comparison(SQLModel, table=True):
+    """A change somebody wants the effect of: followed in every weekly report until it is closed."""
+
+    __tablename__ = "comparison"
+    __table_args__ = (UniqueConstraint("brand_id", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    brand_id: int = _reference("brand.id")
+    name: str
+    topics: list[str] = _json(list)
+    changed_at: datetime = _time(nullable=False)
+    treated: list[str] = _json(list)  # places; empty: the whole brand
+    against: list[str] = _json(list)  # topics
+    measure: str = "share"
+    created_at: datetime = _time(nullable=False)
+    actor: str = ""
+    closed_at: datetime | None = _time()

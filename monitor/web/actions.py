@@ -303,6 +303,26 @@ def edit_topic(
         audit(session, actor, "topic.edited", key, now=now)
 
 
+def map_topic(context: Context, actor: str, key: str, *, stage: str, touchpoint: str, experience: str) -> None:
+    """Move a topic on the journey: its stage, touchpoint and kind of experience; all else stays.
+
+    An empty touchpoint is the built-in one. Raises BadRequest, NotFound.
+    """
+    now = context.now
+    with writing(context.engine) as session:
+        taxonomy = in_force(session)
+        if key not in taxonomy.topics:
+            raise NotFound(f"there is no topic {key!r}")
+        if stage not in taxonomy.stages:
+            raise BadRequest(f"stage {stage!r}: allowed: {', '.join(taxonomy.stages)}")
+        if experience not in taxonomy.experiences:
+            raise BadRequest(f"experience {experience!r}: allowed: {', '.join(taxonomy.experiences)}")
+        row = session.get(Topic, key) or Topic(key=key)
+        row.stage, row.experience, row.touchpoint = stage, experience, touchpoint.strip()[:120]
+        session.add(row)
+        audit(session, actor, "topic.mapped", key, now=now, stage=stage, experience=experience)
+
+
 def reset_topic(context: Context, actor: str, key: str) -> None:
     """Back to the built-in topic; a topic people made goes. Raises NotFound."""
     with writing(context.engine) as session:

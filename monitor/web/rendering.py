@@ -86,6 +86,13 @@ class Format:
     def days(self, first: date, last: date) -> str:
         return self.t.day(first) if first == last else self.t.day_range(first, last)
 
+    def period(self, key: str) -> str:
+        """A month ("2026-10") or a week ("2026-W43", by its Monday) as the head of a column."""
+        year, _, part = key.partition("-")
+        if part.startswith("W"):
+            return self.t.day(date.fromisocalendar(int(year), int(part[1:]), 1), "d MMM")
+        return self.t.day(date(int(year), int(part), 1), "LLL y")
+
     def ago(self, at: datetime | None) -> str:
         """ "3 hours ago", "in 5 minutes"."""
         if at is None:

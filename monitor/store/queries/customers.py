@@ -97,6 +97,23 @@ def survey_metrics(session: Session, brand_id: int) -> dict[str, int]:
     return {metric: int(n) for metric, n in rows}
 
 
+def sheets(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[dict[str, float]]:
+    """The answers that one person gave at once, item by item, oldest first."""
+    rows = session.execute(
+        select(SurveyAnswer.survey, SurveyAnswer.external_id, SurveyAnswer.metric, SurveyAnswer.value)
+        .where(
+            SurveyAnswer.brand_id == brand_id,
+            col(SurveyAnswer.answered_at) >= start,
+            col(SurveyAnswer.answered_at) < end,
+        )
+        .order_by(SurveyAnswer.answered_at, SurveyAnswer.id)
+    )
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for survey, external_id, metric, value in rows:
+        found.setdefault((survey, external_id), {})[metric] = value
+    return list(found.values())
+
+
 def orders(session: Session, brand_id: int, *, end: datetime) -> list[OrderRow]:
     """All orders before `end`, oldest first."""
     rows = session.execute(

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from monitor.web.api import house, incidents, mentions, numbers
+from monitor.web.api import experience, house, incidents, mentions, numbers
 
-ROUTERS: tuple[APIRouter, ...] = (numbers.router, mentions.router, incidents.router, house.router)
+ROUTERS: tuple[APIRouter, ...] = (numbers.router, mentions.router, incidents.router, house.router, experience.router)

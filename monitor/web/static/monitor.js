@@ -126,6 +126,68 @@
       return { option };
     },
 
+    interval(element, data, words) {
+      const points = data.points;
+      const share = data.unit === "share";
+      const show = (value) => share ? number(value * 100) + " %" : number(value, data.unit === "stars" ? 2 : 0);
+      const step = element.dataset.step || false;
+      const option = base();
+      option.tooltip.axisPointer = { type: "line" };
+      option.tooltip.formatter = (found) => {
+        const point = points[found[0].dataIndex];
+        if (point.value === null) return `${point.label}\n${words.few}\nn = ${number(point.n)}`;
+        const lines = [point.label, show(point.value), `${words.interval}: ${show(point.low)} – ${show(point.high)}`, `n = ${number(point.n)}`];
+        if (point.clear) lines.push(words.clear);
+        return lines.join("\n");
+      };
+      option.xAxis.data = points.map((point) => point.label);
+      option.xAxis.boundaryGap = !step;
+      if (words.axis) Object.assign(option.xAxis, { name: words.axis, nameLocation: "middle", nameGap: 26, nameTextStyle: { color: css("--muted") } });
+      option.grid.bottom = words.axis ? 26 : 6;
+      option.yAxis = { ...option.yAxis, scale: !share, minInterval: share ? 0 : 0.1, axisLabel: { ...option.yAxis.axisLabel, formatter: show } };
+      if (share) Object.assign(option.yAxis, { min: 0, max: Math.max(...points.map((point) => point.high || 0)) > 0.5 ? 1 : null });
+      const band = { type: "line", stack: "band", stackStrategy: "all", symbol: "none", silent: true, lineStyle: { opacity: 0 }, step };
+      option.series = [
+        { ...band, data: points.map((point) => point.low) },
+        { ...band, areaStyle: { color: css("--accent"), opacity: 0.14, origin: "auto" },
+          data: points.map((point) => (point.value === null ? null : point.high - point.low)) },
+        { type: "line", step, z: 3, symbol: step ? "none" : "circle", symbolSize: (value, at) => (points[at.dataIndex].clear ? 10 : 6),
+          lineStyle: { color: css("--accent"), width: 2 }, itemStyle: { color: css("--accent") },
+          data: points.map((point) => point.value) },
+      ];
+      return { option };
+    },
+
+    effect(element, data, words) {
+      const share = data.unit === "share";
+      const show = (value) => share ? number(value * 100) + " %" : number(value);
+      const option = base();
+      option.tooltip.axisPointer = { type: "line" };
+      option.tooltip.formatter = (found) => {
+        const week = data.weeks[found[0].dataIndex];
+        const line = (name, value, x, n) => value === null ? `${name}: –` : `${name}: ${show(value)} (${number(x)} ${words.of} ${number(n)})`;
+        const lines = [long(week.day), line(words.treated, week.treated, week.x, week.n)];
+        if (week.x_control !== null) lines.push(line(words.control, week.control, week.x_control, week.n_control));
+        return lines.join("\n");
+      };
+      option.xAxis.data = data.weeks.map((week) => week.day);
+      option.xAxis.axisLabel.formatter = short;
+      option.yAxis = { ...option.yAxis, min: 0, minInterval: share ? 0 : 1, axisLabel: { ...option.yAxis.axisLabel, formatter: show } };
+      option.grid.top = 26;
+      const line = (key, colour, width) => ({ type: "line", data: data.weeks.map((week) => week[key]), symbol: "circle", symbolSize: 5,
+        connectNulls: true, lineStyle: { color: css(colour), width }, itemStyle: { color: css(colour) } });
+      const treated = line("treated", "--accent", 2.5);
+      const edge = data.weeks[data.change];
+      if (edge) {
+        treated.markLine = { symbol: "none", silent: true, lineStyle: { color: css("--ink"), type: "dashed", width: 1 },
+          label: { formatter: words.change, color: css("--ink"), fontSize: 11 }, data: [{ xAxis: edge.day }] };
+        treated.markArea = { silent: true, itemStyle: { color: css("--accent"), opacity: 0.05 },
+          data: [[{ xAxis: edge.day }, { xAxis: data.weeks[data.weeks.length - 1].day }]] };
+      }
+      option.series = [line("control", "--neu", 1.5), treated];
+      return { option };
+    },
+
     calibration(element, data, words) {
       const option = base();
       option.tooltip.trigger = "item";

@@ -3,88 +3,31 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import random
-from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from models.base import Judgement, TopicTag
 from monitor.cli import app
 from monitor.errors import ConfigError
 from monitor.i18n import translator
 from monitor.metrics.journey import STAGES
 from monitor.pipeline import indices
 from monitor.pipeline.context import Context
-from monitor.pipeline.customers import brand_named, load_sample
+from monitor.pipeline.customers import brand_named
 from monitor.pipeline.effects import answer, measure_effect
-from monitor.pipeline.importing import import_file
 from monitor.pipeline.journeys import journey_view
-from monitor.pipeline.sample import _arrange, sample_settings
-from monitor.pipeline.score import score
 from monitor.pipeline.segmenting import describe, segment_view
-from monitor.store.catalogue import synchronise
-from monitor.store.engine import reading, upgrade, writing
-from monitor.store.ingest import rating_sentiment
+from monitor.store.engine import reading, writing
 from monitor.store.queries.customers import months_of_segments, put_segments
 from monitor.store.queries.customers import segments as stored_segments
 from monitor.store.queries.taxonomy import in_force
-from tests.monitor.support import WordScorer
+from tests.monitor.customers.conftest import CHANGED_AT, SAMPLE, UNTIL, ZONE
 
-SAMPLE = _arrange()
-UNTIL = SAMPLE.COMMITTED_UNTIL
-TOP = {"nps": 10, "csat": 5, "ces": 7}
-ZONE = ZoneInfo("Europe/Moscow")
-CHANGED_AT = datetime.combine(SAMPLE.story(UNTIL).change_day, time(0), ZONE)
 START = UNTIL - timedelta(days=182)
-
-
-class Intended(WordScorer):
-    """Judges the sample's texts as the person who wrote them meant them."""
-
-    name, revision = "intended", "1"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.labels = {text["text"]: text for text in (*SAMPLE.texts(), *SAMPLE.survey_texts())}
-
-    def _judge(self, text: str) -> Judgement:
-        label = self.labels.get(text) or next(
-            label for words, label in self.labels.items() if text.endswith(words) or words.startswith(text)
-        )
-        sentiment: Any = label.get("sentiment") or rating_sentiment(1 + 4 * int(label["score"]) / TOP[label["survey"]])
-        p = {name: 0.9 if name == sentiment else 0.05 for name in ("negative", "neutral", "positive")}
-        tags = tuple(TopicTag(tag["topic"], 0.9, tag["sentiment"]) for tag in label.get("topics", ()))
-        return Judgement(label["language"], sentiment, p["negative"], p["neutral"], p["positive"], tags, "intended@1")
-
-
-@pytest.fixture(scope="module")
-def cafe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
-    folder = tmp_path_factory.mktemp("cafe")
-    made = Context(sample_settings(folder), clock=lambda: UNTIL, rng=random.Random(1), scorer=Intended())
-    upgrade(made.engine)
-    with writing(made.engine) as session:
-        synchronise(session, made.settings, now=UNTIL)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=SAMPLE.FEEDBACK_COLUMNS)
-    writer.writeheader()
-    writer.writerows(SAMPLE.arrange(UNTIL))
-    feedback = folder / "feedback.csv"
-    feedback.write_text(table.getvalue(), encoding="utf-8")
-    import_file(made, feedback, brand="polden")
-    score(made)
-    answered, ordered = load_sample(made, UNTIL)
-    assert (answered.bad_rows, ordered.bad_rows) == ([], [])
-    assert answered.n_new == 821 and ordered.n_new > 3000
-    assert [result.n_new for result in load_sample(made, UNTIL)] == [0, 0]
-    yield made
-    made.engine.dispose()
 
 
 def brand_of(context: Context) -> int:

@@ -42,7 +42,15 @@ def operations(house: House) -> list[tuple[str, str, dict[str, Any]]]:
 
 def test_no_value_of_a_parameter_breaks_anything(house: House) -> None:
     client = house.as_("admin")
-    good = {"mention_id": 1, "uid": UID, "dimension": "topic", "report_id": 1, "key": "price", "slug": "site"}
+    good = {
+        "mention_id": 1,
+        "uid": UID,
+        "dimension": "topic",
+        "report_id": 1,
+        "key": "price",
+        "slug": "site",
+        "metric": "nps",
+    }
     n = 0
     for method, path, operation in operations(house):
         if method != "get":

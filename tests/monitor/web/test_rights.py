@@ -20,11 +20,15 @@ NEEDS = {
             "/rules",
             "/sources", "/reports", "/reports/{report_id}", "/reports/{brand}/{week}", "/reports/{report_id}/page",
             "/reports/{report_id}/markdown", "/tokens",
+            "/satisfaction", "/journey", "/customers", "/customers/export.csv", "/effects", "/competitors",
             *(f"/api/v1/{name}" for name in (
                 "brands", "overview", "timeline", "breakdown/{dimension}", "places", "voice", "journey", "mentions",
                 "mentions/{mention_id}", "mentions/{mention_id}/highlight", "views", "incidents", "incidents/{uid}",
                 "incidents/{uid}/series", "silences", "topics", "quality", "sources", "queues", "messages", "notices",
                 "reports", "reports/{report_id}", "tokens", "suggestions", "rules",
+                "metrics", "metrics/{metric}", "metrics/{metric}/drivers",
+                "indices", "journey/map", "segments", "segments/members", "retention", "effect", "comparisons",
+                "rivals",
             )),
         ],
         "POST": ["/logout", "/me/password", "/tokens", "/tokens/{token_id}/revoke"],
@@ -38,6 +42,8 @@ NEEDS = {
             "/notices/{notice_id}/close", "/rules", "/rules/{name}/{action}",
             "/suggestions/{suggestion_id}/accept", "/suggestions/{suggestion_id}/dismiss",
             "/api/v1/suggestions/{suggestion_id}/accept", "/api/v1/suggestions/{suggestion_id}/dismiss",
+            "/journey/topics/{key}", "/effects", "/effects/{comparison_id}/close",
+            "/api/v1/comparisons",
             "/api/v1/mentions/{mention_id}/correction", "/api/v1/corrections", "/api/v1/views",
             "/api/v1/incidents/{uid}/{action}", "/api/v1/silences", "/api/v1/sources/{slug}/{action}",
             "/api/v1/messages/{message_id}/retry", "/api/v1/notices/{notice_id}/close",
@@ -45,6 +51,7 @@ NEEDS = {
         "PUT": ["/api/v1/topics/{key}", "/api/v1/rules/{name}"],
         "DELETE": [
             "/api/v1/views/{view_id}", "/api/v1/silences/{silence_id}", "/api/v1/topics/{key}", "/api/v1/rules/{name}",
+            "/api/v1/comparisons/{comparison_id}",
         ],
     },
     "admin": {
@@ -64,6 +71,7 @@ ROUTES = sorted(
 RANKS = ["viewer", "analyst", "admin"]
 VALUES = {
     "mention_id": "1", "uid": UID, "dimension": "topic", "suffix": "csv", "key": "price", "report_id": "1",
+    "metric": "nps", "comparison_id": "999",
     "slug": "none",    "action": "pause", "token_id": "999", "view_id": "999", "silence_id": "999", "outbox_id": "999",
     "message_id": "999", "suggestion_id": "999",
     "name": "none",
