@@ -202,11 +202,28 @@ class Schedule(Section):
     janitor: Duration = parse_duration("1h")
 
 
+Role = Literal["viewer", "analyst", "admin"]
+
+
+class Sso(Section):
+    """Single sign-on by an OpenID Connect provider. Accounts are made at the first login."""
+
+    issuer: str = Field(pattern=r"^https?://\S+$")
+    client_id: str
+    client_secret: str
+    name: str = ""  # what the button says; the issuer's host without one
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    role: Role | None = "viewer"  # of everybody the provider lets in; leave out with `roles` to let nobody else in
+    role_claim: str = "groups"
+    roles: dict[str, Role] = Field(default_factory=dict)  # value of the claim -> role; checked at every login
+
+
 class Web(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8321, ge=1, le=65535)
     base_url: str | None = None  # how users reach the dashboard; links in messages
     session_lifetime: Duration = parse_duration("14d")
+    sso: Sso | None = None
 
 
 class Privacy(Section):

@@ -9,16 +9,18 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from monitor.config import Sso
 from monitor.errors import ConfigError
 from monitor.i18n import languages
+from monitor.store import meta
 from monitor.store.engine import reading, writing
 from monitor.store.tables import User
-from monitor.web import accounts
-from monitor.web.errors import BadRequest, TooMany
+from monitor.web import accounts, sso
+from monitor.web.errors import BadRequest, Forbidden, NotFound, TooMany
 from monitor.web.frame import page
 from monitor.web.rendering import Format, render
 from monitor.web.security import Throttle, require_same_site
-from monitor.web.visitor import COOKIE, THEMES, Rows, Viewer, Who, context_of
+from monitor.web.visitor import COOKIE, THEMES, Rows, Viewer, Visitor, Who, context_of
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=1000)]
@@ -29,7 +31,7 @@ _YEAR = 365 * 24 * 3600
 def login_page(request: Request, visitor: Who, next: str = "/") -> Response:
     if visitor.user_id is not None:
         return RedirectResponse(local(next), status_code=303)
-    return render(request, visitor, "login.html", next=local(next), error="", name="")
+    return _asked(request, visitor, next=next)
 
 
 @router.post("/login")
@@ -43,8 +45,7 @@ def login(request: Request, visitor: Who, name: Text = "", password: Text = "", 
     except TooMany as problem:
         error = t.gettext("Too many wrong tries from your address. Try again in {minutes} min.",
                           minutes=t.number(-(-problem.after // 60)))  # fmt: skip
-        return render(request, visitor, "login.html", status=429, headers={"retry-after": str(problem.after)},
-                      next=local(next), error=error, name=name)  # fmt: skip
+        return _asked(request, visitor, next=next, error=error, name=name, status=429, wait=problem.after)
     with writing(context.engine) as session:
         result = accounts.log_in(session, name, password, now=context.now,
                                  lifetime=context.settings.web.session_lifetime)  # fmt: skip
@@ -56,9 +57,66 @@ def login(request: Request, visitor: Who, name: Text = "", password: Text = "", 
     if isinstance(result, datetime):
         until = Format(visitor, context.now).moment(result, "HH:mm:ss")
         error = t.gettext("This account is locked after too many wrong passwords. Try again after {time}.", time=until)
-        return render(request, visitor, "login.html", status=429, next=local(next), error=error, name=name)
+        return _asked(request, visitor, next=next, error=error, name=name, status=429)
     error = t.gettext("Name or password is wrong.")
-    return render(request, visitor, "login.html", status=401, next=local(next), error=error, name=name)
+    return _asked(request, visitor, next=next, error=error, name=name, status=401)
+
+
+def _asked(request: Request, visitor: Visitor, *, next: str, error: str = "", name: str = "", status: int = 200,
+           wait: int = 0) -> Response:  # fmt: skip
+    """The login form, with the button of single sign-on where it is configured."""
+    provider = context_of(request).settings.web.sso
+    label = (provider.name or urlsplit(provider.issuer).netloc) if provider else ""
+    return render(request, visitor, "login.html", status=status, headers={"retry-after": str(wait)} if wait else None,
+                  next=local(next), error=error, name=name, provider=label)  # fmt: skip
+
+
+@router.get("/login/sso")
+def to_provider(request: Request, next: str = "/") -> Response:
+    """On to the provider of single sign-on."""
+    context = context_of(request)
+    provider = _provider(request)
+    with writing(context.engine) as session:
+        key = meta.install_key(session)
+    started = sso.start(provider, redirect_uri=_callback(request), target=local(next), key=key, now=context.now)
+    response = RedirectResponse(started.url, status_code=303)
+    response.set_cookie(sso.COOKIE, started.cookie, max_age=int(sso.LIFETIME.total_seconds()), path="/login",
+                        httponly=True, samesite="lax", secure=_secure(request))  # fmt: skip
+    return response
+
+
+@router.get(sso.CALLBACK)
+def from_provider(request: Request, code: str = "", state: str = "", error: str = "") -> Response:
+    """Back from the provider, with a code for who came."""
+    context = context_of(request)
+    provider = _provider(request)
+    throttle_of(request).check(request.client.host if request.client else "?")
+    if error or not code:
+        raise Forbidden(f"the login provider let nobody in: {error[:100] or 'no code'}")
+    with writing(context.engine) as session:
+        key = meta.install_key(session)
+    claims, target = sso.finish(provider, redirect_uri=_callback(request), code=code, state=state,
+                                cookie=request.cookies.get(sso.COOKIE, ""), key=key, now=context.now)  # fmt: skip
+    with writing(context.engine) as session:
+        user = sso.account(session, provider, claims, now=context.now)
+        session.flush()
+        result = accounts.open_session(session, user, now=context.now, lifetime=context.settings.web.session_lifetime)
+    response = RedirectResponse(local(target), status_code=303)
+    response.delete_cookie(sso.COOKIE, path="/login")
+    _give(request, response, result)
+    return response
+
+
+def _provider(request: Request) -> Sso:
+    provider = context_of(request).settings.web.sso
+    if provider is None:
+        raise NotFound("single sign-on is not configured")
+    return provider
+
+
+def _callback(request: Request) -> str:
+    base = context_of(request).settings.web.base_url or f"{request.url.scheme}://{request.url.netloc}"
+    return base.rstrip("/") + sso.CALLBACK
 
 
 @router.post("/logout")

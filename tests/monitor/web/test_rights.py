@@ -10,6 +10,7 @@ from tests.monitor.web.conftest import UID, House
 OPEN = {
     ("GET", "/a/{token}"), ("POST", "/a/{token}"), ("POST", "/slack/interactive"), ("POST", "/hooks/{slug}"),  # signed
     ("GET", "/healthz"), ("GET", "/version"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"),
+    ("GET", "/login/sso"), ("GET", "/login/sso/callback"),
     ("GET", "/setup"), ("POST", "/setup"), ("POST", "/preferences"),
 }  # fmt: skip
 NEEDS = {
