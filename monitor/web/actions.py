@@ -381,6 +381,8 @@ def steer_source(context: Context, actor: str, slug: str, action: str, *, hours:
         elif action == "resume":
             row.paused_until = None
             audit(session, actor, "source.resumed", slug, now=now)
+        elif action == "now" and row.next_due_at is None:
+            raise BadRequest(f"{slug} is not read: what comes to it is sent or imported")
         elif action == "now":
             row.paused_until, row.next_due_at = None, now
             audit(session, actor, "source.due", slug, now=now)

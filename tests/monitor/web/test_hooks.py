@@ -20,7 +20,9 @@ from monitor.pipeline.turns import due
 from monitor.store import notices
 from monitor.store.engine import reading
 from monitor.store.tables import Mention, Run, Source
+from monitor.web.actions import steer_source
 from monitor.web.app import create_app
+from monitor.web.errors import BadRequest
 from scrapers.imports.webhook import sign
 from tests.monitor import support
 
@@ -164,5 +166,8 @@ def test_a_message_in_which_nothing_can_be_read_is_told_to_the_operator(hook: Ho
 def test_hooks_are_never_read(hook: Hook) -> None:
     assert due(hook.context) == ["feed"]
     assert collect(hook.context, only=["shop"]).n_seen == 0
+    with pytest.raises(BadRequest, match="is not read"):
+        steer_source(hook.context, "anna", "shop", "now")
+    steer_source(hook.context, "anna", "feed", "now")
     with reading(hook.context.engine) as session:
         assert not session.exec(select(Run)).all()
