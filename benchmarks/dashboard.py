@@ -30,6 +30,10 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 DAYS = 365
 COMMON = {"coffee": 0.12, "staff": 0.06, "cold": 0.03, "soup": 0.02, "rude": 0.01}  # share of texts with the word
 SYLLABLES = ("ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu", "pa", "de", "gi", "fo", "ru", "ha", "ce", "ny")
+FEW = (
+    "coffee", "waiter", "soup", "queue", "order", "price", "app", "delivery", "table", "staff", "cold", "late", "great",
+    "slow", "nice", "rude", "fresh", "clean",
+)  # fmt: skip
 N_WORDS = 20_000  # of an invented vocabulary, drawn as words of texts are: the k-th in proportion to 1 / k
 TOPICS = ("delivery", "price", "staff", "quality", "food", "waiting", "app", "cleanliness", "support", "payment")
 PAGES = (
@@ -40,7 +44,7 @@ PAGES = (
 )  # fmt: skip
 
 
-def fill(context: Context, n_mentions: int) -> None:
+def fill(context: Context, n_mentions: int, *, few_words: bool) -> None:
     """Invented mentions, tags and search rows by plain SQL, and the buckets that belong to them."""
     rng = random.Random(1)
     vocabulary = ["".join(rng.choices(SYLLABLES, k=rng.randint(2, 4))) for _ in range(N_WORDS)]
@@ -60,8 +64,11 @@ def fill(context: Context, n_mentions: int) -> None:
         for number in range(first + 1, min(first + 50_000, n_mentions) + 1):
             at = start + timedelta(seconds=DAYS * 86_400 * number / n_mentions)
             sentiment = rng.choices(("negative", "neutral", "positive"), (30, 20, 50))[0]
-            words = rng.choices(vocabulary, cum_weights=heights, k=12)
-            words += [word for word, share in COMMON.items() if rng.random() < share]
+            if few_words:
+                words = rng.choices(FEW, k=12)
+            else:
+                words = rng.choices(vocabulary, cum_weights=heights, k=12)
+                words += [word for word, share in COMMON.items() if rng.random() < share]
             text = " ".join(words)
             stamp = at.strftime("%Y-%m-%d %H:%M:%S.000000")
             language = rng.choices(("ru", "en", "de", "es"), (60, 25, 9, 6))[0]
@@ -98,6 +105,8 @@ def main() -> None:
     parser.add_argument("--mentions", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--few-words", action="store_true",
+                        help="Texts of twelve out of 18 words: what is searched stands in half of them.")  # fmt: skip
     given = parser.parse_args()
     settings = validate({"data_dir": str(given.folder), "brands": {"cafe": {"name": "Cafe"}}}, origin="benchmark")
     fresh = not (given.folder / "monitor.sqlite").exists()
@@ -108,7 +117,7 @@ def main() -> None:
             synchronise(session, settings, now=NOW)
             accounts.add_user(session, "anna", "admin", "a long pass phrase", now=NOW)
         began = time.perf_counter()
-        fill(context, given.mentions)
+        fill(context, given.mentions, few_words=given.few_words)
         print(f"filled in {time.perf_counter() - began:.0f} s")
     began = time.perf_counter()
     if n_days := roll_up(context):
