@@ -1,10 +1,11 @@
 """The embedded model beside fastText on the same training and development rows.
 
-    python -m benchmarks.models_training --data ../shared/data [--model DIR] [--held-out sb10k,viksna] [--dimension 64]
+    python -m benchmarks.models_training --data ../shared/data [--model DIR] [--held-out sb10k,viksna] [--licences all]
 
 Trains fastText (characters 2 to 5, pairs of words, ten epochs; `pip install fasttext-wheel`) on the sentiment rows
 that a shippable run may see, judges the development rows and the held-out sources with both, and prints one table. With
-`--model none` only fastText is measured.
+`--licences all` fastText also learns the sources that shipped weights never see, and their development rows get a line.
+With `--model none` only fastText is measured.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from models.training.calibrate import listen
 from models.training.config import TrainConfig, profile
 from models.training.data import DEV, HELD_OUT, TRAIN, Corpus, read
 from models.training.encode import encode
+from models.training.licences import EXCLUDED
 from models.training.measure import judge, predictions
 
 
@@ -31,15 +33,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="models/weights/base")
     parser.add_argument("--held-out", default="")
+    parser.add_argument("--licences", choices=("shippable", "all"), default="shippable")
     parser.add_argument("--dimension", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     held_out = tuple(name for name in options.held_out.split(",") if name)
-    config = profile("small", data=options.data, held_out=held_out, weak_topics=False)
+    config = profile(
+        "small", data=options.data, held_out=held_out, weak_topics=False, written=False, licences=options.licences
+    )
     corpus = read(config)
-    rows = {"development": np.flatnonzero((corpus.split == DEV) & ~corpus.is_topic)}
+    dev = (corpus.split == DEV) & ~corpus.is_topic
+    excluded = np.array([name.partition("/")[2] in EXCLUDED for name in corpus.sources], bool)[corpus.source]
+    rows = {"development": np.flatnonzero(dev & ~excluded)}
+    if excluded.any():
+        rows |= {"excluded sources": np.flatnonzero(dev & excluded), "both": np.flatnonzero(dev)}
     if held_out:
         rows["held out"] = np.flatnonzero((corpus.split == HELD_OUT) & ~corpus.is_topic)
     results: dict[str, dict[str, np.ndarray]] = {"fastText": fasttext(corpus, rows, options)}

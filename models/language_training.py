@@ -5,8 +5,9 @@
 `--texts`: directories of <code>.parquet with columns text, source, split; the sources in `EXCLUDED` (non-commercial,
 research-only or copyleft) are not trained on. `--catalogues`: a directory with <locale>/LC_MESSAGES/*.po below it
 (the shipped head: Django, Django REST framework, allauth, Oscar, Wagtail and Sphinx, all BSD or MIT) for languages
-that lack labelled texts. Random crops of one word and more teach short texts; Latin letters lose their accents in a
-fifth of the texts, as they do on many keyboards. Two CPU cores need about three minutes.
+that lack labelled texts; the texts written for this project and the trigger terms join them. Random crops of one word
+and more teach short texts; Latin letters lose their accents in a fifth of the texts, as they do on many keyboards. Two
+CPU cores need about three minutes.
 """
 
 from __future__ import annotations
@@ -130,6 +131,15 @@ def everyday(rng: np.random.Generator, n: int = 1500) -> Iterator[tuple[str, str
             yield code, " ".join(rng.choice(pool, size=int(rng.integers(2, 12))))
 
 
+def written(times: int = 3) -> Iterator[tuple[str, str]]:
+    """(code, text) of the texts written for this project (`training/written`), without those held back."""
+    from models.training.written import read_all, rows_of
+
+    for one in read_all():
+        pieces = [row.text for row in rows_of(one, seed=0, joined=0) if not row.is_dev]
+        yield from ((one.language, text) for text in pieces for _ in range(times))
+
+
 def train(rows: list[tuple[str, str]], *, seed: int = 0, epochs: int = 5) -> dict[str, np.ndarray[Any, Any]]:
     """Arrays of `language.npz` from (code, text) rows; deterministic for one machine and seed."""
     import torch
@@ -205,7 +215,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    rows = [*labelled(given.texts), *trigger_terms(), *everyday(np.random.default_rng(given.seed))]
+    rows = [*labelled(given.texts), *trigger_terms(), *written(), *everyday(np.random.default_rng(given.seed))]
     if given.catalogues:
         rows += catalogue(given.catalogues)
     arrays: dict[str, Any] = train(rows, seed=given.seed)

@@ -24,6 +24,7 @@ from models.training.metrics import calibration_error, f1_scores, macro_f1
 from models.training.sampling import gather
 
 MIN_POSITIVES = 10  # below, a topic keeps the threshold 0.5
+MIN_SET = 30  # rows of a set that counts where the share of the encoder is chosen: smaller ones are noise
 _SHARES = [index / 20 for index in range(21)]  # of the encoder in the sentiment head
 _GRID = np.arange(0.08, 0.93, 0.02)
 
@@ -126,15 +127,19 @@ def _sentiment_mix(voices: Voices, corpus: Corpus, rows: np.ndarray, known: np.n
     gold = corpus.sentiment[rows[members]]
     label = corpus.source[rows[members]].astype(np.int64) * len(corpus.languages) + corpus.language[rows[members]]
     sets = [np.flatnonzero(label == value) for value in np.unique(label)]
-    sets = [part for part in sets if len(part) >= MIN_POSITIVES]
+    sets = [part for part in sets if len(part) >= MIN_SET]
     encoder, ngrams = (voice[torch.from_numpy(members)] for voice in voices.sentiment)
     scores = []
     for share in _SHARES:
         said = (share * encoder + (1 - share) * ngrams).argmax(1).numpy()
         scores.append(np.mean([macro_f1(gold[part], said[part]) for part in sets]) if sets else -abs(share - 0.5))
-    # The middle of the nearly best shares moves less with the sample than their peak.
-    good = np.flatnonzero(np.asarray(scores) >= max(scores) - 0.001)
-    share = float(np.mean([_SHARES[index] for index in good]))
+    # The middle of the nearly best shares around the best one moves less with the sample than the peak.
+    first = last = int(np.asarray(scores, np.float64).argmax())
+    while first > 0 and scores[first - 1] >= max(scores) - 0.001:
+        first -= 1
+    while last + 1 < len(scores) and scores[last + 1] >= max(scores) - 0.001:
+        last += 1
+    share = float(np.mean(_SHARES[first : last + 1]))
     logits, expected = share * encoder + (1 - share) * ngrams, torch.from_numpy(gold.astype(np.int64))
     heats = torch.arange(0.3, 2.0, 0.02)
     losses = [float(functional.cross_entropy(logits * heat, expected)) for heat in heats]

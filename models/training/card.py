@@ -13,6 +13,7 @@ from models.network import FeedbackModel
 from models.training.config import TrainConfig
 from models.training.data import DEV, HELD_OUT, TRAIN, Corpus
 from models.training.licences import EXCLUDED, KEPT
+from models.training.written import SOURCE
 
 _SHOWN = [
     "profile",
@@ -22,7 +23,10 @@ _SHOWN = [
     "n_ngram_rows",
     "ngram_dim",
     "ngram_epochs",
+    "ngram_lr",
     "ngram_dropout",
+    "n_tables",
+    "init_share",
     "embedding_dim",
     "hidden_size",
     "n_layers",
@@ -36,6 +40,9 @@ _SHOWN = [
     "lr",
     "topic_share",
     "source_temperature",
+    "class_power",
+    "written",
+    "written_weight",
     "mix_share",
     "noise_share",
     "weak_topics",
@@ -68,6 +75,8 @@ def write_card(path: Path, config: TrainConfig, model: FeedbackModel, corpus: Co
     ]
     if "held_out" in metrics:
         lines += ["", "## Whole sources never trained on", "", *_figures(metrics["held_out"])]
+    if "written" in metrics:
+        lines += ["", "## Texts of our own, held back", "", *_figures(metrics["written"])]
     lines += ["", "## Sentiment by language (development rows)", "", *_languages(metrics)]
     lines += ["", "## Topics (development rows)", "", *_table(("topic", "F1"), metrics["by_topic"].items())]
     lines += ["", "## Sets (development rows)", "", "Sentiment, macro-F1:", ""]
@@ -136,6 +145,13 @@ def _languages(metrics: dict[str, Any]) -> list[str]:
     return lines
 
 
+_OWN_TEXTS = (
+    "`written` are texts of this project: a large language model wrote them on request, language by language (words,",
+    "verdicts, clauses about one topic, posts); `models/training/written` holds them, `docs/training.md` says how they",
+    "become rows. They are synthetic: they show how people write, as a model imagines it, not what people wrote.",
+)
+
+
 def _data(config: TrainConfig, corpus: Corpus) -> list[str]:
     stated = licences_in(config.data / name / "MANIFEST.md" for name in ("sentiment", "topics"))
     lines = [
@@ -149,6 +165,9 @@ def _data(config: TrainConfig, corpus: Corpus) -> list[str]:
         lines += ["", "Kept, with the reason:", ""]
         lines += [f"- `{name}`: {reason}" for name, reason in KEPT.items()]
         lines += [""]
+    if config.written:
+        lines += [*_OWN_TEXTS, ""]
+    stated[SOURCE] = "ours: that of this project"
     lines += ["| source | set | training rows | licence as stated |", "|---|---|---|---|"]
     for index, name in enumerate(corpus.sources):
         kind, _, source = name.partition("/")

@@ -27,7 +27,7 @@ class TrainConfig:
     work: Path = Path("runs/small")  # checkpoints, packed arrays, logs; safe to delete
     out: Path = Path("runs/small/model")  # the finished model directory
     packed: Path | None = None  # folder written by `pack`, read instead of `data`
-    init: Path | None = None  # model directory whose tokenizer and encoder the run starts from
+    init: Path | None = None  # model directory whose tokenizer and encoder the run starts from, and whose table joins
     limit: int | None = None  # rows of each data file, for trials
     profile: str = "small"
     licences: str = "shippable"  # or "all": every source, for comparison, never shipped
@@ -50,8 +50,8 @@ class TrainConfig:
     ngram_epochs: float = 5.0
     ngram_lr: float = 0.1
     n_tables: int = 3  # trained with different draws, and merged into one: the mean judges better than each
+    init_share: float = 0.4  # of the table of `init` in that mean
     ngram_dropout: float = 0.5  # share of features dropped in each pass
-    n_folds: int = 4  # tables that know only a part of the rows: what the encoder learns beside; 0: it learns alone
     # stage 2: masked tokens (0 steps: skipped), then all tasks together
     mlm_steps: int = 0
     steps: int = 16_000
@@ -63,7 +63,7 @@ class TrainConfig:
     label_smoothing: float = 0.05
     ema: float = 0.999
     topic_share: float = 0.4  # of the rows drawn
-    source_temperature: float = 0.5  # p(source) ~ n ** this
+    source_temperature: float = 0.5  # p(source) ~ n ** this, in the sentiment data
     class_power: float = 0.8  # a class weighs the inverse of its share to this power
     written: bool = True  # with the texts written for this project
     written_weight: float = 1.0  # how often these are drawn, beside other sources of their size
@@ -118,7 +118,6 @@ PROFILES: dict[str, dict[str, Any]] = {
         "intermediate_size": 32,
         "ngram_epochs": 1.0,
         "n_tables": 2,
-        "n_folds": 2,
         "written": False,
         "steps": 12,
         "batch_tokens": 512,

@@ -33,28 +33,9 @@ class Batch:
     input_ids: Tensor
     attention_mask: Tensor
     targets: Targets
-    beside: tuple[Tensor, Tensor, Tensor] | None = None  # logits of the table for these texts
 
     def __len__(self) -> int:
         return int(self.input_ids.shape[0])
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What the table says of each row of the corpus: logits of the three heads, float16."""
-
-    sentiment: np.ndarray  # [n, 3]
-    topics: np.ndarray  # [n, K]
-    topic_sentiment: np.ndarray  # [n, K, 3]
-
-    def of(self, rows: np.ndarray, partner: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """For these rows; a row joined with a partner hears both: topics by the louder, sentiments by the mean."""
-        other = np.where(partner >= 0, partner, rows)
-        sentiment = (self.sentiment[rows].astype(np.float32) + self.sentiment[other]) / 2
-        topics = np.maximum(self.topics[rows], self.topics[other]).astype(np.float32)
-        polarity = (self.topic_sentiment[rows].astype(np.float32) + self.topic_sentiment[other]) / 2
-        a, b, c = (torch.from_numpy(part).to(device) for part in (sentiment, topics, polarity))
-        return a, b, c
 
 
 class Batches:
@@ -69,9 +50,7 @@ class Batches:
         *,
         mask_id: int,
         pad_id: int,
-        beside: Beside | None = None,
     ) -> None:
-        self.beside = beside
         self.config, self.corpus, self.tokens, self.weights = config, corpus, tokens, weights
         self.mask_id, self.pad_id = mask_id, pad_id
         self.lengths = np.minimum(tokens.lengths(), config.max_tokens)
@@ -142,7 +121,6 @@ class Batches:
             torch.from_numpy(ids).to(device),
             torch.from_numpy(mask).to(device),
             self._targets(rows, partner, device),
-            None if self.beside is None else self.beside.of(rows, partner, device),
         )
 
     def _targets(self, rows: np.ndarray, partner: np.ndarray, device: torch.device) -> Targets:
@@ -262,10 +240,8 @@ class Fit:
         return {name: float(value.detach()) for name, value in parts.items()} | {"texts": float(len(batch))}
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a batch and its parts by name: of what the table and the encoder say together."""
+        """Loss of a batch and its parts by name."""
         heads = self._forward(batch.input_ids, batch.attention_mask.to(self.dtype))
-        if batch.beside is not None:
-            heads = tuple(own + other for own, other in zip(heads, batch.beside, strict=True))
         return loss_of(heads, batch.targets, smoothing=self.config.label_smoothing)
 
     def averaged(self) -> FeedbackModel:

@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from models.errors import TrainingError
 from models.labels import TOPICS
-from models.network import NgramTable
+from models.network import FeedbackModel, NgramTable
 from models.training.config import TrainConfig
 from models.training.data import TRAIN, Corpus
 from models.training.encode import Tokens
 from models.training.losses import POLARITY_LOSS, WEAK_TOPIC_WEIGHT
-from models.training.sampling import Weights, draw
+from models.training.sampling import Weights, draw, gather
 
 CHUNK = 50_000  # texts drawn together: the unit of repetition and of checkpoints
 CHECKPOINT_CHUNKS = 40
@@ -82,8 +82,36 @@ class Table:
                 start = end
 
 
-def merged(tables: Sequence[Table], tokens: Tokens, rows: np.ndarray, *, seed: int) -> Table:
-    """One table of the same size that says what the mean of several says, as nearly as its width allows.
+def table_of(model: FeedbackModel, buckets: np.ndarray, tokens: Tokens, rows: np.ndarray) -> Table:
+    """The table of a finished model over the (sorted) buckets of this run; n-grams it does not know say nothing.
+
+    Its vectors were divided by the root of the number of n-grams it knows; the median over the texts `rows` of what
+    that differs from this run's number goes into its heads.
+    """
+    theirs = cast(torch.Tensor, model.ngram_buckets).numpy()
+    place = np.minimum(np.searchsorted(buckets, theirs), len(buckets) - 1)
+    known = buckets[place] == theirs
+    whole = np.zeros((len(buckets), model.config.ngram_dim), np.float32)
+    whole[place[known]] = model.ngrams.weight.detach().numpy()[known]
+    modules = (model.ngrams.sentiment, model.ngrams.topics, model.ngrams.topic_sentiment)
+    owned = np.zeros(len(buckets), bool)
+    owned[place[known]] = True
+    ids, n_all = gather(tokens.ngrams, tokens.ngram_offsets, rows)
+    n_own = np.bincount(np.repeat(np.arange(len(rows)), n_all)[owned[ids]], minlength=len(rows))
+    ratio = np.float32(np.median(np.sqrt(np.maximum(n_all, 1) / np.maximum(n_own, 1))))
+    return Table(
+        rows=whole,
+        rows_moved=np.ones(len(buckets), np.float32),
+        heads=np.concatenate([module.weight.detach().numpy() for module in modules]) * ratio,
+        bias=np.concatenate([module.bias.detach().numpy() for module in modules]),
+        heads_moved=np.ones(_N_HEADS, np.float32),
+        bias_moved=np.ones(_N_HEADS, np.float32),
+    )
+
+
+def merged(tables: Sequence[Table], shares: Sequence[float], tokens: Tokens, rows: np.ndarray, *, seed: int) -> Table:
+    """One table of the first one's size that says what the mean of several (by `shares`) says, as nearly as its width
+    allows.
 
     A table and its linear heads are one linear map from n-grams to logits, so the mean of several is one, too, only
     of a larger rank. Its best approximation of the width of one table comes from the principal directions of the
@@ -93,8 +121,9 @@ def merged(tables: Sequence[Table], tokens: Tokens, rows: np.ndarray, *, seed: i
     if len(tables) == 1:
         return tables[0]
     width = tables[0].rows.shape[1]
-    bias = np.mean([table.bias for table in tables], axis=0)
-    logits = np.mean([table.logits(tokens, rows) for table in tables], axis=0) - bias
+    bias = np.sum([share * table.bias for share, table in zip(shares, tables, strict=True)], axis=0)
+    logits = np.sum([share * table.logits(tokens, rows) for share, table in zip(shares, tables, strict=True)], axis=0)
+    logits -= bias
     logits[:, :3] -= logits[:, :3].mean(1, keepdims=True)
     scale = 1.0 / np.sqrt(np.square(logits).mean(0) + 1e-6)
     scale[:3] *= _SENTIMENT_FIRST
@@ -104,10 +133,10 @@ def merged(tables: Sequence[Table], tokens: Tokens, rows: np.ndarray, *, seed: i
     inward = (scale[:, None] * directions @ rotation).astype(np.float32)  # from logits to a row
     heads = (directions @ rotation / scale[:, None]).astype(np.float32)
     whole = np.zeros((len(tables[0].rows), width), np.float32)
-    for table in tables:
+    for share, table in zip(shares, tables, strict=True):
         own = table.heads.copy()
         own[:3] -= own[:3].mean(0)
-        whole += table.rows @ (own.T @ inward) / np.float32(len(tables))
+        whole += np.float32(share) * (table.rows @ (own.T @ inward).astype(np.float32))
     return replace(tables[0], rows=whole, heads=heads, bias=bias.astype(np.float32))
 
 

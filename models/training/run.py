@@ -14,7 +14,6 @@ import torch
 from tokenizers import Tokenizer
 
 from models.errors import TrainingError
-from models.labels import TOPICS
 from models.network import (
     TOKENIZER_FILE,
     WEIGHTS_FILE,
@@ -29,17 +28,16 @@ from models.training.card import write_card
 from models.training.config import TrainConfig
 from models.training.data import DEV, HELD_OUT, TRAIN, Corpus
 from models.training.encode import Tokens, choose_buckets, encode, load_tokens, make_tokenizer, save_tokens
-from models.training.fit import ENCODER_SKIPS, Batches, Beside, Fit, token_vectors_from_ngrams
+from models.training.fit import ENCODER_SKIPS, Batches, Fit, token_vectors_from_ngrams
 from models.training.measure import measure
 from models.training.mlm import Pretrain
-from models.training.ngrams import Table, merged, train_table
+from models.training.ngrams import Table, merged, table_of, train_table
 from models.training.pack import corpus_of, pack
-from models.training.sampling import Weights, row_weights, without
+from models.training.sampling import Weights, row_weights
 
 __all__ = ["pack", "train"]
 
 _MERGE_TEXTS = 100_000  # whose logits the merged table must reproduce
-_FIRST_TABLE = 100  # parts of a run: 0, 100, 200 ... are whole tables, those between lack a fold
 Progress = Callable[[float, str], None]  # share done 0..1 of the whole run, what is being done
 
 
@@ -67,11 +65,9 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
     with torch.no_grad():
         model.ngram_buckets.copy_(torch.from_numpy(buckets))
     encoder = model.text_encoder(tokenizer)
-    table = _table(config, corpus, tokens, weights, len(buckets), report)
+    table = _table(config, corpus, tokens, weights, buckets, report)
     table.copy_to(model.ngrams)
     clock.lap("ngrams")
-    beside = _beside(config, corpus, tokens, weights, table, report) if config.n_folds and config.steps else None
-    clock.lap("folds")
 
     curve: list[dict[str, float]] = []
     if config.init is not None:
@@ -88,7 +84,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
         clock.lap("mlm")
     final = model
     if config.steps:
-        batches = Batches(config, corpus, tokens, weights, mask_id=signs[0], pad_id=signs[1], beside=beside)
+        batches = Batches(config, corpus, tokens, weights, mask_id=signs[0], pad_id=signs[1])
         fit = Fit(model, config, batches, device=device)
         begin = 0.45 if config.mlm_steps else 0.15
         _loop(fit, config.work / "fit.pt", config, report, (begin, 0.93), "learning the tasks", curve)
@@ -115,8 +111,13 @@ def finish(
     *,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Calibrate on the development rows, measure, write the model directory; the metrics."""
-    dev, out = np.flatnonzero(corpus.split == DEV), np.flatnonzero(corpus.split == HELD_OUT)
+    """Calibrate on the development rows, measure, write the model directory; the metrics.
+
+    Development rows of our own texts are measured apart: what calibrates and counts was written by strangers.
+    """
+    own = corpus.is_written()
+    dev, out = np.flatnonzero((corpus.split == DEV) & ~own), np.flatnonzero(corpus.split == HELD_OUT)
+    own_dev = np.flatnonzero((corpus.split == DEV) & own)
     if not len(dev):
         raise TrainingError("no development rows (column split = dev): nothing to calibrate on")
     pad_id = model.text_encoder(tokenizer).pad_id
@@ -127,6 +128,9 @@ def finish(
     if len(out):
         held = listen(model, config, tokens, out, pad_id=pad_id, device=device)
         metrics["held_out"] = measure(model, corpus, out, held)
+    if len(own_dev):
+        heard = listen(model, config, tokens, own_dev, pad_id=pad_id, device=device)
+        metrics["written"] = measure(model, corpus, own_dev, heard)
     model = model.cpu()
     save_directory(model, tokenizer, config.out, every_matrix=config.int8_encoder)
     model.config.revision = content_revision(config.out)
@@ -171,9 +175,9 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
 
 
 def _table(
-    config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, n_rows: int, report: Progress
+    config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, buckets: np.ndarray, report: Progress
 ) -> Table:
-    """Several tables that differ in what they drew, merged into one."""
+    """Several tables that differ in what they drew, and that of the finished model if there is one, merged."""
     tables = []
     for number in range(config.n_tables):
 
@@ -183,47 +187,17 @@ def _table(
 
         tables.append(
             train_table(
-                config, corpus, tokens, weights, n_rows=n_rows, part=_FIRST_TABLE * number,
+                config, corpus, tokens, weights, n_rows=len(buckets), part=number,
                 checkpoint=config.work / f"ngrams{number}.npz", progress=show,
             )
         )  # fmt: skip
     train = np.flatnonzero(corpus.split == TRAIN)
     sample = np.random.default_rng((config.seed, 7)).choice(train, size=min(_MERGE_TEXTS, len(train)), replace=False)
-    return merged(tables, tokens, sample, seed=config.seed)
-
-
-def _beside(
-    config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, table: Table, report: Progress
-) -> Beside:
-    """What a table that never saw a row says of it: of each training row the table without its fold, else `table`.
-
-    The encoder learns beside these. Beside the whole table it would learn nothing: that one knows the rows by heart.
-    """
-    path, n, n_topics = config.work / "beside.npy", len(corpus), len(TOPICS)
-    if not path.is_file():
-        fold = np.random.default_rng((config.seed, 6)).integers(0, config.n_folds, n)
-        said = np.zeros((n, 3 + 4 * n_topics), np.float16)
-        for part in range(config.n_folds):
-
-            def show(done: int, total: int, part: int = part) -> None:
-                share = 0.1 + 0.05 * (part + done / total) / config.n_folds
-                report(share, f"tables without a part {part + 1}/{config.n_folds}")
-
-            mine = (fold == part) & (corpus.split == TRAIN)
-            partial = train_table(
-                config, corpus, tokens, without(weights, mine), n_rows=len(table.rows), part=part + 1,
-                checkpoint=config.work / f"fold{part}.npz", progress=show,
-            )  # fmt: skip
-            said[mine] = partial.logits(tokens, np.flatnonzero(mine))
-        other = corpus.split != TRAIN
-        said[other] = table.logits(tokens, np.flatnonzero(other))
-        temporary = path.with_suffix(".part.npy")
-        np.save(temporary, said)
-        temporary.replace(path)
-        for part in range(config.n_folds):
-            (config.work / f"fold{part}.npz").unlink(missing_ok=True)
-    said = np.load(path)
-    return Beside(said[:, :3], said[:, 3 : 3 + n_topics], said[:, 3 + n_topics :].reshape(n, n_topics, 3))
+    shares = [1.0 / config.n_tables] * config.n_tables
+    if config.init is not None:
+        tables.append(table_of(load_directory(config.init)[0], buckets, tokens, sample))
+        shares = [share * (1 - config.init_share) for share in shares] + [config.init_share]
+    return merged(tables, shares, tokens, sample, seed=config.seed)
 
 
 def _start_from(model: FeedbackModel, directory: Path) -> None:

@@ -50,16 +50,6 @@ def row_weights(config: TrainConfig, corpus: Corpus) -> Weights:
     )
 
 
-def without(weights: Weights, rows: np.ndarray) -> Weights:
-    """The weights where these rows (a mask) are never drawn."""
-    p_sentiment, p_topics = weights.p_sentiment * ~rows, weights.p_topics * ~rows
-    return Weights(
-        p_sentiment=p_sentiment / max(1e-12, p_sentiment.sum()),
-        p_topics=p_topics / max(1e-12, p_topics.sum()),
-        class_weight=weights.class_weight,
-    )
-
-
 def gather(flat: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The slices of `rows` one after another, and their lengths."""
     starts, counts = offsets[rows], offsets[rows + 1] - offsets[rows]
