@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: run test lint types walls tests test-browser schema fuzz chaos setup clean help
+.PHONY: run test lint types walls tests test-browser schema fuzz chaos audit setup clean help
 
 help:
 	@echo "make run             the monitor with the bundled sample, or with your monitor.toml (ARGS=--once: once, then exit)"
@@ -18,6 +18,7 @@ help:
 	@echo "make schema          200 made-up requests to every address of the API"
 	@echo "make fuzz            10,000 mutations of every recorded sample"
 	@echo "make chaos           kills, stops and failures by the hundred"
+	@echo "make audit           known vulnerabilities of the installed dependencies (asks PyPI)"
 	@echo "make clean           remove the virtual environment and caches (never data/)"
 
 run: $(VENV)/.installed
@@ -53,6 +54,10 @@ fuzz: $(VENV)/.tested
 
 chaos: $(VENV)/.tested
 	MONITOR_TEST_KILLS=200 $(BIN)/python -m pytest tests/chaos -s $(PYTEST_ARGS)
+
+audit: $(VENV)/.tested
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[audit]"
+	$(BIN)/pip-audit --skip-editable --progress-spinner off --timeout 15
 
 # A machine without a GPU must never download CUDA: the version with +cpu exists only as a CPU build. It is looked for
 # where pip looks anyway (a house mirror), then on PyTorch's own index. macOS and ARM builds are CPU builds by nature.

@@ -72,6 +72,9 @@ def restore(settings: Settings, source: Path, *, force: bool = False) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(source)) as copy, contextlib.closing(sqlite3.connect(target)) as new:
             copy.backup(new)
+            # What waited then may have left since: the channel is asked before it is sent, where it can be asked.
+            new.execute("UPDATE outbox SET state = 'sending' WHERE state = 'pending'")
+            new.commit()
     engine = open_engine(settings.url)
     behind = pending(engine)
     engine.dispose()

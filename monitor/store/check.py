@@ -69,14 +69,20 @@ def _clusters(session: Session) -> list[str]:
 
 
 def _incidents(session: Session) -> list[str]:
-    """Every incident has its opening, and every message of an incident its incident."""
+    """Every incident has a log without gaps; no message hangs between marked and sent."""
     n = session.exec(
         select(func.count())
         .select_from(Incident)
         .where(~select(IncidentEvent.id).where(IncidentEvent.incident_id == Incident.id).correlate(Incident).exists())
     ).one()
+    gaps = session.exec(
+        select(IncidentEvent.incident_id)
+        .group_by(col(IncidentEvent.incident_id))
+        .having((func.count() != func.max(IncidentEvent.number)) | (func.min(IncidentEvent.number) != 1))
+    ).all()
     stuck = session.exec(select(func.count()).select_from(Outbox).where(Outbox.state == "sending")).one()
     found = [f"{n} incident(s) without a log"] if n else []
+    found += [f"{len(gaps)} incident(s) whose log has gaps"] if gaps else []
     return found + (
         [f"{stuck} message(s) were interrupted while being sent; the next notify settles them"] if stuck else []
     )

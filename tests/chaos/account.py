@@ -62,6 +62,11 @@ def settled(engine: Engine, world: World) -> bool:
     return n >= len(world.items) and not waiting and not touched and told >= len(world.words_out)
 
 
+def n_mentions(engine: Engine) -> int:
+    with reading(engine) as session:
+        return session.exec(select(func.count()).select_from(Mention)).one()
+
+
 def told(engine: Engine, key: str) -> bool:
     """Whether the operator has an open notice of this key."""
     with contextlib.suppress(OperationalError), reading(engine) as session:

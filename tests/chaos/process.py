@@ -53,7 +53,8 @@ def compress_time() -> None:
     notifying.MAX_TRIES = 10_000
     turns.MIN_FREE_BYTES = int(os.environ.get("MONITOR_TEST_FREE_BYTES", turns.MIN_FREE_BYTES))
     mail.GREYLIST_WAIT = SOON.total_seconds()
-    Rss.meta = dataclasses.replace(Rss.meta, min_interval_seconds=0, host_interval_seconds=0.02)
+    pause = float(os.environ.get("MONITOR_TEST_HOST_SECONDS", "0.02"))
+    Rss.meta = dataclasses.replace(Rss.meta, min_interval_seconds=0, host_interval_seconds=pause)
 
 
 def clock_of(folder: Path) -> Callable[[], datetime]:
@@ -80,8 +81,10 @@ def live(role: str, config: Path) -> None:
         elif role == "periodic":
             distributed.run_periodic(context)
         else:
-            distributed.run_worker(context, queues=role.removeprefix("worker").strip(":").split("+")
-                                   if ":" in role else [], concurrency=4)  # fmt: skip
+            queues, _, concurrency = role.removeprefix("worker").strip(":").partition("@")
+            distributed.run_worker(
+                context, queues=queues.split("+") if queues else [], concurrency=int(concurrency or 4)
+            )
 
 
 def rehearse() -> None:

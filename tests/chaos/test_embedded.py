@@ -14,6 +14,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select
 
+from monitor.config import load
+from monitor.store.backup import backup, restore
+from monitor.store.check import verify
 from monitor.store.engine import open_engine, reading
 from monitor.store.tables import Outbox
 from tests.chaos import account
@@ -75,6 +78,38 @@ def test_killed_at_the_instant_of_sending(tmp_path: Path) -> None:
         found = account.take(engine, around)
         engine.dispose()
         account.check(found, n_kills=n_kills)
+
+
+def test_a_backup_made_while_it_works_is_restored(tmp_path: Path) -> None:
+    """The drill: back up the running store, lose the disk, restore, start: what came since is read again."""
+    with world(tmp_path, seed=12, n_items=30, n_words=3) as (around, port), nursery(tmp_path) as lives:
+        around.failing = False
+        config = write_config(tmp_path, around, port)
+        settings = load(config, environ={})
+        store, copy = tmp_path / "data" / "monitor.sqlite", tmp_path / "copy.sqlite"
+        pid = lives.start("embedded", config)
+        account.until(lambda: len(around.inbox.mails) > 0, 120, "the first alert")
+        assert backup(settings, copy) > 0
+        n_before = len(around.items)
+        account.until(lambda: len(around.items) > n_before, 120, "the site grows")
+        engine = open_engine(f"sqlite:///{store}")
+        account.until(lambda: account.n_mentions(engine) > n_before, 120, "more is stored than the backup holds")
+        engine.dispose()
+        lives.end(pid, signal.SIGKILL)
+        for file in store.parent.glob("monitor.sqlite*"):
+            file.unlink()
+        restore(settings, copy)
+        engine = open_engine(f"sqlite:///{store}")
+        assert 0 < account.n_mentions(engine) <= n_before
+        assert [line for line in verify(engine) if "being sent" not in line] == []  # messages on their way
+        pid = lives.start("embedded", config)
+        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
+        account.until(lambda: account.settled(engine, around), 300, "everything is done")
+        assert lives.end(pid, signal.SIGTERM) == 0
+        found = account.take(engine, around)
+        engine.dispose()
+        print(f"\nrestored from a backup: {found.line()}")
+        account.check(found, n_kills=around.n_words)  # mails since the backup may come again
 
 
 def test_the_clock_is_set_forward_and_back(tmp_path: Path) -> None:

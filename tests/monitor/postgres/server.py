@@ -83,6 +83,14 @@ class Server:
             drop = psycopg.sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             self.execute(drop.format(psycopg.sql.Identifier(name)))
 
+    def tool(self, name: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs, of the version that serves. Raises Unavailable where it is missing."""
+        program = str(self._binaries / name) if self._binaries else shutil.which(name)
+        if program is None:
+            raise Unavailable(f"{name} is not installed")
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
     def execute(self, statement: psycopg.sql.Composable) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)

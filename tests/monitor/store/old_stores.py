@@ -26,7 +26,8 @@ MEANT: dict[tuple[str, str], Any] = {
     ("mention", "cluster_id"): None, ("mention", "gone_at"): None, ("judgement", "model"): "words@1",
     ("mention", "text"): "the soup was cold and late", ("topic_tag", "topic"): "food",
     ("topic_tag", "sentiment"): "negative", ("incident", "state"): "resolved", ("outbox", "state"): "sent",
-    ("bucket", "topic"): "", ("user", "role"): "viewer", ("source", "scraper"): "import",
+    ("bucket", "topic"): "", ("incident_event", "number"): 1, ("user", "role"): "viewer",
+    ("source", "scraper"): "import",
 }  # fmt: skip
 
 
