@@ -9,11 +9,23 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from monitor.store.types import UTCDateTime
 
+BIG = BigInteger().with_variant(Integer, "sqlite")  # ids of mentions, and of what is written once for each
 ALL = ""  # the value of a series dimension that means "all of them"
 
 
@@ -32,9 +44,10 @@ def _text(*, nullable: bool = True) -> Any:
 
 def _reference(target: str, *, index: bool = False, nullable: bool = False, cascade: bool = True) -> Any:
     rule = "CASCADE" if cascade else "SET NULL"
+    kind = BIG if target == "mention.id" else Integer
     return Field(
         default=None,
-        sa_column=Column(Integer, ForeignKey(target, ondelete=rule), nullable=nullable, index=index),
+        sa_column=Column(kind, ForeignKey(target, ondelete=rule), nullable=nullable, index=index),
     )
 
 
@@ -145,7 +158,7 @@ class Mention(SQLModel, table=True):
         Index("ix_mention_brand_observed", "brand_id", "observed_at"),
         Index("ix_mention_state", "score_state", "model", "scored_at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_type=BIG, primary_key=True)
     brand_id: int = _reference("brand.id")
     source_id: int = _reference("source.id")
     origin: str  # the scraper's name, or the slug of an import: ids are unique within it
@@ -170,7 +183,9 @@ class Mention(SQLModel, table=True):
     n_views: int | None = None
     flags: list[str] = _json(list)
     content_hash: str
-    cluster_id: int | None = Field(default=None, index=True)  # id of the first mention of a near-duplicate cluster
+    cluster_id: int | None = Field(
+        default=None, sa_type=BIG, index=True
+    )  # id of the first mention of a near-duplicate cluster
     counts: bool = True  # False for copies: a cluster counts once
     missing_since: datetime | None = _time()
     gone_at: datetime | None = _time()
@@ -190,7 +205,7 @@ class Revision(SQLModel, table=True):
     """What an edited mention said before."""
 
     __tablename__ = "revision"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_type=BIG, primary_key=True)
     mention_id: int = _reference("mention.id", index=True)
     seen_until: datetime = _time(nullable=False)
     title: str | None = _text()
@@ -203,7 +218,7 @@ class Signature(SQLModel, table=True):
     """MinHash of a mention's normalised text, and the hash of the whole of it."""
 
     __tablename__ = "signature"
-    mention_id: int = Field(sa_column=Column(Integer, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True))
+    mention_id: int = Field(sa_column=Column(BIG, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True))
     text_hash: str = Field(index=True)
     minhash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
@@ -216,7 +231,7 @@ class SignatureBand(SQLModel, table=True):
     band: int = Field(primary_key=True)
     value: str = Field(primary_key=True)
     mention_id: int = Field(
-        sa_column=Column(Integer, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, index=True)
+        sa_column=Column(BIG, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, index=True)
     )
 
 
@@ -225,7 +240,7 @@ class TopicTag(SQLModel, table=True):
 
     __tablename__ = "topic_tag"
     __table_args__ = (Index("ix_topic_tag_topic", "topic", "mention_id"),)
-    mention_id: int = Field(sa_column=Column(Integer, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True))
+    mention_id: int = Field(sa_column=Column(BIG, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True))
     topic: str = Field(primary_key=True)
     p: float
     sentiment: str
@@ -236,7 +251,7 @@ class Judgement(SQLModel, table=True):
 
     __tablename__ = "judgement"
     __table_args__ = (UniqueConstraint("mention_id", "model"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_type=BIG, primary_key=True)
     mention_id: int = _reference("mention.id")
     model: str  # name@revision
     content_hash: str
@@ -254,7 +269,7 @@ class Correction(SQLModel, table=True):
     """A person's override; it always wins, and is kept for ever. None means "as judged"."""
 
     __tablename__ = "correction"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_type=BIG, primary_key=True)
     mention_id: int = _reference("mention.id", index=True)
     at: datetime = _time(nullable=False)
     actor: str
