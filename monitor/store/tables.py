@@ -183,9 +183,7 @@ class Mention(SQLModel, table=True):
     n_views: int | None = None
     flags: list[str] = _json(list)
     content_hash: str
-    cluster_id: int | None = Field(
-        default=None, sa_type=BIG, index=True
-    )  # id of the first mention of a near-duplicate cluster
+    cluster_id: int | None = Field(default=None, sa_type=BIG, index=True)  # the first of its near-duplicates
     counts: bool = True  # False for copies: a cluster counts once
     missing_since: datetime | None = _time()
     gone_at: datetime | None = _time()
