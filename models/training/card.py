@@ -149,6 +149,7 @@ _OWN_TEXTS = (
     "`written` are texts of this project: a large language model wrote them on request, language by language (words,",
     "verdicts, clauses about one topic, posts); `models/training/written` holds them, `docs/training.md` says how they",
     "become rows. They are synthetic: they show how people write, as a model imagines it, not what people wrote.",
+    "Figures on those held back are flattered: other spellings of the same item may be among the training rows.",
 )
 
 

@@ -218,6 +218,9 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The finished model directory; the profile's if not given.")] = None,
     work: Annotated[Path | None, typer.Option(help="Checkpoints; the profile's if not given.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Fit the schedule of the second stage into so long.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=0, help="Of the second stage; 0 keeps the encoder of --init as it is.")
+    ] = None,
     init: Annotated[Path | None, typer.Option(help="Model directory whose encoder to go on from.")] = None,
     all_sources: Annotated[bool, typer.Option(help="Also sources whose licence forbids shipping the weights.")] = False,
 ) -> None:
@@ -227,11 +230,17 @@ def train(
 
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile!r}: allowed: {', '.join(PROFILES)}")
+    if steps == 0 and init is None:
+        raise ConfigError("--steps 0 keeps an encoder: name the model that has it with --init")
     if (data is None) == (packed is None):
         raise ConfigError("give either --data or --packed")
     values: dict[str, Any] = dict(PROFILES[profile]) | {"profile": profile}
     values |= {"licences": "all" if all_sources else "shippable"}
-    values |= {key: value for key, value in {"out": out, "work": work, "init": init}.items() if value is not None}
+    values |= {
+        key: value
+        for key, value in {"out": out, "work": work, "init": init, "steps": steps}.items()
+        if value is not None
+    }
     values |= {"data": _folder(data)} if data is not None else {"packed": _folder(packed)}
     if minutes is not None:
         values["max_seconds"] = 60 * minutes

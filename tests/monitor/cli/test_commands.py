@@ -330,3 +330,31 @@ def test_help_needs_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class TestLearning:
+    def test_topics_of_ones_own(self, run: Callable[..., Told]) -> None:
+        assert run("topic", "add", "parking", "--name", "Parking", "--keyword", "parking*").code == 0
+        listed = run("topic", "list")
+        assert (listed.code, listed.out.strip()) == (0, "parking: Parking; 0 examples, 1 keywords; not fitted")
+        assert run("topic", "add", "delivery").code == 2
+        missing = run("topic", "fit", "gardens")
+        assert missing.code == 2
+        assert "there are: parking" in missing.err
+        assert run("topic", "remove", "parking").code == 0
+        assert "removed" in run("topic", "list").out
+
+    def test_versions_of_what_was_learnt(self, run: Callable[..., Told]) -> None:
+        told = run("model", "versions")
+        assert (told.code, told.out) == (0, "")
+        assert "in use: the plain network" in told.err
+        assert run("model", "revert").code == 2
+
+    def test_the_past_is_judged_again(self, run: Callable[..., Told]) -> None:
+        told = run("model", "rescore", "--since", "2026-11-01")
+        assert (told.code, told.out.strip()) == (0, "0 judged again, 0 could not be judged")
+
+    def test_an_encoder_to_keep_must_be_named(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        told = run("model", "train", "--data", tmp_path, "--steps", "0")
+        assert told.code == 2
+        assert "--init" in told.err
