@@ -28,6 +28,23 @@ CLEAR = {
     "vi": ("Dịch vụ rất tốt, đồ ăn ngon, sẽ quay lại", "Dịch vụ quá tệ, đồ ăn dở, không bao giờ quay lại"),
     "id": ("Pelayanan sangat bagus, makanan enak, puas sekali", "Pelayanan buruk sekali, makanan tidak enak, kecewa"),
     "pl": ("Świetna obsługa, bardzo smaczne, polecam!", "Fatalna obsługa, okropne jedzenie, nie polecam."),
+    "bn": ("খাবারটা দারুণ ছিল, সবাই খুব আন্তরিক, আবার আসব", "খাবার একেবারে জঘন্য, আর কখনো আসব না"),
+    "mr": ("जेवण अप्रतिम होते, कर्मचारी खूप प्रेमळ, नक्की या", "जेवण अगदी बेचव, कर्मचारी उद्धट, पुन्हा येणार नाही"),
+    "ro": (
+        "Mâncare excelentă, personal amabil, recomand cu drag",
+        "Mâncare oribilă, personal nepoliticos, nu mai vin niciodată",
+    ),
+    "da": ("Fantastisk mad og sødt personale, vi kommer igen", "Forfærdelig mad og uforskammet personale, aldrig mere"),
+    "eu": (
+        "Janaria bikaina eta langileak oso atseginak, gomendatzen dut",
+        "Janari txarra eta langile zakarrak, ez naiz itzuliko",
+    ),
+    "hi": ("खाना लाजवाब, स्टाफ बहुत अच्छा, ज़रूर जाएँ", "खाना बहुत बेकार, स्टाफ बदतमीज़, कभी नहीं जाऊँगा"),
+    "hu": (
+        "Isteni finom étel, kedves személyzet, ajánlom mindenkinek",
+        "Borzalmas étel, bunkó személyzet, soha többet",
+    ),
+    "cs": ("Výborné jídlo, milá obsluha, doporučuji všem", "Hrozné jídlo, drzá obsluha, už nikdy víc"),
 }
 
 
