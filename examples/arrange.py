@@ -134,10 +134,16 @@ def arrange(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, s
     plot = story(until)
     rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
     taken: Counter[date] = Counter()
-    dated = [(*_when_and_where(text, plot, taken, rng, until), text) for text in texts()]
+    late = random.Random(seed * 1_000 + 3)  # noqa: S311 - texts added later must not move those that were there
+
+    def chance(text: dict[str, Any]) -> random.Random:
+        return late if text["pool"] == "training" else rng
+
+    written = sorted(texts(), key=lambda text: text["pool"] == "training")
+    dated = [(*_when_and_where(text, plot, taken, chance(text), until), text) for text in written]
     dated.sort(key=lambda row: (row[0], row[2]["id"]))
     for published_at, place, text in dated:
-        yield _row(published_at, place, text, rng)
+        yield _row(published_at, place, text, chance(text))
 
 
 def orders(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, str]]:
@@ -187,7 +193,7 @@ def _when_and_where(
 ) -> tuple[datetime, Place | None]:
     place, shown = _place(text, rng)
     day = _day(text, place, plot, taken, rng)
-    if text["pool"] in ("everyday", "change"):
+    if text["pool"] in ("everyday", "change", "training"):
         taken[day] += 1
     return _moment(day, place.zone, rng, until), place if shown else None
 

@@ -221,7 +221,7 @@ def test_complaints_fall_where_the_change_was_made_and_nowhere_else(
             for row in feedback
             if row["location"] in places
             and (day_of(row) >= STORY.change_day) == after
-            and labels[row["text"]]["pool"] in ("everyday", "change")
+            and labels[row["text"]]["pool"] in ("everyday", "change", "training")
         ]
         complaints = [
             text

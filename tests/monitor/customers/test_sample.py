@@ -52,7 +52,7 @@ def test_the_planted_change_is_found(cafe: Context, topics: list[str]) -> None:
 def test_no_effect_is_claimed_where_none_was_planted(cafe: Context) -> None:
     untouched = ["Набережная 30", "Harbour Street 8"]
     with reading(cafe.engine) as session:
-        for topic in ("staff", "food"):
+        for topic in ("cleanliness", "food"):
             view = measure_effect(
                 session, brand_of(cafe), topics=[topic], changed_at=CHANGED_AT, until=UNTIL, treated=untouched
             )
