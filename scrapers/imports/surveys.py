@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "touchpoint": ("touchpoint", "touch point", "channel", "stage", "контакт", "точка контакта", "канал", "этап"),
     "language": ("language", "lang", "locale", "язык"),
 }  # fmt: skip
+_WHY = re.compile(r"\breason\b|\bwhy\b|почему|причин")
+_MOST_HEADINGS = 2
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 # how a question that has a column of its own gives away its metric
 _QUESTIONS = (
     ("nps", re.compile(r"\bnps\b|\brecommend|порекоменд|рекомендова|рекомендуете")),
@@ -176,18 +180,26 @@ def read(
     if metric is not None and metric not in SCALES:
         raise BadParams(f"metric {metric!r} is unknown; known: {', '.join(SCALES)}")
     table = plain.opened(path, NAMES, time_field="answered_at", mapping=mapping, locale=locale, zone=zone)
+    headings = _headings(table)
+    if "date" in fold(table.mapping.get("touchpoint", "")).split():
+        del table.mapping["touchpoint"]  # "Stage Date" is a time
     extra = plain.resolve(items or {}, table.run.columns, dict.fromkeys(items or {}, ()))
     for name in extra:
         if name in SCALES:
             raise BadParams(f"item {name!r}: this name is taken by a metric")
-    questions = _questions(table, mapping or {})
+    questions = _questions(table, mapping or {}, headings)
     if "answered_at" not in table.mapping:
         raise BadParams(f"{path}: no column looks like the date of an answer; name one with answered_at=COLUMN")
     if questions or extra:
         if "score" in table.mapping and table.mapping["score"] in {*questions.values(), *extra.values()}:
             del table.mapping["score"]
-        if "metric" not in table.mapping and metric is None:
+        if metric is None and not _tells_metric(table):
+            table.mapping.pop("metric", None)
             table.mapping.pop("score", None)
+        if "comment" not in table.mapping:  # "What is the reason for your score?"
+            used = {*table.mapping.values(), *questions.values(), *extra.values()}
+            free = [column for column in table.run.columns if column not in used and _WHY.search(fold(column))]
+            table.mapping |= {"comment": free[0]} if free else {}
     elif "score" not in table.mapping:
         raise BadParams(
             f"{path}: no column looks like a score. Columns: {', '.join(table.run.columns)}. Name one with score=COLUMN"
@@ -200,12 +212,40 @@ def read(
     return Answers(table, {**questions, **extra}, metric, frozenset(extra))
 
 
-def _questions(table: plain.Table, mapping: Mapping[str, str]) -> dict[str, str]:
-    """Columns that are questions themselves: their name tells the metric, their cells are numbers."""
+def _headings(table: plain.Table) -> dict[str, str]:
+    """Rows right under the first that still belong to the heading (SurveyMonkey one, Qualtrics two): taken off.
+
+    Column -> what they say of it. They are known by having neither a date where one belongs nor any number.
+    """
+    found: dict[str, str] = {}
+    rows = iter(table.run.rows)
+    for _ in range(_MOST_HEADINGS):
+        first = next(rows, None)
+        if first is None:
+            break
+        if first.values is None or not _is_heading(first.values, table.mapping.get("answered_at")):
+            rows = itertools.chain([first], rows)
+            break
+        for column, said in first.values.items():
+            found[column] = f"{found.get(column, '')} {said or ''}".strip()
+        table.sample.remove(first.values)
+    table.run.rows = rows
+    return found
+
+
+def _is_heading(row: Mapping[str, Any], time_column: str | None) -> bool:
+    cells = [str(said) for column, said in row.items() if plain.cell(row, column) is not None]
+    dated = time_column is not None and any(sign.isdigit() for sign in str(row.get(time_column) or ""))
+    return bool(cells) and not dated and not any(_NUMBER.fullmatch(said.strip()) for said in cells)
+
+
+def _questions(table: plain.Table, mapping: Mapping[str, str], headings: Mapping[str, str]) -> dict[str, str]:
+    """Columns that are questions themselves: their name, or the heading under it, tells the metric, their cells are
+    numbers."""
     fixed = set(mapping.values())
     found: dict[str, str] = {}
     for column in table.run.columns:
-        name = metric_of(column)
+        name = metric_of(column) or metric_of(headings.get(column, ""))
         if name is None or name in found or column in fixed:
             continue
         cells = [value for row in table.sample if (value := plain.cell(row, column)) is not None]
