@@ -54,6 +54,9 @@ def metrics(
     ] = None,
     by: Annotated[str, typer.Option(help="period, segment, location or touchpoint.")] = "",
     step: Annotated[str, typer.Option(help="month or week, with --by period.")] = "month",
+    weight: Annotated[
+        list[str] | None, typer.Option(help="factor=weight of the 1,000-point index; repeat. All alike by default.")
+    ] = None,
     since: SinceOption = None,
     until: UntilOption = None,
     as_json: JsonOption = False,
@@ -63,9 +66,9 @@ def metrics(
     """Satisfaction in numbers, each with its n and 95 % interval; nothing is shown on too few answers."""
     import numpy as np
 
-    from monitor.pipeline import indices
+    from monitor.pipeline import indices, questionnaires
     from monitor.pipeline.customers import brand_named
-    from monitor.reports.measures import metric_name
+    from monitor.reports.measures import index_name, metric_name
     from monitor.store.engine import reading
     from monitor.store.queries.taxonomy import in_force
 
@@ -97,10 +100,15 @@ def metrics(
             name: indices.drivers(session, brand_id, name, start=start, end=end, rng=np.random.default_rng(0))
             for name in (metric or [])
         }
+        asked = None
+        if not metric and not by:
+            asked = questionnaires.questionnaire(
+                session, brand_id, start=start, end=end, rng=np.random.default_rng(0), weights=_weights(weight)
+            )
         taxonomy = in_force(session)
     if as_json:
         _print_json({
-            "brand": row.slug, "since": start, "until": end, "tables": tables,
+            "brand": row.slug, "since": start, "until": end, "tables": tables, "indices": asked,
             "drivers": {name: {"n_texts": n, "topics": found} for name, (found, n) in driven.items()},
         })  # fmt: skip
         return
@@ -110,6 +118,12 @@ def metrics(
         )
     for table in tables if by else ():
         _metric_table(f"{metric_name(t, table.name)}, {_span_text(t, context, start, end)}", [table], t, first=False)
+    if asked is not None:
+        rows = [[index_name(t, one.name), t.number(one.n), _value(one, t), one.method] for one in asked.metrics]
+        heads = [t.gettext("Index"), "n", t.gettext("Value"), t.gettext("Method")]
+        _table(t.gettext("Indices of questionnaires"), heads, rows)
+        for fault in asked.faults:
+            say(fault)
     for name, (found, n) in driven.items():
         if not found:
             continue
@@ -462,6 +476,18 @@ def _day(text: str, zone: Any) -> datetime:
 def _span_text(t: Translator, context: Context, start: datetime, end: datetime) -> str:
     zone = context.settings.zone
     return t.day_range(start.astimezone(zone).date(), (end - timedelta(seconds=1)).astimezone(zone).date())
+
+
+def _weights(given: Sequence[str] | None) -> dict[str, float] | None:
+    """name=number pairs. Raises ConfigError for anything else."""
+    found = {}
+    for pair in given or ():
+        name, _, number = pair.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise ConfigError(f"--weight {pair!r}: write factor=number, as in staff=2") from None
+    return found or None
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -60,6 +60,21 @@ def agresti_caffo(x: float, n: float, x_other: float, n_other: float, *, confide
     return Interval(max(-1.0, p - q - half), min(1.0, p - q + half))
 
 
+def paired_difference(n_gained: int, n_lost: int, n: int, *, confidence: float = CONFIDENCE) -> Interval:
+    """Interval of (n_gained - n_lost)/n: how a share changed among the same n people.
+
+    Half a person is added to each kind of change and two to n (Agresti and Min 2005, Statistics in Medicine 24), then
+    Wald for matched pairs. With nobody: -1 to 1.
+    """
+    _check(n_gained + n_lost, n)
+    if n == 0:
+        return Interval(-1.0, 1.0)
+    b, c, m = n_gained + 0.5, n_lost + 0.5, n + 2
+    half = z_value(confidence) * math.sqrt(b + c - (b - c) ** 2 / m) / m
+    value = (n_gained - n_lost) / n
+    return Interval(min(value, max(-1.0, (b - c) / m - half)), max(value, min(1.0, (b - c) / m + half)))
+
+
 def p_of_difference(x: int, n: int, x_other: int, n_other: int) -> float:
     """Two-sided p of "both shares are equal": Fisher's exact test with mid-P. Empty samples give 1.
 

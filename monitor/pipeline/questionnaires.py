@@ -83,10 +83,13 @@ def questionnaire(
     whole = [[sheet[item] for item in engaged] for sheet in asked_all]
     try:
         groups = engagement(whole) if whole else {}
+    except BadNumbers as problem:
+        faults.append(str(problem))
+    per_100: Metric | None = None
+    try:
         per_100 = problems_per_100([round(value) for value in counted]) if counted else None
     except BadNumbers as problem:
         faults.append(str(problem))
-        per_100 = None
     return Indices(tuple(found.values()), thousand, declared, per_100, tuple(groups.values()), tuple(faults))
 
 

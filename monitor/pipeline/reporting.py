@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -11,6 +12,7 @@ from alerts.message import Envelope
 from monitor.config import Settings
 from monitor.errors import ConfigError
 from monitor.pipeline.context import Context
+from monitor.pipeline.news import experience_news
 from monitor.pipeline.outbox import put
 from monitor.reports import render
 from monitor.reports.build import build_weekly
@@ -70,7 +72,7 @@ def make(
         if not again and meta.get(session, marker) is not None:
             return False
         n = n_mentions(session, brand, week, settings)
-        data = build_weekly(session, settings, brand=brand.slug, week=week, now=now) if n >= at_least else None
+        data = _built(session, settings, brand, week, now=now) if n >= at_least else None
     languages = sorted({settings.language, *(language_of(settings, name) for name in channels_of(settings))})
     views = {language: view(data, language) for language in languages} if data is not None else {}  # charts drawn once
     pages = {language: (render.page(shown), render.markdown(shown)) for language, shown in views.items()}
@@ -93,7 +95,14 @@ def build(context: Context, brand_name: str | None, week: Week) -> WeeklyData:
     """The data of any week of a brand (the first own one, if None). Raises ConfigError."""
     with reading(context.engine) as session:
         brand = pick_brand(session, brand_name)
-        return build_weekly(session, context.settings, brand=brand.slug, week=week, now=context.now)
+        return _built(session, context.settings, brand, week, now=context.now)
+
+
+def _built(session: Session, settings: Settings, brand: Brand, week: Week, *, now: datetime) -> WeeklyData:
+    """The numbers of the week, and what changed for customers in it."""
+    data = build_weekly(session, settings, brand=brand.slug, week=week, now=now)
+    end = min(week.ends_at(settings.zone), now)
+    return replace(data, experience=experience_news(session, brand.id or 0, end=end, zone=settings.zone))
 
 
 def pick_brand(session: Session, name: str | None) -> Brand:

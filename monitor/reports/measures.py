@@ -23,6 +23,14 @@ def dimension_name(t: Translator, by: str) -> str:
             "touchpoint": t.gettext("Touchpoint")}.get(by, "")  # fmt: skip
 
 
+def verdict_name(t: Translator, key: str) -> str:
+    """The answer about a change in a word or two."""
+    return {
+        "fell": t.gettext("fewer complaints"), "rose": t.gettext("more complaints"),
+        "cannot_tell": t.gettext("cannot tell"), "no_clear_change": t.gettext("no clear change"),
+    }.get(key, key)  # fmt: skip
+
+
 def index_name(t: Translator, key: str) -> str:
     """An index of a questionnaire, or one of its parts."""
     return {

@@ -20,7 +20,13 @@ from monitor.reports.weekly import WeeklyData
 MAIL_LIMIT = 100_000  # bytes of HTML; Gmail clips at 102 kB
 MAIL_ROWS = 8
 MAIL_IMAGES = ("topics", "days")
-HIDDEN_WHEN_NARROW = {"topics": (3, 6, 7), "places": (3, 6, 7), "brands": (4, 5, 7), "surveys": (2,)}  # columns from 1
+HIDDEN_WHEN_NARROW = {
+    "topics": (3, 6, 7),
+    "places": (3, 6, 7),
+    "brands": (4, 5, 7),
+    "surveys": (2,),
+    "experience": (4,),
+}  # columns from 1
 CHAT_SENTENCES = 6
 
 
@@ -165,6 +171,7 @@ def _mail_html(shown: View, *, link: str | None, rows: int, quotes: int) -> str:
         places=_shortened(shown.table("places"), rows),
         brands=_shortened(shown.table("brands"), rows),
         surveys=_shortened(shown.table("surveys"), rows),
+        experience=_shortened(shown.table("experience"), rows),
         worst=shown.worst[:quotes],
         best=shown.best[: max(0, quotes - 1)],
         css=_file("weekly_mail.css"),

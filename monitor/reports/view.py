@@ -13,6 +13,7 @@ from monitor.metrics.survey import change_of_mean
 from monitor.metrics.voice import share_of_voice
 from monitor.reports.charts import Chart, charts
 from monitor.reports.facts import LEAST_IN_SHARE, change_of_complaints
+from monitor.reports.measures import verdict_name
 from monitor.reports.sentences import (
     Sentence,
     Tone,
@@ -142,6 +143,7 @@ def view(data: WeeklyData, language: str, *, with_images: bool = True) -> View:
         _lines("languages", t.gettext("Languages"), t.gettext("Language"), data.languages, t),
         _brands(data, t),
         _surveys(data, t),
+        _experience(data, t),
     ]
     return View(
         language=t.language,
@@ -378,6 +380,46 @@ def _surveys(data: WeeklyData, t: Translator) -> Table | None:
         t.gettext("Change"),
     )
     return Table("surveys", t.gettext("Surveys"), columns, tuple(rows))
+
+
+def _experience(data: WeeklyData, t: Translator) -> Table | None:
+    """Only what changed for customers; no table where nothing did."""
+    rows = []
+    for line in data.experience:
+        better = line.change is not None and (line.change > 0) == line.rising_is_good
+        if line.kind == "effect":
+            tone: Tone = {"fell": "better", "rose": "worse"}.get(line.verdict, "neutral")  # type: ignore[assignment]
+            answer = Cell(verdict_name(t, line.verdict), tone, strong=True)
+            was = Cell(verdict_name(t, line.verdict_before) if line.verdict_before else t.gettext("new"), faint=True)
+            words = line.words.get(t.language) or line.words.get("en", "")
+            rows.append((Cell(f"{line.key}. {words}"), answer, Cell("–", faint=True), was))
+            continue
+        if line.now is None or line.now.value is None or line.change is None or line.interval is None:
+            continue
+        percent = line.now.unit == "share"
+        name = {"metric": metric_name(t, line.key), "silent": t.gettext("Customers silent for longer than usual")}.get(
+            line.kind, t.gettext("Stage “{stage}”: net sentiment", stage=line.name(t.language))
+        )
+        value = t.percent(line.now.value) if percent else t.signed(line.now.value)
+        factor = 100.0 if percent else 1.0
+        rows.append((
+            Cell(name),
+            Cell(f"{value} (n = {t.number(line.now.n)})"),
+            Cell(_points(t, line.change * factor), "better" if better else "worse", strong=True),
+            Cell(between(t, line.interval.scaled(factor)), faint=True),
+        ))  # fmt: skip
+    if not rows:
+        return None
+    columns = (
+        t.gettext("What changed"),
+        t.gettext("Now"),
+        t.gettext("Change"),
+        t.gettext("Interval, or answer before"),
+    )
+    note = t.gettext(
+        "Four weeks against the four before; told once, when the change becomes clear after Benjamini and Hochberg."
+    )
+    return Table("experience", t.gettext("Customers"), columns, tuple(rows), note)
 
 
 def _heat(data: WeeklyData, t: Translator) -> Heat | None:

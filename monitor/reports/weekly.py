@@ -199,6 +199,30 @@ class MetricLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ExperienceLine:
+    """Something about customers that changed this week, and was not as clear a week ago.
+
+    `kind` is metric (an index of surveys), stage (of the journey), silent (customers who stay away) or effect (the
+    answer about a change that is followed, in `words` by language). `change` is against the four weeks before.
+    """
+
+    kind: str
+    key: str
+    names: Mapping[str, str]
+    now: Metric | None = None
+    change: float | None = None
+    interval: Interval | None = None
+    rising_is_good: bool = True
+    verdict: str = ""
+    verdict_before: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+    measure: str = "share"
+
+    def name(self, language: str) -> str:
+        return self.names.get(language) or self.names.get("en") or self.key
+
+
+@dataclass(frozen=True, slots=True)
 class WeeklyData:
     """Everything one weekly report says. See the classes above for each part."""
 
@@ -225,6 +249,7 @@ class WeeklyData:
     gaps: tuple[Gap, ...] = ()
     model: ModelNote = field(default_factory=ModelNote)
     metrics: tuple[MetricLine, ...] = ()
+    experience: tuple[ExperienceLine, ...] = ()
     written_sample: bool = False  # the bundled sample: said on every page
     until: datetime | None = None  # the week is not over: both weeks are counted up to this moment of theirs
 

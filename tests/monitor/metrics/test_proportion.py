@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.metrics.metric import BadNumbers
-from monitor.metrics.proportion import agresti_caffo, newcombe, p_of_difference, share, wilson
+from monitor.metrics.metric import BadNumbers, Interval
+from monitor.metrics.proportion import agresti_caffo, newcombe, p_of_difference, paired_difference, share, wilson
 
 quiet = settings(max_examples=80, deadline=None, derandomize=True)
 
@@ -108,3 +108,14 @@ def test_p_of_difference_is_a_probability_and_symmetric(a: tuple[int, int], b: t
     p = p_of_difference(*a, *b)
     assert 0.0 <= p <= 1.0
     assert p == pytest.approx(p_of_difference(*b, *a), abs=1e-9)
+
+
+def test_paired_difference_against_the_approval_ratings_of_agresti() -> None:
+    # Agresti 2002, Categorical Data Analysis, section 10.1: of 1,600 people 150 turned away, 86 came over; 0.02 to 0.06
+    interval = paired_difference(150, 86, 1600)
+    assert (round(interval.low, 2), round(interval.high, 2)) == (0.02, 0.06)
+    assert paired_difference(0, 0, 0) == Interval(-1.0, 1.0)
+    mirrored = paired_difference(86, 150, 1600)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-interval.high, -interval.low))
+    with pytest.raises(BadNumbers, match="must not exceed"):
+        paired_difference(3, 3, 5)

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 import pytest
 
 from monitor.i18n import translator
+from monitor.metrics.metric import Interval
 from monitor.metrics.sentiment import Tally
+from monitor.metrics.survey import nps
 from monitor.reports.charts import charts
 from monitor.reports.quotes import Candidate, pick, shorten
 from monitor.reports.render import (
@@ -26,7 +28,7 @@ from monitor.reports.render import (
     to_text,
 )
 from monitor.reports.view import heat_colour, view
-from monitor.reports.weekly import Line, PlaceLine, Quote, WeeklyData
+from monitor.reports.weekly import ExperienceLine, Line, PlaceLine, Quote, WeeklyData
 from tests.monitor.reports.sample_week import a_quiet_week, a_week, an_empty_week
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -79,6 +81,20 @@ def test_every_form_of_every_week(week: object, language: str) -> None:
         assert "{" not in form
         assert "None" not in form
         assert mail.subject in form or data.brand in form
+
+
+def test_what_changed_for_customers_stands_in_every_form_and_nothing_where_nothing_did() -> None:
+    lines = (
+        ExperienceLine("metric", "nps", {}, now=nps([10] * 30 + [3] * 10), change=32.0, interval=Interval(9.0, 51.0)),
+        ExperienceLine("effect", "Training", {}, change=-0.2, interval=Interval(-0.3, -0.1), rising_is_good=False,
+                       verdict="fell", verdict_before="cannot_tell", words={"en": "It fell.", "ru": "Стало меньше."}),
+    )  # fmt: skip
+    data = replace(a_week(), experience=lines)
+    for language, said in (("en", "Training. It fell."), ("ru", "Training. Стало меньше.")):
+        for form in (to_html(data, language), to_mail(data, language).html, to_mail(data, language).text,
+                     to_markdown(data, language)):  # fmt: skip
+            assert said in " ".join(form.split()) and "+32" in form
+    assert "It fell" not in to_html(a_week(), "en")
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
