@@ -107,11 +107,14 @@ def _complaints(
 ) -> tuple[Complaint, ...]:
     rows = customers.complaints(session, brand_id, topics, start=start, end=end)
     by_topic: dict[str, list[Candidate]] = {}
-    for topic, mention_id, text, p in rows:
+    plain: dict[str, list[Candidate]] = {}  # who praises all else is a poor voice for a complaint
+    for topic, mention_id, text, p, negative in rows:
         by_topic.setdefault(topic, []).append(Candidate(mention_id, text, p))
+        if negative:
+            plain.setdefault(topic, []).append(by_topic[topic][-1])
     found = []
     for topic, candidates in sorted(by_topic.items(), key=lambda one: (-len(one[1]), one[0]))[:N_COMPLAINTS]:
-        best = next(iter(pick(candidates[:40], 1)), None)
+        best = next(iter(pick((plain.get(topic) or candidates)[:40], 1)), None)
         found.append(
             Complaint(topic, len(candidates), shorten(best.text, QUOTE) if best else "", best.id if best else None)
         )

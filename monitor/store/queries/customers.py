@@ -238,10 +238,10 @@ def step_counts(
 
 def complaints(
     session: Session, brand_id: int, topics: Sequence[str], *, start: datetime, end: datetime, limit: int = 200
-) -> list[tuple[str, int, str, float]]:
-    """(topic, mention, text, certainty) of complaints about topics, newest first."""
+) -> list[tuple[str, int, str, float, bool]]:
+    """(topic, mention, text, certainty, complains as a whole) of complaints about topics, newest first."""
     rows = session.execute(
-        select(TopicTag.topic, Mention.id, Mention.text, TopicTag.p)
+        select(TopicTag.topic, Mention.id, Mention.text, TopicTag.p, Mention.sentiment)
         .join(Mention, col(Mention.id) == col(TopicTag.mention_id))
         .where(
             Mention.brand_id == brand_id,
@@ -255,7 +255,10 @@ def complaints(
         .order_by(col(Mention.published_at).desc(), col(Mention.id))
         .limit(limit)
     )
-    return [(topic, int(mention_id), text, float(p)) for topic, mention_id, text, p in rows]
+    return [
+        (topic, int(mention_id), text, float(p), sentiment == "negative")
+        for topic, mention_id, text, p, sentiment in rows
+    ]
 
 
 def months_of_segments(session: Session, brand_id: int) -> list[str]:

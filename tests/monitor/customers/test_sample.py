@@ -25,6 +25,7 @@ from monitor.store.engine import reading, writing
 from monitor.store.queries.customers import months_of_segments, put_segments
 from monitor.store.queries.customers import segments as stored_segments
 from monitor.store.queries.taxonomy import in_force
+from monitor.store.tables import Mention
 from tests.monitor.customers.conftest import CHANGED_AT, SAMPLE, UNTIL, ZONE
 
 START = UNTIL - timedelta(days=182)
@@ -166,3 +167,11 @@ def test_the_commands_print_tables_and_json(cafe: Context, tmp_path: Path) -> No
     with out.open(encoding="utf-8-sig", newline="") as file:
         members = list(csv.DictReader(file))
     assert len(members) > 380 and all(row["customer"].startswith("~") and row["description"] for row in members)
+
+
+def test_a_complaint_is_quoted_from_somebody_who_complains(cafe: Context) -> None:
+    with reading(cafe.engine) as session:
+        view = journey_view(session, brand_of(cafe), start=START, end=UNTIL, zone=ZONE)
+        quoted = [session.get_one(Mention, one.mention_id) for row in view.stages for one in row.complaints]
+    complaining = [one for one in quoted if one.sentiment == "negative"]
+    assert len(quoted) >= 8 and len(complaining) >= len(quoted) - 1
