@@ -89,16 +89,25 @@ def enough(session: Session, settings: Settings, brand: Brand, finding: Finding)
     return len(set(known)) >= settings.alerts.min_authors
 
 
-def is_aftermath(finding: Finding, decision: Decision, known: Iterable[Incident]) -> bool:
-    """Whether a finding only counts again what an incident that has ended was about: nothing new came since."""
-    if still_high(decision):
+def is_aftermath(
+    session: Session, settings: Settings, brand: Brand, finding: Finding, decision: Decision, known: Iterable[Incident]
+) -> bool:
+    """Whether a finding mostly counts again what an incident that has ended was about.
+
+    Its window reaches back into that incident; what came since the end must be above what is usual and be, by itself,
+    the least evidence that an incident needs. Otherwise one late complaint would tell the whole story once more.
+    """
+    ends = [
+        row.resolved_at
+        for row in known
+        if row.resolved_at is not None and finding.since <= row.resolved_at
+        and (key := related.key_of(row.series)) is not None and key.overlaps(finding.series)
+    ]  # fmt: skip
+    if not ends:
         return False
-    for row in known:
-        key = related.key_of(row.series)
-        ended = row.resolved_at is not None and finding.since <= row.resolved_at
-        if ended and key is not None and key.overlaps(finding.series):
-            return True
-    return False
+    least = settings.alerts.min_negatives
+    since = related.negatives(session, brand, finding.series, since=max(ends), limit=least)
+    return len(since) < least or not still_high(decision)
 
 
 def is_flood(session: Session, brand: Brand, decision: Decision) -> bool:

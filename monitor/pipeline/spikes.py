@@ -134,7 +134,7 @@ class Spikes:
         bar = finding.threshold + alerts.verdict.shift(finding.series, SIGNAL, self._answers, now=self._now)
         return (
             finding.score >= bar
-            and not is_aftermath(finding, decision, self._rows.values())
+            and not is_aftermath(self._session, self._settings, self._brand, finding, decision, self._rows.values())
             and enough(self._session, self._settings, self._brand, finding)
         )
 

@@ -54,6 +54,24 @@ def test_it_ends_after_quiet_days_and_says_so(tmp_path: Path) -> None:
         assert {message.kind for message in session.exec(select(Outbox))} == {"opened", "resolved"}
 
 
+def test_one_late_complaint_does_not_tell_an_ended_story_again(tmp_path: Path) -> None:
+    """A thin series' window reaches back into the incident that has ended: what came since must stand by itself."""
+    life = Life(tmp_path)
+    life.calm(60)
+    life.look(TODAY)
+    life.feed(TODAY, 12, lambda n: "late and rude" if n % 4 == 0 else "late", place="B")
+    told = life.look(TODAY + timedelta(hours=21))
+    day = TODAY
+    while told[-1] != "resolved":
+        life.feed(day, 3, lambda _: "great", place="B")
+        day += timedelta(days=1)
+        told += life.look(day + timedelta(hours=1))
+    life.feed(day, 1, lambda _: "rude", place="B")
+    assert life.look(day + timedelta(hours=22)) == []
+    life.feed(day, 8, lambda _: "rude", place="B")
+    assert life.look(day + timedelta(hours=23)) in (["opened"], ["reopened"])
+
+
 def test_a_campaign_is_no_incident(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.calm(60)
