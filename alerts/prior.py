@@ -65,7 +65,7 @@ class Prior:
     )  # fmt: skip
     least_extra: float = 0.5
     onsets_daily: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    onsets_hourly: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 18, 24)
+    onsets_hourly: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
 
     # A score is news while it is above the recent ones, which fade by this much a day.
     fade_per_day: float = 0.5

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from monitor.cli import admin, customers, data, operate, reporting, sources, training
+from monitor.cli import admin, customers, data, operate, reporting, rules, sources, training
 from monitor.cli.common import fail, version_text
 
 app = typer.Typer(
@@ -41,7 +41,7 @@ def _root(
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer keeps its own copy of click and does not export the class
 
 
-for module in (operate, data, customers, reporting, sources, training, admin):
+for module in (operate, data, customers, reporting, sources, rules, training, admin):
     module.register(app)
 
 

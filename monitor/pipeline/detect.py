@@ -72,7 +72,7 @@ def detect_brand(session: Session, context: Context, brand: Brand) -> list[Chang
     keys = watched_series(session, settings, brand)
     rated = sides.rated_series(keys) if RATING in settings.alerts.signals else []
     n_series = max(1, len(keys) + len(busy) + len(rated))
-    share = _share_of_budget(session, settings)
+    share = share_of_budget(session, settings)
     spikes = Spikes(session, settings, brand, [row for row in rows if row.signal == SIGNAL], now=now)
     spikes.others = [row for row in rows if row.signal in sides.SIGNALS and row.state != "resolved"]
     keep = [key for row in spikes.rows() if (key := related.key_of(row.series)) is not None]
@@ -90,7 +90,7 @@ def detect_brand(session: Session, context: Context, brand: Brand) -> list[Chang
     return changes
 
 
-def _share_of_budget(session: Session, settings: Settings) -> float:
+def share_of_budget(session: Session, settings: Settings) -> float:
     """False alarms a week for one brand of the account."""
     n_brands = max(1, len(session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()))
     return settings.alerts.false_alarms_per_week / n_brands

@@ -82,17 +82,17 @@ class SeriesWatch:
 
     def history(self, session: Session, key: SeriesKey, now: datetime, *, last: int = 28) -> list[Point]:
         """The last steps of one series as the detector saw them: what came, what was usual (95 %), what was missing."""
-        first = self._first_step(session)
+        first = self.first_step(session)
         if first is None:
             return []
         newest = self.steps.of(now)
         first = max(first, newest - self.steps.within(HISTORY[self.steps.seconds]))
-        counts = self._counts(session, [key], first, newest, now)
+        counts = self.counts(session, [key], first, newest, now)
         panel = Panel(1, self.settings)
         points = []
         for line in range(len(counts)):
             at = self.steps.start(first + line)
-            panel.tick(**self._arrays(counts, first + line))
+            panel.tick(**self.arrays(counts, first + line))
             mean = float(panel.state["row_expected"][0, 0])
             variance = float(panel.state["row_variance"][0, 0])
             low, high = interval(mean, variance) if mean > 0 else (0.0, 0.0)
@@ -156,9 +156,9 @@ class SeriesWatch:
         fresh = Panel(len(new), self.settings)
         if new:
             unknown = [keys[n] for n in new]
-            counts = self._counts(session, unknown, first, upto, self.steps.start(upto + 1))
+            counts = self.counts(session, unknown, first, upto, self.steps.start(upto + 1))
             for step in range(first, upto + 1):
-                fresh.tick(**self._arrays(counts, step))
+                fresh.tick(**self.arrays(counts, step))
         for name, array in whole.state.arrays.items():
             array[old] = panel.state.arrays[name][source]
             array[new] = fresh.state.arrays[name]
@@ -166,14 +166,14 @@ class SeriesWatch:
 
     # ---- rows
 
-    def _first_step(self, session: Session) -> int | None:
+    def first_step(self, session: Session) -> int | None:
         first = session.exec(select(func.min(Bucket.hour_at)).where(Bucket.brand_id == self.brand.id)).one()
         return self.steps.of(first) if first is not None else None
 
-    def _counts(self, session: Session, keys: list[SeriesKey], first: int, last: int, now: datetime) -> Counts:
+    def counts(self, session: Session, keys: list[SeriesKey], first: int, last: int, now: datetime) -> Counts:
         return read_counts(session, self.brand, keys, self.steps, first, last, now=now, only=self.only)
 
-    def _arrays(self, counts: Counts, step: int) -> dict[str, Any]:
+    def arrays(self, counts: Counts, step: int) -> dict[str, Any]:
         at = step - counts.first
         n = len(counts.series)
         weekday, hour, holiday = self.calendar.place(self.steps.start(step))
@@ -188,15 +188,15 @@ class SeriesWatch:
         for age in range(panel.state.span - 1):
             earlier = step - age - 1
             if counts.place(earlier) is not None and panel.state["row_coverage"][:, age].any():
-                panel.put(age, **self._arrays(counts, earlier))
+                panel.put(age, **self.arrays(counts, earlier))
 
     # ---- judging
 
-    def _decide(
-        self, panel: Panel, verdicts: Verdicts, counts: Counts, step: int, keep: Iterable[SeriesKey]
-    ) -> dict[SeriesKey, Decision]:
+    def decide(self, panel: Panel, verdicts: Verdicts, counts: Counts, step: int, keep: Iterable[SeriesKey], *,
+               needed: float | None = None) -> dict[SeriesKey, Decision]:  # fmt: skip
         """Decisions of the series that say something, of those to keep, and of all parts once there is a story."""
-        needed = threshold(self.settings.rate, step_seconds=self.settings.step_seconds)
+        if needed is None:
+            needed = threshold(self.settings.rate, step_seconds=self.settings.step_seconds)
         wanted = {key for key in keep if key in counts.series}
         wanted |= {key for key, score in zip(counts.series, verdicts.score, strict=True) if score >= needed / 2}
         if any(score >= needed for score in verdicts.score):
@@ -217,7 +217,7 @@ class BrandWatch(SeriesWatch):
         Writes the detector's state when a day has passed; the caller's transaction must be a writing one.
         """
         today = self.steps.of(now)
-        first = self._first_step(session)
+        first = self.first_step(session)
         if first is None or first > today - MIN_HISTORY.days:
             return Watch({}, {}, 0)
         first = max(first, today - self.steps.within(HISTORY[DAY]))
@@ -227,17 +227,17 @@ class BrandWatch(SeriesWatch):
         watched = [*known, *(key for key in keys if key not in set(known))]
         panel = self._taught(session, panel, known, watched, upto, first)
         start = max(first, upto + 1) if upto is not None else first
-        counts = self._counts(session, watched, min(start, today - panel.state.span), today, now)
+        counts = self.counts(session, watched, min(start, today - panel.state.span), today, now)
         for day in range(start, today):
             self._revise(panel, counts, day)
-            panel.tick(**self._arrays(counts, day))
+            panel.tick(**self.arrays(counts, day))
         ended: dict[SeriesKey, Decision] = {}
         if start < today:
             self._save(session, panel, watched, today - 1)
-            ended = self._decide(panel, panel.judge(), counts, today - 1, keep)
+            ended = self.decide(panel, panel.judge(), counts, today - 1, keep)
         self._revise(panel, counts, today)
-        verdicts = panel.tick(**self._arrays(counts, today))
-        return Watch(self._decide(panel, verdicts, counts, today, keep), ended, len(watched))
+        verdicts = panel.tick(**self.arrays(counts, today))
+        return Watch(self.decide(panel, verdicts, counts, today, keep), ended, len(watched))
 
 
 class HourWatch(SeriesWatch):
@@ -256,7 +256,7 @@ class HourWatch(SeriesWatch):
         keep = list(keep)
         keys = list(dict.fromkeys([*busy, *keep]))
         current = self.steps.of(self._read_until(session, now))
-        first = self._first_step(session)
+        first = self.first_step(session)
         if not busy or first is None or first > current - self.steps.within(MIN_HISTORY):
             return Hours()
         first = max(first, current - self.steps.within(HISTORY[HOUR]))
@@ -268,13 +268,13 @@ class HourWatch(SeriesWatch):
                 return Hours(busy=frozenset(busy))
         panel = self._taught(session, panel, known, keys, upto, first)
         start = max(first, upto + 1) if upto is not None else first
-        counts = self._counts(session, keys, min(start, current - panel.state.span), current - 1, now)
+        counts = self.counts(session, keys, min(start, current - panel.state.span), current - 1, now)
         ended = []
         for hour in range(start, current):
             self._revise(panel, counts, hour)
-            verdicts = panel.tick(**self._arrays(counts, hour))
+            verdicts = panel.tick(**self.arrays(counts, hour))
             if current - hour <= panel.state.span:
-                found = self._decide(panel, verdicts, counts, hour, keep)
+                found = self.decide(panel, verdicts, counts, hour, keep)
                 ended.append({key: _on_days(decision) for key, decision in found.items()})
         if start < current:
             self._save(session, panel, keys, current - 1)

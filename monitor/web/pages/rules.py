@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
-from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 
-from alerts.rules import Fact
-from alerts.series import SeriesKey
 from monitor.config import Rule
 from monitor.durations import format_duration
+from monitor.pipeline.backtest import PAST, Trial, backtest, facts_of
 from monitor.store import rules as stored_rules
-from monitor.store.queries.facts import fact_rows
-from monitor.store.tables import Brand
 from monitor.web import actions
-from monitor.web.backtest import Trial, backtest
 from monitor.web.errors import BadRequest
 from monitor.web.frame import frame, page
 from monitor.web.visitor import Analyst, Rows, Viewer, context_of
 
 router = APIRouter(include_in_schema=False)
-PAST = timedelta(days=90)
 KINDS = ("negative_count", "low_ratings", "mean_rating", "keywords")
 SEVERITIES = ("info", "warning", "critical")
 WINDOWS = ("6h", "12h", "1d", "3d", "7d")
@@ -43,7 +36,9 @@ def rules(request: Request, visitor: Viewer, rows: Rows) -> Response:
     trials: list[Trial] = []
     if "rule" in given and framed.brand is not None:
         tried = rule_of(given, brand=framed.brand.slug)
-        trials = backtest(tried, facts_of(request, rows, framed.brand), brand=framed.brand.slug)
+        now = context_of(request).now
+        facts = facts_of(rows, framed.brand, since=now - PAST, until=now)
+        trials = backtest(tried, facts, brand=framed.brand.slug)
     settings = context_of(request).settings
     return page(
         request, rows, visitor, "rules.html", framed=framed, given=given, tried=tried, trials=trials, kinds=KINDS,
@@ -101,15 +96,6 @@ def rule_of(given: dict[str, str], *, brand: str | None) -> Rule:
     if rule.window > PAST or any(not word.strip(" *") for word in rule.words):
         raise BadRequest("rule: a window of at most 90 days, and words of more than *")
     return rule
-
-
-def facts_of(request: Request, rows: Session, brand: Brand) -> list[Fact]:
-    """The mentions of the last 90 days as rules see them."""
-    now, key = context_of(request).now, SeriesKey(brand.slug)
-    return [
-        Fact(at=at, series=key, mention_id=str(number), text=words, rating=rating, negative=negative)
-        for number, at, words, rating, negative in fact_rows(rows, brand.id or 0, since=now - PAST, until=now)
-    ]
 
 
 def toml(rule: Rule) -> str:

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -295,6 +296,31 @@ recipients = ["team@luna.example"]
         assert run("report", "--format", "doc").code == 2
         assert run("notify", "test", "nowhere").code == 2
         assert run("--version").code == 0
+
+    def test_rules_are_listed_and_tried(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        (tmp_path / "monitor.toml").write_text(
+            '[brands.cafe]\nname = "Cafe"\n[rules.bad_day]\nkind = "negative_count"\nmore_than = 2\n', encoding="utf-8"
+        )
+        today = datetime.now(UTC).replace(microsecond=0)
+        rows = [
+            {"id": str(n), "date": (today - timedelta(days=30, minutes=n)).isoformat(), "text": f"late {n}"}
+            for n in range(3)
+        ]
+        run("import", table(tmp_path / "in.csv", rows), "--brand", "cafe")
+        assert run("once").code == 0
+        listed = run("rule", "list").out
+        assert "bad_day\tall brands\tmore than 2 negative mentions within 1d\twarning" in listed
+        told = run("rule", "test", "bad_day", "--json")
+        lines = [json.loads(line) for line in told.out.splitlines()]
+        assert [(line["n_alarms"], line["configured"]) for line in lines] == [(1, False), (1, True), (0, False)], (
+            told.out
+        )
+        assert lines[1]["n_false"] == 1 and lines[1]["hits"] == []
+        shown = run("rule", "test")
+        assert shown.code == 0 and shown.out.count("false alarms a week") == 3 and "nobody has confirmed" in shown.err
+        assert run("rule", "test", "nothing").code == 2
+        assert run("rule", "test", "--since", "ages").code == 2
+        assert run("rule", "test", "--brand", "tea").code == 2
 
     def test_purge_and_forget(self, run: Callable[..., Told], tmp_path: Path) -> None:
         rows = [{"id": str(n), "date": f"20{20 + n}-01-02", "text": f"text {n}", "author": "Anna"} for n in range(5)]

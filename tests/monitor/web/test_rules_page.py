@@ -11,10 +11,10 @@ from sqlmodel import select
 from alerts.rules import Fact
 from alerts.series import SeriesKey
 from monitor.config import Rule, validate
+from monitor.pipeline.backtest import backtest, variants
 from monitor.pipeline.detect import detect
 from monitor.store.engine import reading
 from monitor.store.tables import Incident
-from monitor.web.backtest import backtest, variants
 from monitor.web.pages.rules import toml
 from tests.monitor import support
 from tests.monitor.web.conftest import House
