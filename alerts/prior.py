@@ -72,5 +72,5 @@ class Prior:
 
     # A collector that breaks without saying so, and a level that changed for good.
     p_false_zero: float = 0.02
-    outage_penalty: float = 0.7  # off the score while such zeros are among the newest rows: backlogs come in lumps
+    outage_penalty: float = 1.0  # off the score while such zeros are among the newest rows: backlogs come in lumps
     new_normal_days: float = 14.0

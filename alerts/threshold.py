@@ -12,7 +12,7 @@ __all__ = ["as_daily", "promised_rate", "threshold"]
 # scales over four orders of magnitude: log10(rate) = shift - slope * score. By the hour there are 24 looks a day, and
 # what is left of autocorrelation counts for more. docs/alerts.md has both measurements.
 DAILY = (0.22, 1.07)
-HOURLY = (1.34, 0.78)
+HOURLY = (1.2, 0.82)
 
 
 def threshold(rate: float, *, step_seconds: int = DAY) -> float:

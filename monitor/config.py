@@ -139,6 +139,9 @@ class Route(Section):
     locations: tuple[str, ...] = ()
     min_severity: Severity = "info"
     go_on: bool = False
+    ends: bool = True  # whether closing notes are wanted
+    group_wait: Duration = parse_duration("30s")  # the first of a brand waits so long for others to leave with
+    group_interval: Duration = parse_duration("5m")  # and the next ones leave together, not sooner than this
     escalate_to: tuple[str, ...] = ()  # channels that hear of it when nobody has acknowledged it
     escalate_after: Duration = parse_duration("1h")
     quiet_from: time | None = None

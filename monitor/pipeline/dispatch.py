@@ -130,7 +130,8 @@ def routes_of(settings: Settings) -> list[Route]:
                 Route(
                     name=f"route {number}", channels=(name,), matchers=matchers, go_on=route.go_on or not last,
                     escalate_to=route.escalate_to, escalate_after=route.escalate_after,
-                    min_severity=Severity(route.min_severity), quiet=quiet, group_wait=_NONE, group_interval=_NONE,
+                    min_severity=Severity(route.min_severity), quiet=quiet, ends=route.ends,
+                    group_wait=route.group_wait, group_interval=route.group_interval,
                     max_per_hour=settings.channels[name].max_per_hour,
                 )
             )  # fmt: skip
@@ -169,7 +170,7 @@ def log_of(session: Session, brand: Brand, now: datetime, *, about: Incident) ->
     known = {str(kind): kind for kind in Kind}
     return [
         Sent(key=row.dedup_key.rsplit(":", 1)[0], channel=row.channel, at=row.sent_at or row.next_try_at,
-             kind=known[row.kind], incident_id=uid)
+             kind=known[row.kind], group=row.group_key, incident_id=uid)
         for row, uid in rows
         if row.kind in known
     ]  # fmt: skip
