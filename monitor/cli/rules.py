@@ -29,17 +29,17 @@ def register(app: typer.Typer) -> None:
 
 @rule_app.command("list")
 def list_(config: ConfigOption = None) -> None:
-    """The detector's knob and the plain rules of the configuration."""
-    loaded = common.settings(config)
-    knob = loaded.alerts
+    """The detector's knob, and the plain rules in force: of the configuration and of the dashboard."""
+    with common.context(config) as context:
+        knob, rules = context.settings.alerts, _in_force(context)
     print(f"{DETECTOR}\tall brands\tat most {knob.false_alarms_per_week:g} false alarms a week over the account")
-    for name, rule in loaded.rules.items():
+    for name, rule in rules.items():
         print(f"{name}\t{rule.brand or 'all brands'}\t{said(rule)}\t{rule.severity}")
 
 
 @rule_app.command("test")
 def test(
-    name: Annotated[str, typer.Argument(help="A rule of the configuration, or `detector`.")] = DETECTOR,
+    name: Annotated[str, typer.Argument(help="A rule of `monitor rule list`.")] = DETECTOR,
     brand: Annotated[str | None, typer.Option(help="Only this brand; else every brand it watches.")] = None,
     since: Annotated[str, typer.Option(help="How far back, as in 90d.")] = "90d",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per brand and setting.")] = False,
@@ -59,12 +59,20 @@ def test(
     if not timedelta(days=1) <= span <= timedelta(days=730):
         raise ConfigError(f"--since {since!r}: allowed is one day to two years")
     with common.context(config) as context:
-        rules = context.settings.rules
+        rules = _in_force(context)
         if name != DETECTOR and name not in rules:
             raise ConfigError(f"rule {name!r}: unknown; allowed: {', '.join([DETECTOR, *rules])}")
         watched = rules[name].brand if name != DETECTOR else None
         for row in _brands(context, brand, watched):
-            _try(context, row, name, span, as_json=as_json)
+            _try(context, row, name, rules.get(name), span, as_json=as_json)
+
+
+def _in_force(context: Context) -> dict[str, Rule]:
+    from monitor.store import rules as stored_rules
+    from monitor.store.engine import reading
+
+    with reading(context.engine) as session:
+        return stored_rules.in_force(session, context.settings).rules
 
 
 def _brands(context: Context, wanted: str | None, watched: str | None) -> list[Brand]:
@@ -84,7 +92,7 @@ def _brands(context: Context, wanted: str | None, watched: str | None) -> list[B
     return found
 
 
-def _try(context: Context, brand: Brand, name: str, span: timedelta, *, as_json: bool) -> None:
+def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: timedelta, *, as_json: bool) -> None:
     from monitor.pipeline import backtest
     from monitor.store.engine import reading
 
@@ -92,12 +100,11 @@ def _try(context: Context, brand: Brand, name: str, span: timedelta, *, as_json:
     begins = until - span
     with reading(context.engine) as session:
         real = backtest.confirmed(session, brand, since=begins, until=until)
-        if name == DETECTOR:
+        if rule is None:
             own = context.settings.alerts.false_alarms_per_week
             trials = backtest.detector_trials(session, context.settings, brand, since=begins, until=until)
             told = [(f"{budget:g} false alarms a week", budget == own, alarms) for budget, alarms in trials]
         else:
-            rule = context.settings.rules[name]
             facts = backtest.facts_of(session, brand, since=begins, until=until)
             told = [
                 (said(trial.rule), trial.chosen, trial.alarms)
