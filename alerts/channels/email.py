@@ -205,7 +205,6 @@ class Email(Channel[EmailSettings]):
         _unsubscribe(mail, settings)
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
-        mail["Content-Language"] = envelope.language
         if envelope.message is not None and envelope.message.severity is Severity.CRITICAL:
             mail["Importance"] = "high"
         mail.set_content(envelope.text, cte=_encoding(envelope.text))
@@ -217,6 +216,7 @@ class Email(Channel[EmailSettings]):
         for part in envelope.attachments if attachments else ():
             maintype, _, subtype = part.media_type.partition("/")
             mail.add_attachment(part.data, maintype=maintype, subtype=subtype or "octet-stream", filename=part.name)
+        mail["Content-Language"] = envelope.language  # at last: whoever sets a content takes such headers with it
         return mail
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from alerts.series import SeriesKey
 from monitor.store.tables import Brand, Bucket, Mention, Source
 
-LIVE_SPAN = timedelta(days=7)
+LIVE_SPAN, LEAST_SPAN = timedelta(days=7), timedelta(days=3)  # over which mentions a day are counted
 BUSY, STAYS_BUSY = 50.0, 35.0  # mentions a day from which on hours are worth counting, and down to which they stay so
 SOON = timedelta(hours=3)  # a mention known so soon after it was written can be told within the hour
 MOST_SOON = 0.7
@@ -80,7 +80,9 @@ def busy_series(session: Session, brand: Brand, *, live: Collection[int], now: d
     if not live:
         return []
     sources = source_names(session)
-    days = LIVE_SPAN.total_seconds() / 86_400
+    oldest = session.exec(select(func.min(Bucket.hour_at)).where(Bucket.brand_id == brand.id)).one()
+    known_for = min(max(now - oldest, LEAST_SPAN), LIVE_SPAN) if oldest is not None else LIVE_SPAN
+    days = known_for.total_seconds() / 86_400
     volume: Counter[SeriesKey] = Counter()
     topics: set[SeriesKey] = set()
     for source_id, location, topic, n in session.execute(

@@ -273,7 +273,7 @@ class HourWatch(SeriesWatch):
         for hour in range(start, current):
             self._revise(panel, counts, hour)
             verdicts = panel.tick(**self.arrays(counts, hour))
-            if current - hour <= panel.state.span:
+            if hour == current - 1 or (upto is not None and current - hour <= panel.state.span):
                 found = self.decide(panel, verdicts, counts, hour, keep)
                 ended.append({key: _on_days(decision) for key, decision in found.items()})
         if start < current:

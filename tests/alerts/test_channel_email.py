@@ -57,6 +57,7 @@ def test_a_mail_arrives_with_text_html_and_chart(server: Inbox) -> None:
     assert mail["Message-ID"] == receipt.id == message_id(message.dedup_key, domain="luna.example")
     assert email.utils.parsedate_to_datetime(mail["Date"]) == NOW
     assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Content-Language"] == message.language
     assert mail.get_content_type() == "multipart/alternative"
     text, html = mail.iter_parts()
     assert isinstance(text, EmailMessage) and isinstance(html, EmailMessage)

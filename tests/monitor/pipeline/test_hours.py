@@ -91,3 +91,19 @@ def test_a_look_again_or_after_a_pause_tells_nothing_twice_and_loses_nothing(tmp
     assert life.look(BURST + timedelta(hours=6, minutes=5)) == []
     assert len(life.incidents()) == 1
     assert SeriesKey.parse(life.incidents()[0].series).brand == "cafe"
+
+
+def test_a_brand_of_a_few_days_is_busy_by_what_it_has_had(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.busy(4)
+    life.look(START + timedelta(days=4, hours=1))
+    assert "brand=cafe" in watched(life), "240 mentions in four days are sixty a day"
+
+
+def test_a_series_that_becomes_busy_does_not_tell_of_hours_long_past(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.busy(DAYS)
+    life.hour(BURST, N_BURST, complaint)
+    for hours in (2, 3, 4, 5):
+        life.hour(BURST + timedelta(hours=hours), 3, lambda _: "great")
+    assert life.look(BURST + timedelta(hours=7)) == [], "nobody watched by the hour when it happened"
