@@ -104,10 +104,17 @@ async def _collect_all(context: Context, sources: list[Source]) -> Tally:
         done += 1
         context.progress("collect", done, len(sources))
 
-    matcher, limiter = Matcher(context.settings.brands), StoreLimiter(context.engine)
+    matcher, limiter = Matcher(context.settings.brands), StoreLimiter(context.engine, context.host_clock)
     parser = WorkerParser()  # large pages are read in a process that can be killed
     try:
-        async with Client(client_settings(context), limiter=limiter, memory=host_memory(context)) as client:
+        async with Client(
+            client_settings(context),
+            limiter=limiter,
+            memory=host_memory(context),
+            clock=context.host_clock,
+            sleep=context.sleep,
+            rng=context.rng,
+        ) as client:
             await asyncio.gather(*(one(source, client) for source in sources))
     finally:
         parser.close()

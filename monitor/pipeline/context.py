@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import random
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,8 +36,9 @@ def utc_now() -> datetime:
 class Context:
     """Settings, store, clock, randomness and model of one process.
 
-    `clock` is the only source of "now": a replay hands in a simulated one. The model is loaded when a text is first
-    scored. `progress(done, total, what)` is told about anything long.
+    `clock` is the only source of "now": a replay hands in a simulated one. Turns at hosts go by `host_clock` (seconds
+    since the epoch) and `sleep`. The model is loaded when a text is first scored. `progress(done, total, what)` is told
+    about anything long.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class Context:
         client_options: dict[str, Any] | None = None,
         progress: Callable[[str, int, int], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        host_clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.settings = settings
         self.engine = engine if engine is not None else open_engine(settings.url)
@@ -57,6 +62,7 @@ class Context:
         self.client_options = client_options or {}
         self.progress = progress or (lambda what, done, total: None)
         self.should_stop = should_stop
+        self.host_clock, self.sleep = host_clock, sleep
         self.owner = uuid.uuid4().hex  # of what this process has taken: never that of an earlier life
         self._scorer = scorer
         self._learnt: tuple[object, ...] | None = None  # what the loaded model had been taught; None: handed in

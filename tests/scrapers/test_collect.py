@@ -14,54 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from scrapers.base import Meta, Page, Params, Parsed, Request, Scraper, Slice, Status
+from scrapers.base import Page, Params, Parsed, Request, Scraper, Slice, Status
 from scrapers.collect import Batch, collect, interval_seconds
 from scrapers.errors import BadParams, RateLimited, Unreachable
 from scrapers.http import Client, ClientSettings
 from scrapers.item import Item
-from scrapers.readers import dates
+from tests.scrapers.board import Board, BoardParams, Clock, LivingSite
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-class BoardParams(Params):
-    base: str = "http://board.example"
-    parts: tuple[str, ...] = ("main",)
-
-
-class Board(Scraper):
-    """Newest first, ten a page, the cursor is the id to go on below."""
-
-    meta = Meta(
-        name="board", title="Board", access="A", terms="made for these tests only", kinds=("post",), robots=False
-    )
-    params_type = BoardParams
-
-    def slices(self, params: BoardParams) -> tuple[Slice, ...]:
-        return tuple(Slice(one) for one in params.parts)
-
-    def request(
-        self, params: BoardParams, part: Slice, cursor: str | None, *, since: datetime | None = None
-    ) -> Request:
-        return Request(f"{params.base}/{part.name}" + (f"?below={cursor}" if cursor else ""))
-
-    def parse(self, page: Page) -> Parsed:
-        data = json.loads(page.body)
-        if "wall" in data:
-            return Parsed(Status(data["wall"]), note="a wall")
-        items = [
-            Item(
-                kind="post",
-                external_id=str(one["id"]),
-                text=one["text"],
-                author=one.get("author"),
-                **dates.read(one["at"], page.fetched_at, languages=("en",)).fields(),
-            )
-            for one in data["posts"]
-        ]
-        if not items and not data.get("next"):
-            return Parsed(Status.EMPTY, note="no posts")
-        return Parsed(Status.OK, tuple(items), next_cursor=data.get("next"), gone=tuple(data.get("gone", ())))
 
 
 class World:
@@ -478,66 +438,8 @@ def _a_week(seed: int) -> None:
     """A board that grows, edits and deletes for a week, on a real server that fails one request in ten."""
     rng = random.Random(seed)
     start = datetime(2026, 11, 2, tzinfo=UTC)
-    ever: dict[str, dict[str, Any]] = {}
-
-    class Clock:
-        now = start.timestamp()
-
-        def __call__(self) -> float:
-            return self.now
-
-        async def sleep(self, seconds: float) -> None:
-            self.now += seconds
-
-    clock = Clock()
-    # The whole story in advance: posts with their edits and deletions.
-    for number in range(1, 81):  # the past
-        at = start - timedelta(hours=100) + timedelta(hours=number * 1.2)
-        ever[str(number)] = {"id": number, "at": at, "texts": [(at, f"old {number}")], "deleted": None}
-    at, number = start, 81
-    while at < start + timedelta(days=7):
-        at += timedelta(minutes=rng.expovariate(1 / 45))
-        post: dict[str, Any] = {"id": number, "at": at, "texts": [(at, f"post {number}")], "deleted": None}
-        if rng.random() < 0.1:
-            post["texts"].append((at + timedelta(hours=rng.uniform(0.1, 15)), f"post {number}, edited"))
-        if rng.random() < 0.06:
-            post["deleted"] = at + timedelta(hours=rng.uniform(0.1, 15))
-        ever[str(number)] = post
-        number += 1
-
-    def shown(at: datetime) -> list[dict[str, Any]]:
-        found = []
-        for one in sorted(ever.values(), key=lambda post: -post["id"]):
-            if one["at"] <= at and (one["deleted"] is None or one["deleted"] > at):
-                text = [words for when, words in one["texts"] if when <= at][-1]
-                found.append({"id": one["id"], "at": one["at"].isoformat(), "text": text, "author": "a"})
-        return found
-
-    times: list[float] = []
-    failed = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal failed
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split(" ")
-            times.append(clock.now)
-            if rng.random() < 0.1:
-                failed += 1
-                if rng.random() < 0.5:
-                    return
-                writer.write(b"HTTP/1.1 503 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            else:
-                below = int(head[1].partition("below=")[2] or 10**9)
-                posts = [one for one in shown(datetime.fromtimestamp(clock.now, UTC)) if one["id"] < below]
-                body = json.dumps(
-                    {"posts": posts[:10], "next": str(posts[9]["id"]) if len(posts) > 10 else None}
-                ).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+    clock = Clock(start)
+    site = LivingSite(rng, start, clock)
 
     stored: dict[str, str] = {}
     arrived: list[str] = []
@@ -545,7 +447,7 @@ def _a_week(seed: int) -> None:
 
     async def live() -> None:
         nonlocal readings, killed
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         params = BoardParams(base=f"http://127.0.0.1:{port}")
         state: dict[str, Any] | None = None
@@ -575,12 +477,12 @@ def _a_week(seed: int) -> None:
                     clock.now += interval_seconds(Board.meta, state)
 
     asyncio.run(live())
-    final = {str(one["id"]): one["text"] for one in shown(datetime.fromtimestamp(clock.now, UTC))}
+    final = {str(one["id"]): one["text"] for one in site.shown(datetime.fromtimestamp(clock.now, UTC))}
     assert stored == final
     assert len(arrived) == len(set(arrived)), "nothing came twice as new after it was gone"
-    gaps = [b - a for a, b in itertools.pairwise(times)]
+    gaps = [b - a for a, b in itertools.pairwise(site.asked_at)]
     assert min(gaps) >= Board.meta.host_interval_seconds - 1e-6, "the host was asked faster than allowed"
-    assert readings > 100 and killed > 3 and failed > 20, (readings, killed, failed)
+    assert readings > 100 and killed > 3 and site.n_failed > 20, (readings, killed, site.n_failed)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
