@@ -164,7 +164,7 @@ def _parts(message: Message) -> Iterator[Message]:
 def _own_words(content: str) -> str:
     """A letter without the letters it answers; all of it when nothing else is there."""
     kept = _FORWARD.sub("", content)
-    kept = re.sub(r"\n-- \n.*", "", kept, flags=re.DOTALL)
+    kept = re.sub(r"\n-- ?\n.*", "", kept, flags=re.DOTALL)
     parts = _QUOTE.split(kept)
     if len(parts) > 1:
         parts = [_ATTRIBUTION.sub("", "\n" + one.rstrip()).strip() for one in parts[:-1]] + parts[-1:]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scrapers import imports
+from scrapers import imports, registry
+from scrapers.base import Page
 from scrapers.imports import mail
 
 FILES = Path(__file__).parent.parent / "files"
@@ -20,6 +21,12 @@ def test_a_message_in_an_old_encoding() -> None:
     assert item.text == "Где мой заказ?\nЖду вторую неделю."
     assert (item.author, item.author_id, item.parent_id) == ("Ольга", "olga@example.org", "zero@shop.example")
     assert item.published_at == datetime(2026, 11, 18, 18, 5, tzinfo=UTC)
+
+
+def test_a_saved_message_is_read_without_its_signature() -> None:
+    page = Page((FILES / "complaint.eml").read_bytes(), url="", fetched_at=datetime(2026, 11, 20, tzinfo=UTC))
+    (item,) = registry.get("eml").parse(page).items
+    assert item.text == "Где мой заказ?\nЖду вторую неделю."
 
 
 def test_html_only_without_the_quoted_part() -> None:
