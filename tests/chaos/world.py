@@ -258,7 +258,11 @@ class Nursery:
         return self._ask(f"start {role} {config}")
 
     def end(self, pid: int, how: signal.Signals) -> int:
-        """Send a signal and wait; the exit code, or minus the signal."""
+        """Send a signal and wait; the exit code, or minus the signal. SIGTERM waits until the life can hear it."""
+        if how is signal.SIGTERM:
+            deadline = time.monotonic() + 60
+            while not _hears(pid, how) and time.monotonic() < deadline:
+                time.sleep(0.02)
         os.kill(pid, how)
         return self._ask(f"wait {pid}")
 
@@ -267,6 +271,19 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(timeout=120)
         self._process.stdout.close()
+
+
+def _hears(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal, or will never get one: it is frozen, dead, or /proc is not there.
+
+    What was to be done may have been done by the life before: then a test comes here before this one listens.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return True
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return status["State"][0] in "TZX" or bool(int(status["SigCgt"], 16) >> (number - 1) & 1)
 
 
 @contextlib.contextmanager
