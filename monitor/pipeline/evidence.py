@@ -105,9 +105,10 @@ def is_aftermath(
     ]  # fmt: skip
     if not ends:
         return False
+    if not still_high(decision):
+        return True
     least = settings.alerts.min_negatives
-    since = related.negatives(session, brand, finding.series, since=max(ends), limit=least)
-    return len(since) < least or not still_high(decision)
+    return len(related.negatives(session, brand, finding.series, since=max(ends), limit=least)) < least
 
 
 def is_flood(session: Session, brand: Brand, decision: Decision) -> bool:
