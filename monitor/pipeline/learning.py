@@ -47,17 +47,17 @@ def corrections(session: Session) -> list[Labelled]:
     return [last[mention] for mention in sorted(last)]
 
 
-def replay(session: Session, *, seed: int = 0) -> list[str]:
-    """Up to `N_REPLAY` judged texts that nobody corrected, drawn from the newest ten times as many."""
+def uncorrected(session: Session, n: int) -> list[str]:
+    """Up to `n` different judged texts that nobody corrected, drawn (always the same way) from the newest 10 n."""
     rows = session.exec(
         select(Mention.title, Mention.text)
         .where(Mention.score_state == "done", col(Mention.corrected).is_(False), col(Mention.counts).is_(True))
         .order_by(col(Mention.id).desc())
-        .limit(10 * N_REPLAY)
+        .limit(10 * n)
     ).all()
     texts = list(dict.fromkeys(judged_words(title, text) for title, text in rows))
-    rng = random.Random(seed)  # noqa: S311
-    return rng.sample(texts, k=min(N_REPLAY, len(texts)))
+    rng = random.Random(0)  # noqa: S311
+    return rng.sample(texts, k=min(n, len(texts)))
 
 
 def adapt(context: Context) -> Card:
@@ -68,7 +68,7 @@ def adapt(context: Context) -> Card:
     from models.adapt import fit
 
     with reading(context.engine) as session:
-        wrong, others = corrections(session), replay(session)
+        wrong, others = corrections(session), uncorrected(session, N_REPLAY)
     plain = load_scorer(context.settings, plain=True)
     adapter, card = fit(plain.backend, wrong, others, now=context.now)
     version = adapter_store(context.settings).add(adapter, card)

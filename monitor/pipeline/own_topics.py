@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from sqlmodel import Session, col, select
 from monitor.config import Settings
 from monitor.errors import ConfigError
 from monitor.pipeline.context import Context, load_scorer, topic_folder
+from monitor.pipeline.learning import uncorrected
 from monitor.store.engine import reading
 from monitor.store.judgements import judged_words
 from monitor.store.tables import Correction, Mention, Topic
@@ -89,7 +89,7 @@ def fit(context: Context, key: str) -> FittedTopic:
     from models.user_topics import fit as fit_head
 
     with reading(context.engine) as session:
-        topic, background = _said(session, key), _background(session)
+        topic, background = _said(session, key), uncorrected(session, N_BACKGROUND)
     fitted = fit_head(topic, load_scorer(context.settings, plain=True), background=background)
     folder = topic_folder(context.settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,18 +140,6 @@ def _said(session: Session, key: str) -> UserTopic:
         examples=tuple(examples),
         counterexamples=tuple(counterexamples),
     )
-
-
-def _background(session: Session) -> list[str]:
-    rows = session.exec(
-        select(Mention.title, Mention.text)
-        .where(Mention.score_state == "done", col(Mention.counts).is_(True), col(Mention.corrected).is_(False))
-        .order_by(col(Mention.id).desc())
-        .limit(10 * N_BACKGROUND)
-    ).all()
-    texts = list(dict.fromkeys(judged_words(title, text) for title, text in rows))
-    rng = random.Random(0)  # noqa: S311
-    return rng.sample(texts, k=min(N_BACKGROUND, len(texts)))
 
 
 def _rows(session: Session) -> Sequence[Topic]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -29,6 +30,7 @@ from monitor.web.visitor import Rows, Viewer, context_of
 
 router = APIRouter(include_in_schema=False)
 N_MOVES = 12
+Cell = TypeVar("Cell", tuple[int, int], tuple[str, str])
 
 
 @router.get("/customers")
@@ -77,19 +79,19 @@ def export(request: Request, visitor: Viewer, rows: Rows, segment: str = "") -> 
 
 def rfm_grid(members: Sequence[Member]) -> dict[tuple[int, int], tuple[int, float]]:
     """(recency score, frequency score) -> how many customers, and their share of the revenue."""
-    n: Counter[tuple[int, int]] = Counter((member.r, member.f) for member in members)
-    value: dict[tuple[int, int], float] = defaultdict(float)
-    for member in members:
-        value[member.r, member.f] += member.total
-    total = sum(value.values()) or 1.0
-    return {cell: (count, value[cell] / total) for cell, count in n.items()}
+    return _cells(members, lambda member: (member.r, member.f))
 
 
 def abc_xyz(members: Sequence[Member]) -> dict[tuple[str, str], tuple[int, float]]:
     """(class by value, class by regularity) -> how many customers, and their share of the revenue."""
-    n: Counter[tuple[str, str]] = Counter((member.abc, member.xyz) for member in members)
-    value: dict[tuple[str, str], float] = defaultdict(float)
+    return _cells(members, lambda member: (member.abc, member.xyz))
+
+
+def _cells(members: Sequence[Member], cell_of: Callable[[Member], Cell]) -> dict[Cell, tuple[int, float]]:
+    n: Counter[Cell] = Counter()
+    value: dict[Cell, float] = defaultdict(float)
     for member in members:
-        value[member.abc, member.xyz] += member.total
+        n[cell_of(member)] += 1
+        value[cell_of(member)] += member.total
     total = sum(value.values()) or 1.0
     return {cell: (count, value[cell] / total) for cell, count in n.items()}
