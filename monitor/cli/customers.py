@@ -268,7 +268,13 @@ def effect(
     topic: Annotated[str, typer.Option(help="Topic the complaints are about; several with commas.")],
     changed: Annotated[str, typer.Option("--from", help="Day of the change (ISO).")],
     treated: Annotated[str, typer.Option(help="Places that were changed, with commas; none = the whole brand.")] = "",
-    against: Annotated[str, typer.Option(help="Topics to compare with, with commas, where no place can be.")] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            help="Places to compare with, with commas (all that were not changed, if none is named), "
+            "or topics, where no place can be."
+        ),
+    ] = "",
     measure: Annotated[str, typer.Option(help="share of mentions, or count a week.")] = "share",
     brand: BrandOption = None,
     since: SinceOption = None,

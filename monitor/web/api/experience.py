@@ -186,7 +186,8 @@ def effect(
     visitor: Viewer, found: Spanned,
     topic: Annotated[list[str], Query(min_length=1, max_length=50, description="What the complaints are about")],
     on: Annotated[date, Query(description="Local day of the change")],
-    treated: Several = [], against: Several = [],  # noqa: B006
+    treated: Several = [],  # noqa: B006
+    against: Annotated[list[str], Query(max_length=50, description="Places to compare with, or topics")] = [],  # noqa: B006
     measure: Annotated[Literal["share", "count"], Query(description="Share of mentions, or complaints a week")]
     = "share",
 ) -> EffectOut:  # fmt: skip
