@@ -39,6 +39,7 @@ class TrainConfig:
     n_buckets_log2: int = 22  # hash space of the n-grams
     n_ngram_rows: int = 1_000_000  # of which so many, the most frequent, get a vector
     ngram_dim: int = 20
+    ngram_marks: bool = True  # n-grams near negators and after contrasts once more, marked (`models.negation`)
     # encoder
     embedding_dim: int = 128
     hidden_size: int = 192

@@ -54,7 +54,8 @@ def choose_buckets(config: TrainConfig, corpus: Corpus) -> np.ndarray:
     rows = np.flatnonzero(weight)
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
-        buckets, owner = hash_ngrams([corpus.texts[int(row)] for row in part], log2_buckets=config.n_buckets_log2)
+        texts = [corpus.texts[int(row)] for row in part]
+        buckets, owner = hash_ngrams(texts, log2_buckets=config.n_buckets_log2, marks=config.ngram_marks)
         counts += np.bincount(buckets, weights=weight[part][owner], minlength=len(counts))
     n_rows = min(config.n_ngram_rows, int(np.count_nonzero(counts)))
     return np.sort(np.argpartition(-counts, n_rows - 1)[:n_rows]).astype(np.int32)

@@ -168,7 +168,9 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
     stored = load_tokens(config.work / "tokens")
     if stored is None or len(stored.token_offsets) != len(corpus) + 1:
         report(0.03, "encoding texts")
-        encoder = TextEncoder(tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets)
+        encoder = TextEncoder(
+            tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets, marks=config.ngram_marks
+        )
         stored = encode(encoder, corpus.texts)
         save_tokens(stored, config.work / "tokens")
     return tokenizer, buckets, stored
@@ -257,6 +259,7 @@ def _network(config: TrainConfig, tokenizer: Tokenizer, buckets: np.ndarray) -> 
         n_ngram_rows=len(buckets),
         ngram_dim=config.ngram_dim,
         n_buckets_log2=config.n_buckets_log2,
+        ngram_marks=config.ngram_marks,
     )
 
 
