@@ -36,8 +36,8 @@ class TrainConfig:
     threads: int = 2
     # tokenizer and n-grams
     vocab_size: int = 32_000
-    n_buckets_log2: int = 22  # hash space of the n-grams
-    n_ngram_rows: int = 1_000_000  # of which so many, the most frequent, get a vector
+    n_buckets_log2: int = 24  # hash space of the n-grams
+    n_ngram_rows: int = 1_800_000  # of which so many, the most frequent, get a vector
     ngram_dim: int = 20
     ngram_marks: bool = True  # n-grams near negators and after contrasts once more, marked (`models.negation`)
     # encoder
@@ -66,6 +66,7 @@ class TrainConfig:
     topic_share: float = 0.4  # of the rows drawn
     source_temperature: float = 0.5  # p(source) ~ n ** this, in the sentiment data
     class_power: float = 0.8  # a class weighs the inverse of its share to this power
+    language_balance: float = 0.5  # how far the classes of a language are evened out over its sources (1: wholly)
     written: bool = True  # with the texts written for this project
     written_weight: float = 1.0  # how often these are drawn, beside other sources of their size
     mix_share: float = 0.15  # rows joined with a second one (code-switch, opposite topics)
