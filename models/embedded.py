@@ -81,7 +81,7 @@ class Embedded:
             Tokenizer.from_file(str(directory / "tokenizer.json")),
             log2_buckets=int(config["n_buckets_log2"]),
             kept_buckets=_buckets(tensors),
-            marks=bool(config.get("ngram_marks", False)),
+            word_order=bool(config.get("word_order", False)),
         )
         self._budget = TOKEN_BUDGET
         if int8 is None:

@@ -49,7 +49,7 @@ class FeedbackConfig(PretrainedConfig):  # type: ignore[misc]
         n_ngram_rows: int = 300_000,
         ngram_dim: int = 64,
         n_buckets_log2: int = 22,
-        ngram_marks: bool = False,
+        word_order: bool = False,
         topics: list[str] | None = None,
         sentiments: list[str] | None = None,
         calibration: dict[str, float] | None = None,
@@ -69,7 +69,7 @@ class FeedbackConfig(PretrainedConfig):  # type: ignore[misc]
         self.n_ngram_rows = n_ngram_rows
         self.ngram_dim = ngram_dim
         self.n_buckets_log2 = n_buckets_log2
-        self.ngram_marks = ngram_marks
+        self.word_order = word_order
         self.topics = list(topics or TOPICS)
         self.sentiments = list(sentiments or SENTIMENTS)
         self.calibration = calibration or dict.fromkeys(HEADS, 1.0)
@@ -295,7 +295,7 @@ class FeedbackModel(PreTrainedModel):  # type: ignore[misc]
             tokenizer,
             log2_buckets=self.config.n_buckets_log2,
             kept_buckets=self.ngram_buckets.cpu().numpy(),
-            marks=self.config.ngram_marks,
+            word_order=self.config.word_order,
         )
 
 

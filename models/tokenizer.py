@@ -37,6 +37,8 @@ _PAIR_SALT = np.uint64(0xD6E8FEB86659FD93)
 _BEFORE_SALT = np.uint64(0xA0761D6478BD642F)
 _AFTER_SALT = np.uint64(0xE7037ED1A0B428DB)
 _CONTRAST_SALT = np.uint64(0x8EBC6AF09C88C6E3)
+_GAP_SALT = np.uint64(0x589965CC75374CC3)
+_TRIPLE_SALT = np.uint64(0x1D8E4E27C47D124F)
 
 
 def normalise(text: str) -> str:
@@ -105,11 +107,11 @@ def _word_signs() -> np.ndarray:
     return table
 
 
-def hash_ngrams(texts: Sequence[str], *, log2_buckets: int, marks: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def hash_ngrams(texts: Sequence[str], *, log2_buckets: int, word_order: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Buckets of all n-grams of normalised texts: characters 2 to 5 inside words, words, pairs of words.
 
-    `marks`: where a word of `models.negation` stands near, its neighbours' n-grams of 3 and more characters and the
-    words themselves occur once more, marked; so do the words after a contrast.
+    `word_order` adds three words in a row, pairs of words with one between, and marks: words near a negator of
+    `models.negation`, and their n-grams of three and more characters, occur once more; so do words after a contrast.
 
     Returns (buckets [m] int32, text [m] int32): the bucket of each n-gram and the number of its text, sorted
     by text. The hash is a polynomial over code points modulo 2 ** 64 with a final mix, equal on every machine.
@@ -130,7 +132,7 @@ def hash_ngrams(texts: Sequence[str], *, log2_buckets: int, marks: bool = False)
         owners.append(of)
 
     spans: list[tuple[np.uint64, np.ndarray]] = []  # salt, marked places
-    if marks and len(words.hashes):
+    if word_order and len(words.hashes):
         for salt, marked in words.turned():
             add(words.hashes[marked] ^ salt, words.owner[marked])
             if marked.any():
@@ -160,7 +162,11 @@ def hash_ngrams(texts: Sequence[str], *, log2_buckets: int, marks: bool = False)
         add(words.hashes ^ _WORD_SALT, words.owner)
         same = words.owner[1:] == words.owner[:-1]
         add((words.hashes[:-1] * _PRIME + (words.hashes[1:] ^ _PAIR_SALT))[same], words.owner[1:][same])
-        if marks:
+        if word_order:
+            two = words.owner[2:] == words.owner[:-2]
+            add((words.hashes[:-2] * _PRIME + (words.hashes[2:] ^ _GAP_SALT))[two], words.owner[2:][two])
+            triple = (words.hashes[:-2] * _PRIME + words.hashes[1:-1]) * _PRIME + (words.hashes[2:] ^ _TRIPLE_SALT)
+            add(triple[two], words.owner[2:][two])
             after = words.after_contrast()
             add(words.hashes[after] ^ _CONTRAST_SALT, words.owner[after])
     buckets = np.concatenate(found)
@@ -301,14 +307,14 @@ class TextEncoder:
     """Tokenizer and n-gram rows of one model. Thread-safe; no state changes after construction."""
 
     def __init__(
-        self, tokenizer: Tokenizer, *, log2_buckets: int, kept_buckets: np.ndarray, marks: bool = False
+        self, tokenizer: Tokenizer, *, log2_buckets: int, kept_buckets: np.ndarray, word_order: bool = False
     ) -> None:
         """`kept_buckets`: sorted buckets that own a vector; the i-th owns row i of the n-gram table.
 
-        `marks`: with the n-grams that negators and contrasts mark, see `hash_ngrams`.
+        `word_order`: with the n-grams that negators and contrasts mark, see `hash_ngrams`.
         """
         self.tokenizer = tokenizer
-        self.log2_buckets, self.marks = log2_buckets, marks
+        self.log2_buckets, self.word_order = log2_buckets, word_order
         self.row_of = np.full(1 << log2_buckets, -1, np.int32)
         self.row_of[kept_buckets] = np.arange(len(kept_buckets), dtype=np.int32)
         self.pad_id, self.cls_id, self.mask_id = (_special_id(tokenizer, name) for name in (PAD, CLS, MASK))
@@ -325,7 +331,7 @@ class TextEncoder:
 
     def ngram_rows(self, clean: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(rows, offsets) of the n-grams of normalised texts that own a vector."""
-        buckets, owner = hash_ngrams(clean, log2_buckets=self.log2_buckets, marks=self.marks)
+        buckets, owner = hash_ngrams(clean, log2_buckets=self.log2_buckets, word_order=self.word_order)
         rows = self.row_of[buckets]
         known = rows >= 0
         counts = np.bincount(owner[known], minlength=len(clean))

@@ -22,7 +22,7 @@ _SHOWN = [
     "vocab_size",
     "n_ngram_rows",
     "ngram_dim",
-    "ngram_marks",
+    "word_order",
     "ngram_epochs",
     "ngram_lr",
     "ngram_dropout",

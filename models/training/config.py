@@ -39,7 +39,7 @@ class TrainConfig:
     n_buckets_log2: int = 24  # hash space of the n-grams
     n_ngram_rows: int = 1_800_000  # of which so many, the most frequent, get a vector
     ngram_dim: int = 20
-    ngram_marks: bool = True  # n-grams near negators and after contrasts once more, marked (`models.negation`)
+    word_order: bool = True  # triples, pairs over a gap, marks of negation and contrast
     # encoder
     embedding_dim: int = 128
     hidden_size: int = 192
@@ -76,7 +76,7 @@ class TrainConfig:
     checkpoint_every: int = 250
     eval_every: int = 500
     device: str = "auto"
-    bf16: bool = True  # working copy of the encoder's weights; masters stay fp32
+    bf16: bool = True  # where the device multiplies it: working copy of the encoder's weights; masters stay fp32
     int8_encoder: bool = False  # ship the encoder's matrices as int8 rows
     compile: bool = False  # torch.compile: half the time per step where a C++ compiler is there
 

@@ -55,7 +55,7 @@ def choose_buckets(config: TrainConfig, corpus: Corpus) -> np.ndarray:
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
         texts = [corpus.texts[int(row)] for row in part]
-        buckets, owner = hash_ngrams(texts, log2_buckets=config.n_buckets_log2, marks=config.ngram_marks)
+        buckets, owner = hash_ngrams(texts, log2_buckets=config.n_buckets_log2, word_order=config.word_order)
         counts += np.bincount(buckets, weights=weight[part][owner], minlength=len(counts))
     n_rows = min(config.n_ngram_rows, int(np.count_nonzero(counts)))
     return np.sort(np.argpartition(-counts, n_rows - 1)[:n_rows]).astype(np.int32)

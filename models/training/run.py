@@ -177,7 +177,7 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
     if stored is None or len(stored.token_offsets) != len(corpus) + 1:
         report(0.03, "encoding texts")
         encoder = TextEncoder(
-            tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets, marks=config.ngram_marks
+            tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets, word_order=config.word_order
         )
         stored = encode(encoder, corpus.texts)
         save_tokens(stored, config.work / "tokens")
@@ -206,7 +206,7 @@ def _table(
     shares = [1.0 / config.n_tables] * config.n_tables
     if config.init is not None:
         old = load_directory(config.init)[0]
-        same = old.config.ngram_marks or not config.ngram_marks
+        same = old.config.word_order or not config.word_order
         plain = None if same else plain_buckets(config, corpus, tokens, buckets)
         tables.append(table_of(old, buckets, tokens, sample, log2_buckets=config.n_buckets_log2, plain=plain))
         shares = [share * (1 - config.init_share) for share in shares] + [config.init_share]
@@ -270,7 +270,7 @@ def _network(config: TrainConfig, tokenizer: Tokenizer, buckets: np.ndarray) -> 
         n_ngram_rows=len(buckets),
         ngram_dim=config.ngram_dim,
         n_buckets_log2=config.n_buckets_log2,
-        ngram_marks=config.ngram_marks,
+        word_order=config.word_order,
     )
 
 

@@ -163,9 +163,14 @@ def test_word_order_and_word_edges_are_features() -> None:
 
 
 def marked(text: str) -> set[int]:
-    plain, with_marks = (hash_ngrams([text], log2_buckets=30, marks=marks)[0].tolist() for marks in (False, True))
-    assert set(plain) <= set(with_marks)
-    return set(with_marks) - set(plain)
+    """The n-grams that are there for a negator or a contrast only."""
+    found = set(hash_ngrams([text], log2_buckets=30, word_order=True)[0].tolist())
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BEFORE", "AFTER", "CONTRAST"):
+            patch.setattr(f"models.tokenizer.{name}", frozenset({"\0"}))
+        plain = set(hash_ngrams([text], log2_buckets=30, word_order=True)[0].tolist())
+    assert plain <= found
+    return found - plain
 
 
 def test_marks_say_which_words_are_turned() -> None:
@@ -180,11 +185,23 @@ def test_marks_say_which_words_are_turned() -> None:
     assert marked("a but b. c") == marked("a but b")
 
 
+def test_word_order_adds_pairs_over_a_gap_and_triples() -> None:
+    def added(text: str) -> set[int]:
+        both = [set(hash_ngrams([text], log2_buckets=30, word_order=order)[0].tolist()) for order in (True, False)]
+        assert both[1] <= both[0]
+        return both[0] - both[1]
+
+    assert not added("one two")
+    assert len(added("one two three")) == 2
+    assert len(added("one two three") & added("one six three")) == 1
+    assert not added("one two three") & added("three two one")
+
+
 def test_marks_do_not_depend_on_neighbours() -> None:
     texts = ["not good", "but", "was it not", "good. but no", "", "değil", "iyi değil", "не", "вкусно но дорого"]
-    buckets, owner = hash_ngrams(texts, log2_buckets=20, marks=True)
+    buckets, owner = hash_ngrams(texts, log2_buckets=20, word_order=True)
     for index, text in enumerate(texts):
-        alone, _ = hash_ngrams([text], log2_buckets=20, marks=True)
+        alone, _ = hash_ngrams([text], log2_buckets=20, word_order=True)
         assert sorted(buckets[owner == index]) == sorted(alone), text
 
 

@@ -115,10 +115,10 @@ def test_a_merged_table_says_what_the_mean_says(
 def test_the_table_of_a_model_with_fewer_buckets_and_no_marks_goes_on(tmp_path: Path) -> None:
     texts = ["great lovely place", "not great, rude", "no good but cheap"] * 3
     model, encoder = load_directory(build_tiny(3, tmp_path))
-    buckets = np.unique(hash_ngrams([*texts, *TINY], log2_buckets=14, marks=True)[0])
+    buckets = np.unique(hash_ngrams([*texts, *TINY], log2_buckets=14, word_order=True)[0])
     row_of = np.full(1 << 14, -1, np.int32)
     row_of[buckets] = np.arange(len(buckets))
-    found, owner = hash_ngrams(texts, log2_buckets=14, marks=True)
+    found, owner = hash_ngrams(texts, log2_buckets=14, word_order=True)
     offsets = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=len(texts)))))
     tokens = Tokens(np.zeros(0, np.uint16), np.zeros(len(texts) + 1, np.int64), row_of[found], offsets)
     plain = np.isin(buckets, hash_ngrams([*texts, *TINY], log2_buckets=14)[0])
