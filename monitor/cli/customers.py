@@ -70,6 +70,7 @@ def metrics(
     from monitor.pipeline.customers import brand_named
     from monitor.reports.measures import index_name, metric_name
     from monitor.store.engine import reading
+    from monitor.store.queries.chats import any_chats
     from monitor.store.queries.taxonomy import in_force
 
     if by not in ("", "period", "segment", "location", "touchpoint"):
@@ -83,6 +84,8 @@ def metrics(
         start, end = _span(context, since, until, timedelta(days=182 if by else 91))
         wanted = metric or (OVERVIEW if not by else [name for name in ("nps", "csat", "ces", "net_sentiment")
                                                      if not (by == "segment" and name == "net_sentiment")])  # fmt: skip
+        if not metric and not by and any_chats(session, brand_id):
+            wanted = [*wanted, *indices.CHATS]
         tables = [
             indices.metric_table(
                 session,

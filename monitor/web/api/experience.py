@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from monitor.pipeline.effects import answer, checks
-from monitor.pipeline.indices import BEHAVIOUR
+from monitor.pipeline.indices import BEHAVIOUR, CHATS
 from monitor.pipeline.journeys import touchpoint_name
 from monitor.pipeline.segmenting import SegmentView, TooFewCustomers, describe, sizes
 from monitor.store import comparisons
@@ -70,8 +70,10 @@ Spanned = Annotated[Asked, Depends(_asked)]
 
 @router.get("/metrics")
 def metrics(visitor: Viewer, found: Spanned) -> list[MetricTableOut]:
-    """Indices of satisfaction and behaviour, each compared with the span before; null on too few answers."""
-    return [MetricTableOut.of(found.table(name)) for name in OVERVIEW]
+    """Indices of satisfaction and behaviour, each compared with the span before; null on too few answers. Those of
+    conversations are there where some were imported."""
+    known = found.names()
+    return [MetricTableOut.of(found.table(name)) for name in (*OVERVIEW, *(one for one in CHATS if one in known))]
 
 
 @router.get("/metrics/{metric}")
