@@ -128,6 +128,11 @@ class Channel(Section):
     max_per_hour: int = Field(default=20, ge=1)
     alerts: bool = True
     reports: bool = True
+    digest: bool | tuple[str, ...] = False  # a mail of yesterday every day: of all own brands, or of those named
+
+    def wants_digest(self, brand: str) -> bool:
+        """Whether the daily digest of a brand goes here."""
+        return self.digest if isinstance(self.digest, bool) else brand in self.digest
 
 
 class Route(Section):
@@ -164,12 +169,13 @@ class Alerts(Section):
 
 
 class Report(Section):
-    """The weekly topic report."""
+    """The weekly topic report, and when the daily digest leaves for the channels that want it."""
 
     enabled: bool = True
     weekday: Weekday = "monday"
     at: time = time(9, 0)
     channels: tuple[str, ...] = ()  # empty: every channel with reports = true
+    digest_at: time = time(8, 0)
 
 
 class Model(Section):
@@ -283,6 +289,10 @@ class Settings(Section):
             for brand in route.brands:
                 if brand not in self.brands:
                     raise ValueError(f"routes[{number}].brands: {brand!r} is not a brand; {_allowed(self.brands)}")
+        for name, wants in self.channels.items():
+            for brand in wants.digest if isinstance(wants.digest, tuple) else ():
+                if brand not in self.brands:
+                    raise ValueError(f"channels.{name}.digest: {brand!r} is not a brand; {_allowed(self.brands)}")
         for channel in self.report.channels:
             if channel not in self.channels:
                 raise ValueError(f"report.channels: {channel!r} is not a channel; {_allowed(self.channels)}")
@@ -484,11 +494,7 @@ def _validate_plugins(settings: Settings, *, origin: str) -> None:
     for name, source in settings.sources.items():
         try:
             scraper = scrapers.registry.get(source.scraper)
-            params = scraper.params_type.model_validate(source.params)
-            if params.names_no_brand and source.brand is None:
-                mistakes.append(
-                    f"{origin}: sources.{name}.brand: is missing; what comes cannot say which brand it is of"
-                )
+            scraper.params_type.model_validate(source.params)
         except (UnknownScraper, BadParams) as error:
             mistakes.append(f"{origin}: sources.{name}.scraper: {source.scraper!r}: {error}")
         except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def report(
     week: Annotated[str | None, typer.Option(help="ISO week, as in 2026-W46; the last whole one if not given.")] = None,
+    day: Annotated[str | None, typer.Option(help="The digest of a day instead: 2026-11-15, or yesterday.")] = None,
     brand: Annotated[str | None, typer.Option(help="Brand; the first own one if not given.")] = None,
     format: Annotated[str, typer.Option(help="html, pdf, md or txt.")] = "html",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File; stdout if not given.")] = None,
@@ -31,10 +33,12 @@ def report(
     send: Annotated[bool, typer.Option("--send", help="Send it to the report's channels.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """The weekly topic report of any week: what changed, where, and how sure that is."""
+    """The weekly topic report of any week, or the digest of a day: what changed, where, and how sure that is."""
     from monitor.i18n import languages
-    from monitor.pipeline import notify, reporting
+    from monitor.pipeline import digests, notify, reporting
     from monitor.reports import render
+    from monitor.reports.day_view import day_view
+    from monitor.reports.view import view
     from monitor.reports.week import BadWeek, Week
     from monitor.store.engine import reading
 
@@ -44,23 +48,26 @@ def report(
         raise ConfigError(f"--language {language!r}: allowed: {', '.join(languages())}")
     if format == "pdf" and output is None and sys.stdout.isatty():
         raise ConfigError("--format pdf needs -o FILE")
+    if day is not None and week is not None:
+        raise ConfigError("--day and --week: give one of them")
     with common.context(config) as context:
-        zone = context.settings.zone
-        try:
-            wanted = Week.parse(week) if week else Week.last_complete(context.now, zone)
-        except BadWeek as error:
-            raise ConfigError(f"--week: {error}") from None
-        data = reporting.build(context, brand, wanted)
         chosen = language or context.settings.language
+        drawn = format in {"html", "pdf"}
+        wanted: Week | date
+        if day is not None:
+            wanted = _day(day, context.now.astimezone(context.settings.zone).date())
+            shown = day_view(digests.build(context, brand, wanted), chosen)
+        else:
+            try:
+                wanted = Week.parse(week) if week else Week.last_complete(context.now, context.settings.zone)
+            except BadWeek as error:
+                raise ConfigError(f"--week: {error}") from None
+            shown = view(reporting.build(context, brand, wanted), chosen, with_images=drawn)
         made: str | bytes
         if format == "pdf":
-            made = render.to_pdf(data, chosen)
-        elif format == "md":
-            made = render.to_markdown(data, chosen)
-        elif format == "txt":
-            made = render.to_text(data, chosen)
+            made = render.pdf(shown)
         else:
-            made = render.to_html(data, chosen)
+            made = {"md": render.markdown, "txt": render.text, "html": render.page}[format](shown)
         if output is None:
             sys.stdout.buffer.write(made if isinstance(made, bytes) else made.encode())
             sys.stdout.flush()
@@ -71,13 +78,30 @@ def report(
         if send:
             with reading(context.engine) as session:
                 row = reporting.pick_brand(session, brand)
-            if not reporting.channels_of(context.settings):
-                raise ConfigError("--send: no channel is configured for reports")
-            reporting.make(context, row, wanted, again=True)
+            if isinstance(wanted, Week):
+                if not reporting.channels_of(context.settings):
+                    raise ConfigError("--send: no channel is configured for reports")
+                reporting.make(context, row, wanted, again=True)
+            else:
+                if not digests.channels_of(context.settings, row):
+                    raise ConfigError("--send: no channel has digest = true")
+                digests.send(context, row, wanted, again=True)
             tally = notify.notify(context)
             say(f"{tally.n_new} message(s) sent")
             if tally.errors:
                 raise MonitorError("\n".join(tally.errors))
+
+
+def _day(text: str, today: date) -> date:
+    if text == "yesterday":
+        return today - timedelta(days=1)
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--day {text!r}: write it as 2026-11-15, or yesterday") from None
+    if found > today:
+        raise ConfigError(f"--day {text}: it is still to come")
+    return found
 
 
 @notify_app.command("kinds")

@@ -29,6 +29,7 @@ from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.collect import collect
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
+from monitor.pipeline.digests import digest_due
 from monitor.pipeline.health import park
 from monitor.pipeline.housekeeping import housekeep
 from monitor.pipeline.notify import notify
@@ -283,7 +284,7 @@ class Fleet:
         await self._in_thread(lambda: notify(self.context))
 
     async def _report(self) -> None:
-        if await self._in_thread(lambda: report_due(self.context)):
+        if await self._in_thread(lambda: report_due(self.context) + digest_due(self.context)):
             await self.queue("notify")
 
     async def _housekeep(self) -> None:

@@ -20,6 +20,7 @@ from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.collect import collect
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
+from monitor.pipeline.digests import digest_due
 from monitor.pipeline.housekeeping import housekeep
 from monitor.pipeline.notify import notify
 from monitor.pipeline.reporting import report_due
@@ -87,7 +88,7 @@ class Daemon:
         schedule.every(plan.collect, "collect", lambda: collect(self.context))
         schedule.every(plan.score, "judge", self._judge)
         schedule.every(plan.detect, "detect", self._detect)
-        schedule.every(timedelta(minutes=1), "report", lambda: report_due(self.context))
+        schedule.every(timedelta(minutes=1), "report", lambda: report_due(self.context) + digest_due(self.context))
         schedule.every(plan.notify, "notify", lambda: notify(self.context))
         schedule.every(plan.janitor, "housekeep", lambda: housekeep(self.context))
         return schedule

@@ -8,6 +8,7 @@ from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.collect import collect
 from monitor.pipeline.context import Context, Tally
 from monitor.pipeline.detect import detect
+from monitor.pipeline.digests import digest_due
 from monitor.pipeline.notify import notify
 from monitor.pipeline.reporting import report_due
 from monitor.pipeline.score import score
@@ -41,7 +42,7 @@ def run_cycle(context: Context, *, collecting: bool = True) -> Cycle:
     if not context.should_stop():
         cycle.n_changes = sum(change.transition.speaks for change in detect(context))
     if not context.should_stop():
-        cycle.n_reports = report_due(context)
+        cycle.n_reports = report_due(context) + digest_due(context)
     if not context.should_stop():
         cycle.notified = notify(context)
     return cycle

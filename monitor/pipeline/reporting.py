@@ -76,10 +76,12 @@ def make(
     languages = sorted({settings.language, *(language_of(settings, name) for name in channels_of(settings))})
     views = {language: view(data, language) for language in languages} if data is not None else {}  # charts drawn once
     pages = {language: (render.page(shown), render.markdown(shown)) for language, shown in views.items()}
+    link = link_to(settings, f"/reports/{brand.slug}/{week}")
     envelopes = {
-        name: _envelope(settings, views[language_of(settings, name)], name, brand, week)
+        name: envelope_for(settings, views[language_of(settings, name)], name, key=f"report:{brand.slug}:{week}",
+                           link=link)
         for name in (channels_of(settings) if send and data is not None else ())
-    }
+    }  # fmt: skip
     with writing(context.engine) as session:
         for language, (html, markdown) in pages.items():
             archive(session, brand, week, views[language], html=html, markdown=markdown, now=now)
@@ -155,8 +157,12 @@ def archive(session: Session, brand: Brand, week: Week, shown: View, *, html: st
     session.add(row)
 
 
-def _envelope(settings: Settings, shown: View, channel: str, brand: Brand, week: Week) -> Envelope:
-    """The report in the form that a channel can carry."""
-    link = f"{settings.web.base_url}/reports/{brand.slug}/{week}" if settings.web.base_url else None
+def link_to(settings: Settings, path: str) -> str | None:
+    """An address of the dashboard; None where nobody said how it is reached."""
+    return f"{settings.web.base_url.rstrip('/')}{path}" if settings.web.base_url else None
+
+
+def envelope_for(settings: Settings, shown: View, channel: str, *, key: str, link: str | None) -> Envelope:
+    """A report in the form that a channel can carry."""
     make_envelope = render.chat_envelope if settings.channels[channel].kind in _CHAT else render.mail_envelope
-    return make_envelope(shown, dedup_key=f"report:{brand.slug}:{week}", link=link)
+    return make_envelope(shown, dedup_key=key, link=link)

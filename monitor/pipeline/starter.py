@@ -46,6 +46,7 @@ settings = {{ directory = "data/outbox" }}
 # [channels.mail]                # with `username`, give the password by environment:
 # kind = "email"                  # MONITOR_CHANNELS__MAIL__SETTINGS__PASSWORD
 # settings = {{ host = "smtp.example.org", port = 587, sender = "bot@example.org", recipients = ["team@example.org"] }}
+# digest = true                   # yesterday, every morning; or a list of brands
 
 # [channels.slack]
 # kind = "slack"
@@ -71,6 +72,7 @@ false_alarms_per_week = 1.0       # the one knob: for the whole account
 [report]
 weekday = "monday"
 at = "09:00"
+# digest_at = "08:00"             # of the daily digest, for channels with digest = true
 
 [http]
 contact = ""                      # your e-mail or page: sites see who reads them

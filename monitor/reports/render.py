@@ -22,6 +22,7 @@ MAIL_ROWS = 8
 MAIL_IMAGES = ("topics", "days")
 HIDDEN_WHEN_NARROW = {
     "topics": (3, 6, 7),
+    "day": (2, 6),
     "places": (3, 6, 7),
     "brands": (4, 5, 7),
     "surveys": (2,),
@@ -101,6 +102,11 @@ def markdown(shown: View, *, link: str | None = None) -> str:
 
 def to_pdf(data: WeeklyData, language: str, *, link: str | None = None) -> bytes:
     """PDF through WeasyPrint. Raises PdfMissing with what to install. Nothing is fetched from anywhere."""
+    return pdf(view(data, language), link=link)
+
+
+def pdf(shown: View, *, link: str | None = None) -> bytes:
+    """The PDF of a view; see `to_pdf`."""
     try:
         import weasyprint
         import weasyprint.urls
@@ -111,7 +117,7 @@ def to_pdf(data: WeeklyData, language: str, *, link: str | None = None) -> bytes
         ) from problem
 
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
-    document = weasyprint.HTML(string=to_html(data, language, link=link), url_fetcher=fetcher)
+    document = weasyprint.HTML(string=page(shown, link=link), url_fetcher=fetcher)
     written: bytes = document.write_pdf()
     return written
 
@@ -123,14 +129,13 @@ def to_chat(data: WeeklyData, language: str, *, link: str | None = None) -> str:
 
 def chat(shown: View, *, link: str | None = None) -> str:
     """The summary of a view."""
-    t = translator(shown.language)
     marks = {"worse": "▲", "better": "▼", "neutral": "•", "warning": "!"}
     lines = [shown.subject]
     if shown.notice:
         lines.append(shown.notice)
     lines += [f"{marks[sentence.tone]} {sentence.text}" for sentence in shown.sentences[:CHAT_SENTENCES]]
     if link:
-        lines.append(t.gettext("Full report: {link}", link=link))
+        lines.append(f"{shown.lead_to}: {link}")
     return "\n".join(lines)
 
 
@@ -167,7 +172,7 @@ def _mail_html(shown: View, *, link: str | None, rows: int, quotes: int) -> str:
         shown,
         link=link,
         images=[chart for chart in shown.images if chart.name in MAIL_IMAGES],
-        topics=_shortened(shown.table("topics"), rows),
+        topics=_shortened(shown.table("topics") or shown.table("day"), rows),
         places=_shortened(shown.table("places"), rows),
         brands=_shortened(shown.table("brands"), rows),
         surveys=_shortened(shown.table("surveys"), rows),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from monitor.i18n import Translator, translator
 from monitor.metrics.metric import Interval
 from monitor.reports import facts as found
-from monitor.reports.weekly import IncidentLine, WeeklyData
+from monitor.reports.weekly import IncidentLine, Named, WeeklyData
 
 Tone = Literal["worse", "better", "neutral", "warning"]
 
@@ -95,7 +95,7 @@ def metric_name(t: Translator, key: str) -> str:
     return names.get(key, key)
 
 
-def incident_name(t: Translator, incident: IncidentLine, data: WeeklyData) -> str:
+def incident_name(t: Translator, incident: IncidentLine, data: Named) -> str:
     """What an incident is about: topic, place, source, as far as it is narrowed down."""
     parts = []
     if incident.topic:

@@ -25,7 +25,7 @@ from monitor.reports.sentences import (
     sentences,
     week_title,
 )
-from monitor.reports.weekly import Line, Quote, WeeklyData
+from monitor.reports.weekly import IncidentLine, Line, Named, Quote, WeeklyData
 
 LEAST_IN_CELL = 5  # mentions before a cell of the heat map shows a number
 
@@ -123,6 +123,9 @@ class View:
     best: tuple[QuoteView, ...]
     notes: tuple[str, ...]
     notice: str = ""  # said first and loudly
+    label: str = ""  # what kind of message this is
+    headline: str = ""  # over the sentences
+    lead_to: str = ""  # on the link
 
     def image(self, name: str) -> Chart | None:
         return next((chart for chart in self.images if chart.name == name), None)
@@ -157,11 +160,14 @@ def view(data: WeeklyData, language: str, *, with_images: bool = True) -> View:
         images=tuple(charts(data, t)) if with_images else (),
         tables=tuple(table for table in tables if table is not None),
         heat=_heat(data, t),
-        incidents=_incidents(data, t),
-        worst=tuple(_quote(quote, data, t) for quote in data.worst),
-        best=tuple(_quote(quote, data, t) for quote in data.best),
+        incidents=tuple(incident_view(incident, data, t) for incident in data.incidents),
+        worst=tuple(quote_view(quote, data, t) for quote in data.worst),
+        best=tuple(quote_view(quote, data, t) for quote in data.best),
         notes=_notes(data, t),
         notice=_notice(data, t),
+        label=t.gettext("Weekly report"),
+        headline=t.gettext("What changed"),
+        lead_to=t.gettext("Full report"),
     )
 
 
@@ -474,35 +480,31 @@ def heat_colour(net: float) -> tuple[str, str]:
     return next(((background, ink) for limit, background, ink in steps if net <= limit), steps[-1][1:])
 
 
-def _incidents(data: WeeklyData, t: Translator) -> tuple[IncidentView, ...]:
-    shown = []
-    for incident in data.incidents:
-        begun = t.moment(incident.since_at, data.zone, "d MMMM, HH:mm")
-        values = {
-            "observed": t.number(incident.n_observed),
-            "expected": t.number(incident.n_expected, 1 if incident.n_expected < 10 else 0),
-            "moment": begun,
-        }
-        if incident.counts_negatives:
-            text = t.gettext("{observed} negative mentions where {expected} were expected, since {moment}", **values)
-        elif incident.signal == "volume":
-            text = t.gettext("{observed} mentions where {expected} were expected, since {moment}", **values)
-        elif incident.signal == "rating":
-            stars = {"observed": t.fixed(incident.n_observed, 1), "expected": t.fixed(incident.n_expected, 1)}
-            text = t.gettext("mean rating {observed} where {expected} is usual, since {moment}", **values | stars)
-        else:
-            text = t.gettext("since {moment}", moment=begun)
-        if incident.resolved_at is not None:
-            text += t.gettext("; resolved {moment}", moment=t.moment(incident.resolved_at, data.zone, "d MMMM, HH:mm"))
-        state = incident_state(t, incident.state)
-        if incident.verdict == "rejected":
-            state = t.gettext("not an incident")
-        tone: Tone = "worse" if incident.state != "resolved" and incident.verdict != "rejected" else "neutral"
-        shown.append(IncidentView(incident_name(t, incident, data), text, state, tone, incident.url))
-    return tuple(shown)
+def incident_view(incident: IncidentLine, data: Named, t: Translator) -> IncidentView:
+    """One incident in words."""
+    begun = t.moment(incident.since_at, data.zone, "d MMMM, HH:mm")
+    values = {
+        "observed": t.number(incident.n_observed),
+        "expected": t.number(incident.n_expected, 1 if incident.n_expected < 10 else 0),
+        "moment": begun,
+    }
+    if incident.counts_negatives:
+        text = t.gettext("{observed} negative mentions where {expected} were expected, since {moment}", **values)
+    elif incident.signal == "volume":
+        text = t.gettext("{observed} mentions where {expected} were expected, since {moment}", **values)
+    else:
+        text = t.gettext("since {moment}", moment=begun)
+    if incident.resolved_at is not None:
+        text += t.gettext("; resolved {moment}", moment=t.moment(incident.resolved_at, data.zone, "d MMMM, HH:mm"))
+    state = incident_state(t, incident.state)
+    if incident.verdict == "rejected":
+        state = t.gettext("not an incident")
+    tone: Tone = "worse" if incident.state != "resolved" and incident.verdict != "rejected" else "neutral"
+    return IncidentView(incident_name(t, incident, data), text, state, tone, incident.url)
 
 
-def _quote(quote: Quote, data: WeeklyData, t: Translator) -> QuoteView:
+def quote_view(quote: Quote, data: Named, t: Translator) -> QuoteView:
+    """A quote and the line under it."""
     parts = []
     if quote.rating is not None:
         parts.append("★" * round(quote.rating) + "☆" * (5 - round(quote.rating)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from monitor.metrics.metric import Interval, Metric
@@ -220,6 +221,15 @@ class ExperienceLine:
 
     def name(self, language: str) -> str:
         return self.names.get(language) or self.names.get("en") or self.key
+
+
+class Named(Protocol):
+    """What words are written from: a week or a day, with the names of its topics and the zone of its reader."""
+
+    @property
+    def zone(self) -> ZoneInfo: ...
+
+    def topic_name(self, key: str, language: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
