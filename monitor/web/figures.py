@@ -115,8 +115,7 @@ def overview(session: Session, selection: Selection) -> Overview:
     negative = share("negative_share", now.n_negative, now.n_judged)
     net = net_sentiment(tally(now))
     net_before = net_sentiment(tally(before))
-    stars_now = counts.stars(session, selection)
-    stars_before = counts.stars(session, selection.before())
+    stars_now, stars_before = counts.stars_pair(session, selection)
     return Overview(
         net=net,
         net_change=(

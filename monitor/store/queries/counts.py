@@ -10,10 +10,10 @@ import dataclasses
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, func
+from sqlalchemy import String, case, func
 from sqlmodel import Session, col, select
 
 from monitor.store import daily
@@ -73,8 +73,9 @@ def topics_by_day(session: Session, selection: Selection, zone: ZoneInfo) -> dic
         for (topic, day), count in _sums(session, selection, ("topic", "day"), zone).items():
             found[topic][day] = count
     else:
-        for row in _tag_rows(session, selection, [_hour(session, Mention.published_at).label("hour")]):
-            found[row[0]][_time(row[1]).astimezone(zone).date()] += _count(row[2:])
+        for (topic, current, hour), count in _tag_cube(session, selection).items():
+            if current:
+                found[topic][_time(hour).astimezone(zone).date()] += count
     return {topic: dict(days) for topic, days in found.items()}
 
 
@@ -161,6 +162,17 @@ def stars(session: Session, selection: Selection) -> list[tuple[float, int]]:
     return sorted(found.items())
 
 
+def stars_pair(session: Session, selection: Selection) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
+    """`stars` of the selection and of the period before."""
+    if selection.countable:
+        return stars(session, selection), stars(session, selection.before())
+    found: dict[bool, dict[float, int]] = {True: defaultdict(int), False: defaultdict(int)}
+    for place, count in _cube(session, selection).items():
+        if place.rating is not None and _within(place, selection, None):
+            found[place.current][place.rating] += count.n
+    return sorted(found[True].items()), sorted(found[False].items())
+
+
 def coverage_by_hour(
     session: Session, brand_id: int, source_ids: tuple[int, ...], *, start: datetime, end: datetime
 ) -> list[tuple[datetime, int, int]]:
@@ -189,18 +201,14 @@ def _pairs(session: Session, selection: Selection, dimension: str | None) -> dic
             for key, count in _sums(session, asked, keys).items():
                 found[key[0] if key else ""][current] = count
     else:
-        both = dataclasses.replace(selection, start=selection.before().start)
-        current_now = case((col(Mention.published_at) >= selection.start, 1), else_=0).label("current")
         if dimension == "topic":
-            for row in _tag_rows(session, both, [current_now]):
-                found[row[0]][bool(row[1])] = _count(row[2:])
+            for (topic, current, _), count in _tag_cube(session, selection).items():
+                found[topic][current] = found[topic].get(current, Count()) + count
         else:
-            name = {"source": Mention.source_id, "location": Mention.location, "language": Mention.language}.get(
-                dimension or ""
-            )
-            columns: list[Any] = [name, current_now] if name is not None else [current_now]
-            for row in _mention_rows(session, both, columns):
-                found[row[0] if name is not None else ""][bool(row[len(columns) - 1])] = _count(row[len(columns) :])
+            for place, count in _cube(session, selection).items():
+                if not place.waits and _within(place, selection, dimension):
+                    value = getattr(place, dimension) if dimension else ""
+                    found[value][place.current] = found[value].get(place.current, Count()) + count
     return {name: Pair(sides.get(True, Count()), sides.get(False, Count())) for name, sides in found.items()}
 
 
@@ -287,14 +295,75 @@ def _sums_of(sentiment: Any) -> list[Any]:
     ]
 
 
-def _mention_rows(session: Session, selection: Selection, keys: list[Any]) -> Any:
+class _Place(NamedTuple):
+    """A cell of the cube: everything a page groups mentions by, but topic and time."""
+
+    current: bool  # of the period, not of the one before
+    waits: bool  # not judged yet
+    rating: float | None
+    source: int
+    location: str
+    language: str
+
+
+def _cube(session: Session, selection: Selection) -> dict[_Place, Count]:
+    """Rows of both periods counted once for all that a page asks of them; kept as long as the session.
+
+    Filters by source, location and language are left open: `_within` applies them to the cells.
+    """
+    opened = dataclasses.replace(selection, source_ids=(), locations=(), languages=())
+    kept = session.info.setdefault("cubes", {})
+    if opened in kept:
+        return cast("dict[_Place, Count]", kept[opened])
+    both = dataclasses.replace(opened, start=opened.before().start)
+    keys = [
+        case((col(Mention.published_at) >= selection.start, 1), else_=0),
+        case((col(Mention.score_state) == "new", 1), else_=0),
+        col(Mention.rating), col(Mention.source_id), col(Mention.location), col(Mention.language),
+    ]  # fmt: skip
+    cube: dict[_Place, Count] = {}
+    for row in _mention_rows(session, both, keys, judged=False):
+        current, waits, rating, source, location, language, *sums = row
+        place = _Place(
+            bool(current), bool(waits), None if rating is None else float(rating), source, location, language
+        )
+        cube[place] = _count(sums)
+    kept[opened] = cube
+    return cube
+
+
+def _within(place: _Place, selection: Selection, dimension: str | None) -> bool:
+    """Whether the filters let a cell pass; that of `dimension` itself is open."""
+    return (
+        (dimension == "source" or not selection.source_ids or place.source in selection.source_ids)
+        and (dimension == "location" or not selection.locations or place.location in selection.locations)
+        and (dimension == "language" or not selection.languages or place.language in selection.languages)
+    )
+
+
+def _tag_cube(session: Session, selection: Selection) -> dict[tuple[str, bool, Any], Count]:
+    """Tags of both periods by (topic, of the period or the one before, hour); kept as long as the session."""
+    kept = session.info.setdefault("tag cubes", {})
+    if selection not in kept:
+        both = dataclasses.replace(selection, start=selection.before().start)
+        current = case((col(Mention.published_at) >= selection.start, 1), else_=0)
+        hour = case((col(Mention.published_at) >= selection.start, _hour(session, Mention.published_at)), else_=None)
+        kept[selection] = {
+            (row[0], bool(row[1]), row[2]): _count(row[3:]) for row in _tag_rows(session, both, [current, hour])
+        }
+    return cast("dict[tuple[str, bool, Any], Count]", kept[selection])
+
+
+def _mention_rows(session: Session, selection: Selection, keys: list[Any], *, judged: bool = True) -> Any:
     about = sentiment_about(selection.topics) if selection.topics else None
     sentiment = about.c.sentiment if about is not None else col(Mention.sentiment)
     statement = select(*keys, *_sums_of(sentiment)).select_from(Mention)
     if about is not None:
         statement = statement.join(about, about.c.mention_id == Mention.id)
     conditions = mention_conditions(session, selection, about=about)
-    return session.execute(statement.where(*conditions, Mention.score_state != "new").group_by(*keys))
+    if judged:
+        conditions.append(Mention.score_state != "new")
+    return session.execute(statement.where(*conditions).group_by(*keys))
 
 
 def _tag_rows(session: Session, selection: Selection, keys: list[Any]) -> Any:
@@ -318,7 +387,7 @@ def _count(values: Any) -> Count:
 def _hour(session: Session, column: Any) -> Any:
     if session.get_bind().dialect.name == "postgresql":
         return func.date_trunc("hour", column)
-    return func.strftime("%Y-%m-%dT%H:00:00", column)
+    return func.substr(column, 1, 13, type_=String)  # "2026-11-20 12", as times are stored; strftime would parse
 
 
 def _day(session: Session, column: Any) -> Any:

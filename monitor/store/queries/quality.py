@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,32 +71,25 @@ def looked_at(session: Session, *, brand_id: int | None = None, limit: int = 50_
     return found
 
 
-def versions(session: Session) -> list[Version]:
-    """Model revisions on the mentions, newest first."""
+def progress(session: Session) -> tuple[list[Version], dict[str, int]]:
+    """Model revisions on the mentions, newest first; and mentions by state of judging: new, done, failed, none."""
     rows = session.execute(
         select(
-            Mention.model, Mention.score_state, func.count(), func.min(Mention.scored_at), func.max(Mention.scored_at)
-        )
-        .where(Mention.model != "")
-        .group_by(Mention.model, Mention.score_state)
+            Mention.score_state, Mention.model, func.count(), func.min(Mention.scored_at), func.max(Mention.scored_at)
+        ).group_by(Mention.score_state, Mention.model)  # the order of an index: it is read once, nothing is sorted
     ).all()
     merged: dict[str, Version] = {}
-    for model, state, n, first, last in rows:
-        old = merged.get(model)
+    states: dict[str, int] = defaultdict(int)
+    for state, model, n, first, last in rows:
+        states[state] += int(n)
+        if not model:
+            continue
+        old = merged.get(model, Version(model, 0, 0, None, None))
         failed = n if state == "failed" else 0
-        if old is None:
-            merged[model] = Version(model, n, failed, first, last)
-        else:
-            merged[model] = Version(
-                model, old.n + n, old.n_failed + failed, _least(old.first_at, first), _most(old.last_at, last)
-            )
-    return sorted(merged.values(), key=lambda version: str(version.last_at), reverse=True)
-
-
-def states(session: Session) -> dict[str, int]:
-    """Mentions by state of judging: new, done, failed, none."""
-    rows = session.execute(select(Mention.score_state, func.count()).group_by(Mention.score_state))
-    return {state: int(n) for state, n in rows}
+        merged[model] = Version(
+            model, old.n + n, old.n_failed + failed, _least(old.first_at, first), _most(old.last_at, last)
+        )
+    return sorted(merged.values(), key=lambda version: str(version.last_at), reverse=True), dict(states)
 
 
 def n_corrected(session: Session) -> int:

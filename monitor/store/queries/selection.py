@@ -131,16 +131,22 @@ def words_condition(session: Session, selection: Selection) -> Any:
     if not expression:
         return text("1 = 0")  # nothing to look for: only signs that are no words
     clause, values = "SELECT rowid FROM mention_search WHERE mention_search MATCH :words", {"words": expression}
-    some = text(f"SELECT count(*) FROM ({clause} LIMIT {_RARE + 1})")  # noqa: S608  (nothing of the user's is in it)
-    if int(session.execute(some, values).scalar_one()) > _RARE:
+    known = session.info.setdefault("searched", {})  # several counts of one page ask the same
+    if expression not in known:
+        some = text(f"SELECT count(*) FROM ({clause} LIMIT {_RARE + 1})")  # noqa: S608  (nothing of the user's is in it)
+        known[expression] = int(session.execute(some, values).scalar_one()) > _RARE
+    if known[expression]:
         # a word that stands everywhere: only what could be of this span is gathered
-        first, last = session.exec(
-            select(func.min(Mention.id), func.max(Mention.id)).where(
-                Mention.brand_id == selection.brand_id,
-                col(Mention.published_at) >= selection.start,
-                col(Mention.published_at) < selection.end,
-            )
-        ).one()
+        span = (selection.brand_id, selection.start, selection.end)
+        if span not in known:
+            known[span] = session.exec(
+                select(func.min(Mention.id), func.max(Mention.id)).where(
+                    Mention.brand_id == selection.brand_id,
+                    col(Mention.published_at) >= selection.start,
+                    col(Mention.published_at) < selection.end,
+                )
+            ).one()
+        first, last = known[span]
         clause, values = clause + " AND rowid BETWEEN :first AND :last", {**values, "first": first, "last": last}
     found = text(clause).bindparams(**values).columns(rowid=Mention.__table__.c.id.type)
     return col(Mention.id).in_(found)

@@ -141,6 +141,7 @@ def model_quality(visitor: Viewer, rows: Rows, brand: Annotated[str, Query(max_l
     def line(key: str, metric: Any) -> AccuracyLine:
         return AccuracyLine(key=key, right=MetricOut.of(metric))
 
+    versions, states = quality.progress(rows)
     return QualityOut(
         whole=MetricOut.of(result.whole),
         by_language=[line(key, metric) for key, metric in result.by_language],
@@ -153,9 +154,9 @@ def model_quality(visitor: Viewer, rows: Rows, brand: Annotated[str, Query(max_l
         calibration_error=result.calibration_error,
         versions=[
             VersionOut(model=one.model, n=one.n, n_failed=one.n_failed, first_at=one.first_at, last_at=one.last_at)
-            for one in quality.versions(rows)
+            for one in versions
         ],
-        states=quality.states(rows),
+        states=states,
     )
 
 

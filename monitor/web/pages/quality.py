@@ -19,9 +19,9 @@ def show(request: Request, visitor: Viewer, rows: Rows) -> Response:
     framed = frame(request, rows, visitor)
     brand_id = framed.brand.id if framed.brand else None
     memo = memo_of(request)
+    versions, states = memo.get(("progress",), lambda: quality.progress(rows), lasting=True)
     return page(
         request, rows, visitor, "quality.html", framed=framed, sources=sources_by_id(rows),
         accuracy=memo.get(("accuracy", brand_id), lambda: accuracy(quality.looked_at(rows, brand_id=brand_id))),
-        versions=memo.get(("versions",), lambda: quality.versions(rows), seconds=300, lasting=True),
-        states=memo.get(("states",), lambda: quality.states(rows)),
+        versions=versions, states=states,
     )  # fmt: skip

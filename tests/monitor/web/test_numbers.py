@@ -63,6 +63,7 @@ def test_days_hours_and_rows_say_the_same(house: House, days_in: str | None) -> 
                 assert counts.by_day(session, fast, zone) == counts.by_day(session, slow, zone)
                 assert counts.topics_by_day(session, fast, zone) == counts.topics_by_day(session, slow, zone)
             assert counts.stars(session, fast) == counts.stars(session, slow)
+            assert counts.stars_pair(session, fast) == counts.stars_pair(session, slow)
         places = counts.ratings_by_location(session, fast.brand_id, start=fast.start, end=fast.end)
         assert {place: sorted((stars, n) for _, stars, n in given) for place, given in places.items()} == {
             "Riverside 3": [(1.0, 1), (1.0, 1), (5.0, 1)], "Мира 12": [(2.0, 1), (5.0, 1)],

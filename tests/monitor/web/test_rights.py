@@ -8,7 +8,6 @@ from monitor.web.app import ROUTERS
 from tests.monitor.web.conftest import UID, House
 
 OPEN = {
-    ("GET", "/u/{token}"), ("POST", "/u/{token}"),
     ("GET", "/a/{token}"), ("POST", "/a/{token}"), ("POST", "/slack/interactive"), ("POST", "/hooks/{slug}"),  # signed
     ("GET", "/healthz"), ("GET", "/version"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"),
     ("GET", "/login/sso"), ("GET", "/login/sso/callback"),
@@ -58,7 +57,7 @@ NEEDS = {
     },
     "admin": {
         "GET": ["/accounts", "/audit", "/settings", "/api/v1/users", "/api/v1/audit", "/api/v1/settings"],
-        "POST": ["/accounts", "/accounts/{user_id}", "/recipients/return"],
+        "POST": ["/accounts", "/accounts/{user_id}"],
     },
 }  # fmt: skip
 WANTED = {
