@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import resource
 import sqlite3
 import sys
@@ -22,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlmodel import Session, func, select
 
 from models.base import Judgement, TopicTag
@@ -33,10 +34,11 @@ from monitor.pipeline.detect import detect
 from monitor.pipeline.housekeeping import housekeep
 from monitor.pipeline.notify import notify
 from monitor.pipeline.score import score
+from monitor.store import copies
 from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.engine import reading, upgrade, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Incident, Mention
+from monitor.store.tables import Brand, CopyKey, Incident, Mention, Signature
 from scrapers.item import Item
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -46,13 +48,43 @@ WORDS = (
     "coffee", "soup", "waiter", "table", "order", "courier", "price", "evening", "kitchen", "window", "friendly",
     "cold", "late", "lovely", "noisy", "clean", "slow", "fresh", "rude", "again", "never", "always", "menu",
 )  # fmt: skip
-CHUNK = 20_000
-MENTION = ("id", "brand_id", "source_id", "origin", "external_id", "kind", "location", "text", "rating", "published_at",
-           "published_precision", "observed_at", "flags", "content_hash", "counts", "score_state", "language",
-           "sentiment", "p_negative", "p_neutral", "p_positive", "model", "corrected")  # fmt: skip
-JUDGEMENT = ("mention_id", "model", "content_hash", "language", "sentiment", "p_negative", "p_neutral", "p_positive",
-             "topics", "scored_at")  # fmt: skip
-TAG = ("mention_id", "topic", "p", "sentiment")
+CHUNK = 100_000
+N_PHRASES = 10_000  # of five words; a text has three and its number
+SLOW_TO_KEEP = (
+    "mention",
+    "judgement",
+    "topic_tag",
+    "mention_search",
+)  # their second indexes are made after the filling
+
+# The history is made by the database itself, the same for both: `h` spreads the number of a mention over 32 bits.
+HISTORY = """
+SELECT number AS id, 1 AS brand_id, 1 AS source_id, 'site' AS origin, {key} AS external_id, 'review' AS kind,
+       'place ' || (h / 100 % 20 + 1) AS location,
+       (SELECT words FROM phrase WHERE n = h % 9973) || ' ' || (SELECT words FROM phrase WHERE n = h / 64 % 9973)
+       || ' ' || (SELECT words FROM phrase WHERE n = h / 4096 % 9973) || ' ' || number AS text,
+       CAST(h / 2000 % 5 + 1 AS float) AS rating, {at} AS published_at, 'second' AS published_precision,
+       {at} AS observed_at, {none} AS flags, 'h' AS content_hash, true AS counts,
+       'done' AS score_state, 'en' AS language,
+       CASE WHEN h % 100 < 30 THEN 'negative' WHEN h % 100 < 50 THEN 'neutral' ELSE 'positive' END AS sentiment,
+       0.3 AS p_negative, 0.2 AS p_neutral, 0.5 AS p_positive, 'm@1' AS model, false AS corrected,
+       {at} AS scored_at
+FROM ({numbers}) AS numbered
+"""
+COLUMNS = tuple(re.findall(r" AS (\w+)(?:,|\nFROM)", HISTORY))
+DERIVED = {
+    "judgement": "INSERT INTO judgement (mention_id, model, content_hash, language, sentiment, p_negative, p_neutral,"
+    " p_positive, topics, scored_at) SELECT id, model, content_hash, language, sentiment, p_negative, p_neutral,"
+    " p_positive, flags, scored_at FROM mention WHERE id BETWEEN :first AND :last ORDER BY id",
+    "topic_tag": "INSERT INTO topic_tag (mention_id, topic, p, sentiment) SELECT mention.id, topic.name, 0.9, sentiment"
+    " FROM mention JOIN history_topic AS topic ON topic.n = mention.id % 10"
+    " WHERE mention.id BETWEEN :first AND :last AND mention.id % 4 > 0 UNION ALL"
+    " SELECT mention.id, topic.name, 0.9, sentiment"
+    " FROM mention JOIN history_topic AS topic ON topic.n = (mention.id + 3) % 10"
+    " WHERE mention.id BETWEEN :first AND :last AND mention.id % 4 = 3 ORDER BY 1",
+    "mention_search": "INSERT INTO mention_search (rowid, body) SELECT id, text FROM mention"
+    " WHERE id BETWEEN :first AND :last ORDER BY id",
+}
 
 
 class Constant:
@@ -66,64 +98,105 @@ class Constant:
         return [Judgement("en", "negative", 0.9, 0.05, 0.05, tags, "constant@1") for _ in texts]
 
 
-def rows(first: int, last: int, n_mentions: int) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...], list[Any]]]:
-    """Mentions first..last of a year: (mention, judgement, tags), the same for every store."""
-    rng = random.Random(first)
-    for number in range(first, last + 1):
-        at = NOW - timedelta(days=DAYS) + timedelta(seconds=DAYS * 86_400 * number / n_mentions)
-        sentiment = rng.choices(("negative", "neutral", "positive"), (30, 20, 50))[0]
-        words = f"{' '.join(rng.choices(WORDS, k=14))} {number}"
-        shares = (0.3, 0.2, 0.5)
-        mention = (
-            number, 1, 1, "site", f"m{number}", "review", f"place {rng.randint(1, 20)}", words,
-            float(rng.randint(1, 5)), at, "second", at, "[]", "h", True, "done", "en", sentiment, *shares, "m@1", False,
-        )  # fmt: skip
-        topics = rng.sample(TOPICS, rng.choice((0, 1, 1, 2)))
-        tags = [(number, topic, 0.9, sentiment) for topic in topics]
-        yield mention, (number, "m@1", "h", "en", sentiment, *shares, "[]", at), tags
-
-
 def fill(context: Context, n_mentions: int, *, seconds: float) -> bool:
     """Go on filling for so many seconds; whether all is there, buckets too."""
     started = time.monotonic()
     with reading(context.engine) as session:
-        there = session.exec(select(func.count()).select_from(Mention)).one()
+        there = session.exec(select(func.coalesce(func.max(Mention.id), 0))).one()
+    if there < n_mentions:
+        with writing(context.engine) as session:
+            put_aside(session)
     for first in range(there + 1, n_mentions + 1, CHUNK):
-        made = list(rows(first, min(first + CHUNK - 1, n_mentions), n_mentions))
-        write(context, "mention", MENTION, [one[0] for one in made])
-        write(context, "judgement", JUDGEMENT, [one[1] for one in made])
-        write(context, "topic_tag", TAG, [tag for one in made for tag in one[2]])
-        write(context, "mention_search", ("rowid", "body"), [(one[0][0], one[0][7]) for one in made])
+        last = min(first + CHUNK - 1, n_mentions)
+        with writing(context.engine) as session:
+            write(session, first, last, n_mentions)
+        print(f"{last} of {n_mentions} after {time.monotonic() - started:.0f} s", flush=True)
         if time.monotonic() - started > seconds:
-            print(f"{first + CHUNK - 1} of {n_mentions} are there; call again", flush=True)
             return False
-    with writing(context.engine) as session:
+    with timed("(filling: second indexes)"), writing(context.engine) as session:
+        put_back(session)
+    with timed("(filling: buckets)"), writing(context.engine) as session:
         if session.execute(text("SELECT 1 FROM bucket LIMIT 1")).first() is None:
             count(session)
         if session.get_bind().dialect.name == "postgresql":
             for table in ("mention", "judgement"):
                 ids = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
                 session.execute(text(ids))
-    with writing(context.engine) as session:
         session.execute(text("ANALYZE"))
-    roll_up(context)
+    with timed("(filling: daily counts)"):
+        roll_up(context)
     return True
 
 
-def write(context: Context, table: str, names: Sequence[str], values: list[tuple[Any, ...]]) -> None:
-    connection = context.engine.raw_connection()
-    cursor = connection.cursor()
-    if context.engine.dialect.name == "postgresql":
-        with cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
-            for row in values:
-                copy.write_row(row)
-        connection.commit()
-    else:
-        stamped = [tuple(f"{v:%Y-%m-%d %H:%M:%S.%f}" if isinstance(v, datetime) else v for v in row) for row in values]
-        cursor.execute("BEGIN IMMEDIATE")
-        cursor.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", stamped)
-        cursor.execute("COMMIT")
-    connection.close()
+def write(session: Session, first: int, last: int, n_mentions: int) -> None:
+    """Mentions first..last of a year with all that is written of each; signatures of the last sixty days."""
+    postgres = session.get_bind().dialect.name == "postgresql"
+    step, start = DAYS * 86_400 / n_mentions, NOW - timedelta(days=DAYS)
+    series = (
+        "SELECT generate_series(CAST(:first AS bigint), :last) AS number" if postgres else
+        "WITH RECURSIVE upto(number) AS (SELECT :first UNION ALL SELECT number + 1 FROM upto WHERE number < :last)"
+        " SELECT number FROM upto"
+    )  # fmt: skip
+    at = (
+        f"to_timestamp({start.timestamp()} + number * {step})" if postgres else
+        f"strftime('%Y-%m-%d %H:%M:%f000', {start.timestamp()} + number * {step}, 'unixepoch')"
+    )  # fmt: skip
+    numbers = f"SELECT number, number * 2654435761 % 4294967296 AS h FROM ({series}) AS series"
+    key = "'m' || lpad(CAST(number AS text), 9, '0')" if postgres else "printf('m%09d', number)"
+    none = "CAST('[]' AS json)" if postgres else "'[]'"
+    made = HISTORY.format(at=at, key=key, none=none, numbers=numbers)
+    helpers(session)
+    session.execute(text(f"INSERT INTO mention ({', '.join(COLUMNS)}) {made}"), {"first": first, "last": last})
+    for statement in DERIVED.values():
+        session.execute(text(statement), {"first": first, "last": last})
+    recent = int(n_mentions * (1 - 2 * copies.WINDOW / timedelta(days=DAYS)))
+    rng = random.Random(first)
+    for low in range(max(first, recent), last + 1, 10_000):
+        ids = range(low, min(low + 10_000, last + 1))
+        day = {n: (start + timedelta(seconds=step * n)).date() for n in ids}
+        session.execute(insert(Signature), [
+            {"mention_id": n, "text_hash": f"{n:032x}", "minhash": rng.randbytes(512), "published_on": day[n]}
+            for n in ids
+        ])  # fmt: skip
+        session.execute(insert(CopyKey), [
+            {"key": rng.getrandbits(64) - 2**63, "mention_id": n} for n in ids for _ in range(9)
+        ])  # fmt: skip
+
+
+def helpers(session: Session) -> None:
+    """The words of the history, in temporary tables."""
+    session.execute(text("CREATE TEMPORARY TABLE IF NOT EXISTS phrase (n INTEGER PRIMARY KEY, words TEXT)"))
+    session.execute(text("CREATE TEMPORARY TABLE IF NOT EXISTS history_topic (n INTEGER PRIMARY KEY, name TEXT)"))
+    if session.execute(text("SELECT count(*) FROM phrase")).scalar_one() == 0:
+        rng = random.Random(0)
+        phrases = [{"n": n, "words": " ".join(rng.choices(WORDS, k=5))} for n in range(N_PHRASES)]
+        session.execute(text("INSERT INTO phrase VALUES (:n, :words)"), phrases)
+        session.execute(text("INSERT INTO history_topic VALUES (:n, :name)"),
+                        [{"n": n, "name": name} for n, name in enumerate(TOPICS)])  # fmt: skip
+
+
+def put_aside(session: Session) -> None:
+    """Drop the second indexes of the big tables and remember how they are made."""
+    session.execute(text("CREATE TABLE IF NOT EXISTS bench_index (name TEXT PRIMARY KEY, made TEXT)"))
+    where = f"({', '.join(repr(name) for name in SLOW_TO_KEEP)})"
+    found = (
+        "SELECT indexname, indexdef FROM pg_indexes JOIN pg_class ON relname = indexname JOIN pg_index ON indexrelid ="
+        f" pg_class.oid WHERE NOT indisunique AND tablename IN {where}"
+        if session.get_bind().dialect.name == "postgresql" else
+        f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN {where}"
+    )  # fmt: skip
+    for name, made in session.execute(text(found)).all():
+        session.execute(text("INSERT INTO bench_index VALUES (:name, :made)"), {"name": name, "made": made})
+        session.execute(text(f"DROP INDEX {name}"))
+
+
+def put_back(session: Session) -> None:
+    session.execute(text("CREATE TABLE IF NOT EXISTS bench_index (name TEXT PRIMARY KEY, made TEXT)"))
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
+    for (made,) in session.execute(text("SELECT made FROM bench_index")).all():
+        session.execute(text(made))
+    session.execute(text("DROP TABLE bench_index"))
 
 
 def count(session: Session) -> None:

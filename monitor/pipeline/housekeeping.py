@@ -6,22 +6,15 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import delete
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
 from monitor.pipeline.suggest import suggest
-from monitor.store.engine import writing
-from monitor.store.ingest import DUPLICATE_WINDOW, erase_text
-from monitor.store.tables import (
-    Mention,
-    Run,
-    Sample,
-    Signature,
-    SignatureBand,
-    Source,
-    WebSession,
-)
+from monitor.store import copies
+from monitor.store.engine import reading, writing
+from monitor.store.ingest import erase_text
+from monitor.store.tables import Mention, Run, Sample, Source, WebSession
 
 log = structlog.get_logger()
 
@@ -44,32 +37,40 @@ def housekeep(context: Context) -> dict[str, int]:
             (WebSession, WebSession.expires_at, now),
         ):
             session.execute(delete(table).where(col(column) < limit))
-        old = select(Mention.id).where(col(Mention.published_at) < now - 2 * DUPLICATE_WINDOW)
-        for table in (SignatureBand, Signature):
-            session.execute(delete(table).where(col(table.mention_id).in_(old)))
+    _prune_copies(context)
     return done
+
+
+def _prune_copies(context: Context) -> None:
+    """Signatures of twice the window: an older mention that comes late is still compared with its neighbours."""
+    before = (context.now - 2 * copies.WINDOW).date()
+    while not context.should_stop():
+        with writing(context.engine) as session:
+            if copies.prune(session, before=before) == 0:
+                break
 
 
 def purge(context: Context, *, before: datetime, source: str | None = None, dry_run: bool = False) -> int:
     """Erase words and people of mentions published before a time; counts and judgements stay. Returns how many."""
+    with reading(context.engine) as session:
+        sources = session.exec(select(Source.id, Source.slug).order_by(col(Source.id))).all()
     total = 0
-    last = 0
-    while not context.should_stop():
-        with writing(context.engine) as session:
-            statement = select(Mention).where(
-                col(Mention.published_at) < before, col(Mention.gone_at).is_(None), col(Mention.id) > last
-            )
-            if source is not None:
-                ids = select(Source.id).where(Source.slug == source)
-                statement = statement.where(col(Mention.source_id).in_(ids))
-            page = session.exec(statement.order_by(col(Mention.id)).limit(_CHUNK)).all()
-            for mention in page:
-                last = mention.id or last
-                if not dry_run:
+    for source_id, slug in sources:
+        if source not in (None, slug):
+            continue
+        old = (Mention.source_id == source_id, col(Mention.published_at) < before, col(Mention.gone_at).is_(None))
+        if dry_run:
+            with reading(context.engine) as session:
+                total += session.exec(select(func.count()).select_from(Mention).where(*old)).one()
+            continue
+        while not context.should_stop():
+            with writing(context.engine) as session:
+                page = session.exec(select(Mention).where(*old).order_by(col(Mention.published_at)).limit(_CHUNK)).all()
+                for mention in page:
                     erase_text(session, mention, now=context.now)
             total += len(page)
-        if len(page) < _CHUNK:
-            break
+            if len(page) < _CHUNK:
+                break
     return total
 
 

@@ -15,15 +15,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from monitor.pipeline.context import Context, Tally
 from monitor.store import claims
 from monitor.store.engine import reading, writing
-from monitor.store.ingest import rating_sentiment
-from monitor.store.judgements import apply_judgement, judged_words
+from monitor.store.judgements import Judged, apply_judgements, judged_words
 from monitor.store.tables import Mention
 
 if TYPE_CHECKING:
@@ -43,7 +41,6 @@ class _Pending:
     language: str
     content_hash: str
     published_at: datetime
-    rating: float | None
 
 
 def n_unscored(session: Session) -> int:
@@ -104,32 +101,18 @@ def _beat(context: Context, done: threading.Event) -> None:
 def _read(session: Session, ids: Sequence[int]) -> list[_Pending]:
     return [
         _Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language,
-                 mention.content_hash, mention.published_at, mention.rating)
+                 mention.content_hash, mention.published_at)
         for mention in session.exec(select(Mention).where(col(Mention.id).in_(ids)).order_by(col(Mention.id)))
     ]  # fmt: skip
 
 
 def _score_batch(context: Context, batch: list[_Pending]) -> Tally:
     judgements = _judge(context, batch)
-    now = context.now
-    tally = Tally(n_seen=len(batch))
     with writing(context.engine) as session:
-        pairs = sorted(zip(batch, judgements, strict=True), key=lambda pair: (pair[0].brand_id, pair[0].published_at))
-        for (
-            row,
-            judgement,
-        ) in pairs:  # every judge marks hours in the same order, so that none waits for another in a ring
-            _apply(session, row, judgement, now)
-            if judgement.sentiment is None:
-                tally.n_failed += 1
-                if row.rating is not None:
-                    session.execute(
-                        update(Mention).where(col(Mention.id) == row.id).values(sentiment=rating_sentiment(row.rating))
-                    )
-            else:
-                tally.n_new += 1
-    log.info("mentions.scored", n=len(batch), n_failed=tally.n_failed)
-    return tally
+        apply_judgements(session, map(_judged, batch, judgements), now=context.now)
+    n_failed = sum(judgement.sentiment is None for judgement in judgements)
+    log.info("mentions.scored", n=len(batch), n_failed=n_failed)
+    return Tally(n_seen=len(batch), n_new=len(batch) - n_failed, n_failed=n_failed)
 
 
 def _judge(context: Context, batch: list[_Pending]) -> list[ModelJudgement]:
@@ -155,14 +138,11 @@ def _mark(context: Context, batch: list[_Pending]) -> Tally:
     reason = f"the process died {MAX_DEATHS} times with this text in the model"
     judgement = ModelJudgement(None, None, 0.0, 0.0, 0.0, (), "none", reason)
     with writing(context.engine) as session:
-        for row in batch:
-            _apply(session, row, judgement, context.now)
-            log.warning("mention.poisonous", mention=row.id)
+        apply_judgements(session, (_judged(row, judgement) for row in batch), now=context.now)
+    for row in batch:
+        log.warning("mention.poisonous", mention=row.id)
     return Tally(n_seen=len(batch), n_failed=len(batch))
 
 
-def _apply(session: Session, row: _Pending, judgement: ModelJudgement, now: datetime) -> None:
-    apply_judgement(
-        session, row.id, judgement, brand_id=row.brand_id, published_at=row.published_at, content_hash=row.content_hash,
-        now=now,
-    )  # fmt: skip
+def _judged(row: _Pending, judgement: ModelJudgement) -> Judged:
+    return Judged(row.id, row.brand_id, row.published_at, row.content_hash, judgement)

@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import delete, insert, text
 from sqlmodel import Session, col, select
 
-from monitor.store import meta
+from monitor.store import copies, meta
 from monitor.store.search import searchable
-from monitor.store.tables import Mention, Revision, Signature, SignatureBand, TouchedHour
+from monitor.store.tables import Mention, Revision, TouchedHour
 
 if TYPE_CHECKING:
     from scrapers.item import Item
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 MAX_TEXT = 20_000  # characters kept of one text; what is longer is an article, and its head says what it is about
 GONE = "gone_at_source"  # flag of a mention that its site took away; what a person or the law erased never has it
 BACK_AFTER = timedelta(days=1)  # a late or cached page does not bring back what is gone; a page of the next day does
-DUPLICATE_WINDOW = timedelta(days=30)
-DUPLICATE_MIN_LENGTH = 60  # "Отлично!" twice is two opinions, a long text twice is a copy
 _CHUNK = 400
 
 
@@ -63,20 +62,14 @@ def ingest(
     The key is (brand, origin, external id): a second run changes nothing. Items without a date get the time of first
     sight, which later readings do not move.
     """
-    counts = Ingested()
+    counts, touched = Ingested(), list[datetime]()
     key = meta.install_key(session)
-    batch: list[Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) >= _CHUNK:
-            _ingest_chunk(
-                session, batch, counts, brand_id, source_id, origin, now, location, store_authors, key, near_duplicates
-            )
-            batch = []
-    if batch:
-        _ingest_chunk(
+    rest = iter(items)
+    while batch := list(islice(rest, _CHUNK)):
+        touched += _ingest_chunk(
             session, batch, counts, brand_id, source_id, origin, now, location, store_authors, key, near_duplicates
         )
+    touch(session, brand_id, touched)  # last: who waits for a mark holds no mention that another waits for
     return counts
 
 
@@ -112,8 +105,7 @@ def erase_text(session: Session, mention: Mention, *, now: datetime) -> None:
         mention.score_state = "none"
     session.add(mention)
     session.execute(delete(Revision).where(col(Revision.mention_id) == mention.id))
-    session.execute(delete(Signature).where(col(Signature.mention_id) == mention.id))
-    session.execute(delete(SignatureBand).where(col(SignatureBand.mention_id) == mention.id))
+    copies.forget(session, mention)
     session.execute(text("DELETE FROM mention_search WHERE rowid = :id"), {"id": mention.id})
 
 
@@ -153,7 +145,7 @@ def rating_sentiment(rating: float) -> str:
 
 def _ingest_chunk(
     session: Session,
-    items: list[Item],
+    items: Sequence[Item],
     counts: Ingested,
     brand_id: int,
     source_id: int,
@@ -163,7 +155,8 @@ def _ingest_chunk(
     store_authors: bool,
     key: bytes,
     near_duplicates: bool,
-) -> None:
+) -> list[datetime]:
+    """Returns the times whose hours are touched."""
     counts.n_seen += len(items)
     latest: dict[str, Item] = {item.external_id: item for item in items}
     known = {
@@ -192,21 +185,20 @@ def _ingest_chunk(
         else:
             _refresh(session, old, item)
     if fresh:
-        ids = list(
-            session.execute(insert(Mention).returning(col(Mention.id), sort_by_parameter_order=True), fresh).scalars()
-        )
-        counts.n_new += len(ids)
-        counts.new_ids += [int(i) for i in ids if i is not None]
-        for mention_id, row in zip(ids, fresh, strict=True):
-            row["id"] = mention_id
+        made = session.execute(insert(Mention).returning(col(Mention.external_id), col(Mention.id)), fresh)
+        ids = {external_id: int(mention_id) for external_id, mention_id in made.all()}
+        for row in fresh:
+            row["id"] = ids[row["external_id"]]
+        counts.n_new += len(fresh)
+        counts.new_ids += [row["id"] for row in fresh]
         session.execute(
             text("INSERT INTO mention_search (rowid, body) VALUES (:id, :body)"),
             [{"id": row["id"], "body": searchable(row["title"], row["text"])} for row in fresh],
         )
         if near_duplicates:
-            counts.n_copies += _cluster(session, fresh, brand_id)
+            counts.n_copies += copies.link(session, fresh, brand_id)
         touched += [row["published_at"] for row in fresh]
-    touch(session, brand_id, touched)
+    return touched
 
 
 def _row(
@@ -295,67 +287,3 @@ def _refresh(session: Session, old: Mention, item: Item) -> None:
     if old.missing_since is not None:
         old.missing_since = None
         session.add(old)
-
-
-def _cluster(session: Session, rows: list[dict[str, Any]], brand_id: int) -> int:
-    """Link near-duplicates to the first of their cluster; copies do not count. Returns how many copies were found."""
-    from scrapers import duplicates  # datasketch and numpy: not for commands that store nothing
-
-    n_copies = 0
-    for row in sorted(rows, key=lambda row: (row["published_at"], row["id"])):
-        if len(row["text"]) < DUPLICATE_MIN_LENGTH:
-            continue
-        signature = duplicates.signature(row["text"])
-        digest = duplicates.normalised_hash(row["text"])
-        bands = duplicates.bands(signature)
-        head = _find_head(session, brand_id, digest, signature, bands, row)
-        if head is not None:
-            row["cluster_id"] = head
-            n_copies += 1
-            session.execute(update(Mention).where(col(Mention.id) == row["id"]).values(cluster_id=head, counts=False))
-            session.execute(
-                update(Mention)
-                .where(col(Mention.id) == head, col(Mention.cluster_id).is_(None))
-                .values(cluster_id=head)
-            )
-        session.execute(
-            insert(Signature),
-            [{"mention_id": row["id"], "text_hash": digest, "minhash": duplicates.to_bytes(signature)}],
-        )
-        if bands:  # a text of sixty characters may have fewer once links and emoji are out of it
-            session.execute(
-                insert(SignatureBand),
-                [
-                    {"brand_id": brand_id, "band": n, "value": value, "mention_id": row["id"]}
-                    for n, value in enumerate(bands)
-                ],
-            )
-    return n_copies
-
-
-def _find_head(
-    session: Session, brand_id: int, digest: str, signature: Any, bands: Sequence[str], row: dict[str, Any]
-) -> int | None:
-    """The first mention of the cluster this text belongs to, within the window, or None when it is the first."""
-    from scrapers import duplicates
-
-    window = (row["published_at"] - DUPLICATE_WINDOW, row["published_at"] + DUPLICATE_WINDOW)
-    near = (
-        select(Mention.id, Mention.cluster_id, Signature.text_hash, Signature.minhash)
-        .join(Signature, col(Signature.mention_id) == col(Mention.id))
-        .join(SignatureBand, col(SignatureBand.mention_id) == col(Mention.id))
-        .where(
-            SignatureBand.brand_id == brand_id,
-            col(Mention.published_at).between(*window),
-            Mention.id != row["id"],
-        )
-        .order_by(col(Mention.published_at), col(Mention.id))
-    )
-    for number, value in enumerate(bands):
-        rows = session.exec(near.where(SignatureBand.band == number, SignatureBand.value == value).limit(20))
-        for mention_id, cluster_id, text_hash, minhash in rows:
-            if text_hash == digest or (
-                minhash and duplicates.similarity(signature, duplicates.from_bytes(minhash)) >= 0.8
-            ):
-                return int(cluster_id or mention_id or 0)
-    return None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlmodel import Session, col, select
 
 from monitor.errors import MonitorError
-from monitor.store.ingest import touch
+from monitor.store.ingest import rating_sentiment, touch
 from monitor.store.tables import Correction, Judgement, Mention, TopicTag
 
 if TYPE_CHECKING:
@@ -36,57 +37,76 @@ def judged_words(title: str | None, text: str) -> str:
     return f"{title}. {text}" if text else title
 
 
-def apply_judgement(
-    session: Session,
-    mention_id: int,
-    judgement: ModelJudgement,
-    *,
-    brand_id: int,
-    published_at: datetime,
-    content_hash: str,
-    now: datetime,
-) -> bool:
-    """Write one model output and make it effective, unless a person corrected the mention.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model said of a mention, and which words of it were read."""
 
-    False, and nothing written, when the text has changed since it was read: the new words wait for their own judgement.
+    mention_id: int
+    brand_id: int
+    published_at: datetime
+    content_hash: str
+    judgement: ModelJudgement
+
+
+def apply_judgements(session: Session, batch: Iterable[Judged], *, now: datetime) -> None:
+    """Write outputs of a model and make them effective, except where a person corrected the mention.
+
+    Nothing is written of a mention whose text has changed since it was read: the new words wait for theirs.
+    Where the model could say nothing, the stars of the mention do. Mentions are locked in the order of their ids and
+    hours marked after them, so that of several judges none waits for another in a ring.
     """
-    topics = [{"topic": tag.topic, "p": round(tag.p, 4), "sentiment": tag.sentiment} for tag in judgement.topics]
-    judged = judgement.sentiment is not None
-    shares: dict[str, Any] = {
-        "p_negative": judgement.p_negative if judged else None,
-        "p_neutral": judgement.p_neutral if judged else None,
-        "p_positive": judgement.p_positive if judged else None,
-    }
-    values: dict[str, Any] = {
-        "score_state": "done" if judged else "failed",
-        "score_error": judgement.error,
-        "scored_at": now,
-        "model": judgement.model,
-        **shares,
-    }
-    if judgement.language:
-        values["language"] = judgement.language
-    over = override(session, mention_id)
-    if over.sentiment is None:
-        values["sentiment"] = judgement.sentiment
-    changed = session.execute(
-        update(Mention).where(col(Mention.id) == mention_id, col(Mention.content_hash) == content_hash).values(**values)
-    )
-    if changed.rowcount == 0:
-        return False
-    session.execute(
-        delete(Judgement).where(col(Judgement.mention_id) == mention_id, col(Judgement.model) == judgement.model)
-    )
-    session.execute(
-        insert(Judgement),
-        [{"mention_id": mention_id, "model": judgement.model, "content_hash": content_hash,
-          "language": judgement.language or "", "sentiment": judgement.sentiment, "topics": topics,
-          "error": judgement.error, "scored_at": now, **shares}],
-    )  # fmt: skip
-    if over.topics is None:
-        replace_topics(session, mention_id, topics)
-    touch(session, brand_id, [published_at])
-    return True
+    by_id = {one.mention_id: one for one in batch}
+    now_there = session.execute(
+        select(Mention.id, Mention.content_hash, Mention.language, Mention.sentiment, Mention.rating, Mention.corrected)
+        .where(col(Mention.id).in_(by_id))
+        .order_by(col(Mention.id))
+        .with_for_update()
+    ).all()
+    rows = [row for row in now_there if row.content_hash == by_id[row.id].content_hash]
+    if not rows:
+        return
+    over = overrides(session, [row.id for row in rows if row.corrected])
+    updates, outputs, tags = [], [], []
+    by_model: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        judgement = by_id[row.id].judgement
+        told, judged = over.get(row.id, Override()), judgement.sentiment is not None
+        topics = [{"topic": tag.topic, "p": round(tag.p, 4), "sentiment": tag.sentiment} for tag in judgement.topics]
+        shares: dict[str, Any] = {
+            "p_negative": judgement.p_negative if judged else None,
+            "p_neutral": judgement.p_neutral if judged else None,
+            "p_positive": judgement.p_positive if judged else None,
+        }
+        sentiment = judgement.sentiment
+        if sentiment is None and row.rating is not None:
+            sentiment = rating_sentiment(row.rating)
+        updates.append(
+            {"its_id": row.id, "score_state": "done" if judged else "failed", "score_error": judgement.error,
+             "scored_at": now, "model": judgement.model, "language": judgement.language or row.language,
+             "sentiment": row.sentiment if told.sentiment is not None else sentiment, **shares}
+        )  # fmt: skip
+        outputs.append(
+            {"mention_id": row.id, "model": judgement.model, "content_hash": row.content_hash,
+             "language": judgement.language or "", "sentiment": judgement.sentiment, "topics": topics,
+             "error": judgement.error, "scored_at": now, **shares}
+        )  # fmt: skip
+        by_model[judgement.model].append(row.id)
+        if told.topics is None:
+            tags += [{"mention_id": row.id, **topic} for topic in topics]
+    table = Mention.__table__  # type: ignore[attr-defined]
+    session.connection().execute(update(table).where(table.c.id == bindparam("its_id")), updates)
+    for model, ids in by_model.items():
+        session.execute(delete(Judgement).where(col(Judgement.mention_id).in_(ids), col(Judgement.model) == model))
+    session.execute(insert(Judgement), outputs)
+    judged_topics = [row.id for row in rows if over.get(row.id, Override()).topics is None]
+    session.execute(delete(TopicTag).where(col(TopicTag.mention_id).in_(judged_topics)))
+    if tags:
+        session.execute(insert(TopicTag), tags)
+    times: dict[int, list[datetime]] = defaultdict(list)
+    for row in rows:
+        times[by_id[row.id].brand_id].append(by_id[row.id].published_at)
+    for brand_id in sorted(times):
+        touch(session, brand_id, times[brand_id])
 
 
 def correct(
@@ -121,15 +141,21 @@ def correct(
     return row
 
 
-def override(session: Session, mention_id: int) -> Override:
-    """What people decided: each field by its latest correction."""
-    sentiment: str | None = None
-    topics: list[dict[str, Any]] | None = None
-    rows = session.exec(select(Correction).where(Correction.mention_id == mention_id).order_by(col(Correction.id)))
+def overrides(session: Session, mention_ids: Sequence[int]) -> dict[int, Override]:
+    """What people decided, of those mentions of which they decided anything: each field by its latest correction."""
+    found: dict[int, Override] = {}
+    if not mention_ids:
+        return found
+    rows = session.exec(
+        select(Correction).where(col(Correction.mention_id).in_(mention_ids)).order_by(col(Correction.id))
+    )
     for row in rows:
-        sentiment = row.sentiment if row.sentiment is not None else sentiment
-        topics = row.topics if row.topics is not None else topics
-    return Override(sentiment, topics)
+        before = found.get(row.mention_id, Override())
+        found[row.mention_id] = Override(
+            row.sentiment if row.sentiment is not None else before.sentiment,
+            row.topics if row.topics is not None else before.topics,
+        )
+    return found
 
 
 def replace_topics(session: Session, mention_id: int, topics: Sequence[dict[str, Any]]) -> None:

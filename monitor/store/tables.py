@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from monitor.store.types import UTCDateTime
@@ -157,6 +158,13 @@ class Mention(SQLModel, table=True):
         Index("ix_mention_source_time", "source_id", "published_at"),
         Index("ix_mention_brand_observed", "brand_id", "observed_at"),
         Index("ix_mention_state", "score_state", "model", "scored_at"),
+        Index(
+            "ix_mention_words",
+            "source_id",
+            "published_at",
+            sqlite_where=sql("gone_at IS NULL"),
+            postgresql_where=sql("gone_at IS NULL"),
+        ),
     )
     id: int | None = Field(default=None, sa_type=BIG, primary_key=True)
     brand_id: int = _reference("brand.id")
@@ -213,24 +221,26 @@ class Revision(SQLModel, table=True):
 
 
 class Signature(SQLModel, table=True):
-    """MinHash of a mention's normalised text, and the hash of the whole of it."""
+    """MinHash of a mention's normalised text, and the hash of the whole of it. Pruned with the window of copies."""
 
     __tablename__ = "signature"
     mention_id: int = Field(sa_column=Column(BIG, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True))
-    text_hash: str = Field(index=True)
+    text_hash: str
     minhash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    published_on: date = Field(index=True)  # in UTC
 
 
-class SignatureBand(SQLModel, table=True):
-    """One band of a MinHash (locality-sensitive hashing): equal bands make candidates. Pruned with the window."""
+class CopyKey(SQLModel, table=True):
+    """Under what keys the first of each cluster of copies is found (`monitor.store.copies`).
 
-    __tablename__ = "signature_band"
-    brand_id: int = Field(primary_key=True)
-    band: int = Field(primary_key=True)
-    value: str = Field(primary_key=True)
-    mention_id: int = Field(
-        sa_column=Column(BIG, ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, index=True)
-    )
+    Says nothing that the signature does not say: rows are taken out by the keys of the signature, so no index leads
+    from a mention here.
+    """
+
+    __tablename__ = "copy_key"
+    __table_args__ = {"sqlite_with_rowid": False}
+    key: int = Field(sa_column=Column(BIG, primary_key=True, autoincrement=False))
+    mention_id: int = Field(sa_column=Column(BIG, primary_key=True, autoincrement=False))
 
 
 class TopicTag(SQLModel, table=True):

@@ -20,6 +20,7 @@ from monitor.store.engine import alembic_config, pending, upgrade
 
 AT = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
 N_ROWS = 3
+DERIVED = {"signature_band"}  # tables that went, since what they held is told by others
 # what a column must hold so that the row is one that the application could have written
 MEANT: dict[tuple[str, str], Any] = {
     ("mention", "score_state"): "done", ("mention", "sentiment"): "negative", ("mention", "model"): "words@1",
@@ -27,7 +28,8 @@ MEANT: dict[tuple[str, str], Any] = {
     ("mention", "text"): "the soup was cold and late", ("topic_tag", "topic"): "food",
     ("topic_tag", "sentiment"): "negative", ("incident", "state"): "resolved", ("outbox", "state"): "sent",
     ("bucket", "topic"): "", ("incident_event", "number"): 1, ("user", "role"): "viewer",
-    ("source", "scraper"): "import",
+    ("source", "scraper"): "import", ("signature", "text_hash"): "0123456789abcdef" * 2,
+    ("signature", "minhash"): bytes(range(256)) * 2,
 }  # fmt: skip
 
 
@@ -39,7 +41,9 @@ def drill(engine: Engine, revision: str) -> None:
     assert before and all(len(rows) == N_ROWS for rows in before.values())
     assert upgrade(engine) is (revision != revisions()[-1])
     assert not pending(engine)
-    assert contents(engine, names) == before
+    after = contents(engine, names)
+    assert before.keys() - after.keys() <= DERIVED
+    assert all(after[name] == rows for name, rows in before.items() if name in after)
     with engine.connect() as connection:
         options = {"compare_type": True, "include_name": _ours}
         found = compare_metadata(MigrationContext.configure(connection, opts=options), SQLModel.metadata)
