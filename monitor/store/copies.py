@@ -170,7 +170,7 @@ def _stored(session: Session, mention_ids: Iterable[int]) -> dict[int, _Text]:
 
 def _mark(session: Session, copies: list[dict[str, int]]) -> None:
     connection = session.connection()
-    table = Mention.__table__  # type: ignore[attr-defined]
+    table = Mention.__table__
     marked = update(table).values(cluster_id=bindparam("first"), counts=False).where(table.c.id == bindparam("copy"))
     connection.execute(marked, sorted(copies, key=lambda pair: pair["copy"]))
     first = update(table).values(cluster_id=bindparam("first")).where(table.c.id == bindparam("first"))
@@ -181,7 +181,7 @@ def _mark(session: Session, copies: list[dict[str, int]]) -> None:
 def _remove(session: Session, rows: Sequence[tuple[Signature, int]]) -> None:
     if not rows:
         return
-    table = CopyKey.__table__  # type: ignore[attr-defined]
+    table = CopyKey.__table__
     session.connection().execute(
         delete(table).where(table.c.key == bindparam("its_key"), table.c.mention_id == bindparam("its_id")),
         [{"its_key": key, "its_id": row.mention_id} for row, brand_id in rows

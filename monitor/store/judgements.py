@@ -77,7 +77,7 @@ def apply_judgements(session: Session, batch: Iterable[Judged], *, now: datetime
             "p_neutral": judgement.p_neutral if judged else None,
             "p_positive": judgement.p_positive if judged else None,
         }
-        sentiment = judgement.sentiment
+        sentiment: str | None = judgement.sentiment
         if sentiment is None and row.rating is not None:
             sentiment = rating_sentiment(row.rating)
         updates.append(
@@ -93,7 +93,7 @@ def apply_judgements(session: Session, batch: Iterable[Judged], *, now: datetime
         by_model[judgement.model].append(row.id)
         if told.topics is None:
             tags += [{"mention_id": row.id, **topic} for topic in topics]
-    table = Mention.__table__  # type: ignore[attr-defined]
+    table = Mention.__table__
     session.connection().execute(update(table).where(table.c.id == bindparam("its_id")), updates)
     for model, ids in by_model.items():
         session.execute(delete(Judgement).where(col(Judgement.mention_id).in_(ids), col(Judgement.model) == model))
