@@ -6,6 +6,7 @@ a link or break the layout. Limits: https://docs.slack.dev/reference/block-kit/b
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from alerts.message import LinkKind, Message
@@ -66,6 +67,19 @@ def slack(message: Message, *, interactive: bool = True) -> dict[str, Any]:
         "unfurl_links": False,
         "unfurl_media": False,
     }
+
+
+def answered(blocks: Sequence[Block], note: str, *, gone: Collection[str]) -> list[Block]:
+    """A posted message after a button was pressed: without the buttons that have done their deed, with who did it."""
+    result: list[Block] = []
+    for block in blocks:
+        if block.get("type") != "actions":
+            result.append(block)
+        elif kept := [button for button in block.get("elements", []) if button.get("action_id") not in gone]:
+            result.append({**block, "elements": kept})
+    told = {"type": "context", "elements": [_plain(note, MAX_FIELD)]}
+    result.insert(min(max(len(result) - 1, 0), MAX_BLOCKS - 1), told)  # above the footer
+    return result[:MAX_BLOCKS]
 
 
 def metadata(dedup_key: str, thread_key: str | None) -> dict[str, Any]:

@@ -18,16 +18,20 @@ from datetime import UTC, datetime, timedelta
 from alerts.message import Link, LinkKind
 
 LIFETIME = timedelta(days=7)
+LEAVING = timedelta(days=400)  # mails are kept: whoever finds an old one must still be able to end them
 ACTIONS = (LinkKind.ACKNOWLEDGE, LinkKind.MUTE, LinkKind.REJECT)
 _SIZE = 16  # bytes of the signature: 128 bits
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a link allows: one deed on one incident for whom it was sent to (a channel's name), until it ends."""
+    """What a link allows: one deed, for whom it was sent to (a channel's name), until it ends.
+
+    `about` is the id of the incident, or the address that may leave the channel.
+    """
 
     action: LinkKind
-    incident_id: str
+    about: str
     sent_to: str
     expires_at: datetime
 
@@ -37,7 +41,7 @@ class Grant:
 
 def token(grant: Grant, *, secret: bytes) -> str:
     """The grant as a text for an address. Times are kept to the second."""
-    values = [str(grant.action), grant.incident_id, grant.sent_to, int(grant.expires_at.timestamp())]
+    values = [str(grant.action), grant.about, grant.sent_to, int(grant.expires_at.timestamp())]
     body = _encode(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode())
     return f"{body}.{_encode(_signature(body, secret))}"
 
@@ -48,8 +52,8 @@ def read(text: str, *, secret: bytes) -> Grant | None:
     try:
         if not hmac.compare_digest(_decode(signature), _signature(body, secret)):
             return None
-        action, incident_id, sent_to, expires = json.loads(_decode(body))
-        return Grant(LinkKind(action), str(incident_id), str(sent_to), datetime.fromtimestamp(int(expires), UTC))
+        action, about, sent_to, expires = json.loads(_decode(body))
+        return Grant(LinkKind(action), str(about), str(sent_to), datetime.fromtimestamp(int(expires), UTC))
     except (ValueError, TypeError, binascii.Error, OverflowError):
         return None
 
@@ -69,6 +73,12 @@ def links(
     expires_at = now + lifetime
     grants = [Grant(action, incident_id, sent_to, expires_at) for action in actions]
     return tuple(Link(grant.action, base_url.rstrip("/") + path + token(grant, secret=secret)) for grant in grants)
+
+
+def leaving(base_url: str, address: str, *, channel: str, secret: bytes, now: datetime, path: str = "/u/") -> str:
+    """The link by which one recipient of a channel ends its mails (RFC 8058: a POST to it does so at once)."""
+    grant = Grant(LinkKind.UNSUBSCRIBE, address, channel, now + LEAVING)
+    return base_url.rstrip("/") + path + token(grant, secret=secret)
 
 
 def _signature(body: str, secret: bytes) -> bytes:

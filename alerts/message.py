@@ -65,6 +65,7 @@ class LinkKind(enum.StrEnum):
     REJECT = "reject"
     CONFIRM = "confirm"
     SETTINGS = "settings"
+    UNSUBSCRIBE = "unsubscribe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +241,8 @@ class Envelope:
 
     `inline` maps the content ids used in `html` (`cid:chart`) to PNG bytes. `reply_to` is the receipt id of the first
     message of the thread on the same channel, where the caller knows it. `only_to` narrows the recipients of a channel
-    that has several: those a first try could not reach (`Receipt.again`).
+    that has several: those a first try could not reach (`Receipt.again`). `leave` holds, by address, the link by which
+    that recipient ends these mails.
     """
 
     dedup_key: str
@@ -254,6 +256,7 @@ class Envelope:
     thread_key: str | None = None
     reply_to: str | None = None
     only_to: tuple[str, ...] = ()
+    leave: Mapping[str, str] = field(default_factory=dict)
 
 
 # bytes travel as base64 inside JSON; unknown keys of an older version are errors, not silence

@@ -340,6 +340,17 @@ def next_steps(message: Message, words: Words) -> list[str]:
     return steps
 
 
+def pressed(action: LinkKind, name: str, words: Words, *, ended: bool = False) -> str:
+    """What everybody who sees the message is told once somebody has pressed one of its buttons."""
+    if ended and action is not LinkKind.REJECT:
+        return words.say("%(name)s wanted to act, but this incident has ended already.", name=name)
+    if action is LinkKind.MUTE:
+        return words.say("%(name)s has muted it for a day.", name=name)
+    if action is LinkKind.REJECT:
+        return words.say("%(name)s: this was no incident. Similar alerts will need more evidence.", name=name)
+    return words.say("%(name)s is on it.", name=name)
+
+
 def link_label(kind: LinkKind, words: Words) -> str:
     """What is written on a button."""
     names = {
@@ -349,6 +360,7 @@ def link_label(kind: LinkKind, words: Words) -> str:
         LinkKind.REJECT: words.say("Not an incident"),
         LinkKind.CONFIRM: words.say("Confirm"),
         LinkKind.SETTINGS: words.say("Notification settings"),
+        LinkKind.UNSUBSCRIBE: words.say("Stop these mails"),
     }
     return names[kind]
 

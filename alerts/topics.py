@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from scipy.special import chdtrc
 
-__all__ = ["TopicShift", "fade", "topic_shift"]
+__all__ = ["TopicShift", "fade", "needed_score", "topic_shift"]
 
 MIN_NEGATIVE = 8
 PSEUDO = 0.5
+WANDERS = 400.0  # so many mentions add one to the dispersion: the mix wanders by itself, which large counts show
+# False stories a week of the score, measured where the mix only wanders: log10(rate) = shift - slope * score.
+RATE = (-0.08, 1.07)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ def topic_shift(
     """G-test of the topics of the newest negatives against those of the weeks before (counts by topic).
 
     G = 2 sum observed log(observed / expected), with Williams' correction for small counts, divided by `dispersion`
-    (people copy each other: topics come in clumps). The old mix is smoothed by half a mention a topic, and its own
-    sampling error enters through the two-sample form of the test. None with fewer than `min_negative` tags now or
-    before. (Sokal and Rohlf, Biometry, on the G-test and Williams' correction.)
+    (people copy each other: topics come in clumps) and by what the mix wanders by itself. The old mix is smoothed by
+    half a mention a topic, and its own sampling error enters through the two-sample form of the test. None with fewer
+    than `min_negative` tags now or before. (Sokal and Rohlf, Biometry, on the G-test and Williams' correction.)
     """
     topics = sorted(set(now) | set(before))
     n_now = sum(now.values())
@@ -58,12 +61,18 @@ def topic_shift(
                 statistic += 2 * seen * math.log(seen / (size * pooled))
     freedom = len(topics) - 1
     correction = 1 + (len(topics) + 1) / (6 * (n_now + whole))
-    statistic = max(0.0, statistic / correction / dispersion)
+    statistic = max(0.0, statistic / correction / (dispersion + n_now / WANDERS))
     p_value = float(chdtrc(freedom, statistic))
     due = {topic: n_now * smooth[topic] / whole for topic in topics}
     top = max(topics, key=lambda topic: (now.get(topic, 0.0) - due[topic], topic))
     score = -math.log10(max(p_value, 1e-300))
     return TopicShift(score, p_value, statistic, freedom, top, now.get(top, 0.0), due[top])
+
+
+def needed_score(rate: float) -> float:
+    """The score that mixes which only wander reach `rate` times a week, looked at once a day."""
+    shift, slope = RATE
+    return max(0.0, (shift - math.log10(rate)) / slope)
 
 
 def fade(

@@ -20,6 +20,7 @@ from models.backend import Floats, Outputs, sigmoid, softmax, unit
 from models.batching import cut, max_by_owner, mean_by_owner, plan
 from models.errors import WeightsMissing
 from models.graph import build, dense
+from models.packed import unpack
 
 DIRECTORY = Path(__file__).parent / "weights" / "base"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -80,6 +81,7 @@ class Embedded:
             Tokenizer.from_file(str(directory / "tokenizer.json")),
             log2_buckets=int(config["n_buckets_log2"]),
             kept_buckets=_buckets(tensors),
+            word_order=bool(config.get("word_order", False)),
         )
         self._budget = TOKEN_BUDGET
         if int8 is None:
@@ -208,7 +210,9 @@ class NgramHalf:
 
     def __init__(self, tensors: Mapping[str, npt.NDArray[Any]], *, n_topics: int) -> None:
         self._n_topics = n_topics
-        rows = tensors["ngrams.weight"]
+        packed = tensors.get("ngrams.weight.packed")
+        size = tensors["ngrams.sentiment.weight"].shape[1]
+        rows = tensors["ngrams.weight"] if packed is None else unpack(packed, size)
         scale = tensors.get("ngrams.weight.scale")
         self._rows = (
             rows.astype(np.float32) if scale is None else rows

@@ -212,22 +212,17 @@ def _half(device: str) -> torch.dtype | None:
     """Half precision where the hardware multiplies it: on CPUs with bf16 instructions, and on GPUs."""
     import torch
 
-    if device == "cpu":
-        return torch.bfloat16 if "bf16" in _cpu_flags() else None
-    return torch.bfloat16 if not device.startswith("cuda") or torch.cuda.is_bf16_supported() else torch.float16
+    from models.half import multiplies_bf16
+
+    if multiplies_bf16(device):
+        return torch.bfloat16
+    return None if device == "cpu" else torch.float16
 
 
 def _margin(p: Floats) -> Floats:
     """Distance of the two likeliest sentiments in log-probability, [n]."""
     ordered = np.sort(np.log(np.clip(p, 1e-9, 1)), axis=1)
     return np.asarray(ordered[:, -1] - ordered[:, -2])
-
-
-def _cpu_flags() -> str:
-    path = Path("/proc/cpuinfo")
-    if not path.is_file():
-        return ""
-    return next((line for line in path.read_text().splitlines() if line.startswith(("flags", "Features"))), "")
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:

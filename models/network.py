@@ -25,6 +25,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from models.labels import SENTIMENTS, TOPICS
+from models.packed import LARGEST, pack, unpack
 from models.tokenizer import TextEncoder, build_tokenizer, hash_ngrams, normalise, pack_buckets, unpack_buckets
 
 HEADS = ("sentiment", "topics", "topic_sentiment")
@@ -48,6 +49,7 @@ class FeedbackConfig(PretrainedConfig):  # type: ignore[misc]
         n_ngram_rows: int = 300_000,
         ngram_dim: int = 64,
         n_buckets_log2: int = 22,
+        word_order: bool = False,
         topics: list[str] | None = None,
         sentiments: list[str] | None = None,
         calibration: dict[str, float] | None = None,
@@ -67,6 +69,7 @@ class FeedbackConfig(PretrainedConfig):  # type: ignore[misc]
         self.n_ngram_rows = n_ngram_rows
         self.ngram_dim = ngram_dim
         self.n_buckets_log2 = n_buckets_log2
+        self.word_order = word_order
         self.topics = list(topics or TOPICS)
         self.sentiments = list(sentiments or SENTIMENTS)
         self.calibration = calibration or dict.fromkeys(HEADS, 1.0)
@@ -292,6 +295,7 @@ class FeedbackModel(PreTrainedModel):  # type: ignore[misc]
             tokenizer,
             log2_buckets=self.config.n_buckets_log2,
             kept_buckets=self.ngram_buckets.cpu().numpy(),
+            word_order=self.config.word_order,
         )
 
 
@@ -302,13 +306,15 @@ WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
 BUCKETS, BUCKET_BITS = "ngram_buckets", "ngram_buckets.bits"  # shipped as one bit for each bucket
 _LARGE = 65_536  # elements
-_ROWS = ("ngrams.weight", "token_embedding.weight")  # shipped as int8 rows with one fp16 scale each
+_ROWS = ("token_embedding.weight",)  # shipped as int8 rows with one fp16 scale each
+_TABLE = "ngrams.weight"  # shipped as rows of four-bit numbers with one fp16 scale each, see `models.packed`
 
 
 def save_directory(
     model: FeedbackModel, tokenizer: Any, directory: Path, *, compact: bool = True, every_matrix: bool = False
 ) -> None:
-    """Write config.json, model.safetensors and tokenizer.json; `compact`: int8 tables, everything else fp16.
+    """Write config.json, model.safetensors and tokenizer.json; `compact`: n-grams in four bits, tokens in eight, the
+    rest fp16.
 
     The buckets that own a vector are written as a bit map in either case.
 
@@ -323,6 +329,12 @@ def save_directory(
         if name == BUCKETS:
             bits = pack_buckets(value.numpy(), log2_buckets=model.config.n_buckets_log2)
             tensors[BUCKET_BITS] = torch.from_numpy(bits)
+            continue
+        if compact and name == _TABLE:
+            scale = (value.float().abs().amax(1).clamp(min=1e-8) / LARGEST).to(torch.float16).clamp(min=6e-8)
+            whole = (value.float() / scale.float()[:, None]).round().clamp(-LARGEST, LARGEST).to(torch.int8)
+            tensors[f"{name}.packed"] = torch.from_numpy(pack(whole.numpy()))
+            tensors[f"{name}.scale"] = scale
             continue
         matrix = value.ndim == 2 and value.numel() >= _LARGE and value.is_floating_point()
         if compact and (name in _ROWS or (every_matrix and matrix)):
@@ -360,6 +372,8 @@ def load_directory(directory: Path) -> tuple[FeedbackModel, TextEncoder]:
         if name == BUCKET_BITS:
             state[BUCKETS] = torch.from_numpy(unpack_buckets(value.numpy()))
             continue
+        if name == f"{_TABLE}.packed":
+            name, value = _TABLE, torch.from_numpy(unpack(value.numpy(), config.ngram_dim))
         scale = tensors.get(f"{name}.scale")
         if scale is not None:
             value = value.float() * scale.float()[:, None]

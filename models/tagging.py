@@ -14,7 +14,7 @@ import numpy.typing as npt
 from models.backend import Backend, Floats, Outputs
 from models.base import SENTIMENTS, TopicTag
 from models.taxonomy import Hit, Lexicon, lexicon
-from models.text import clauses
+from models.text import clauses, parts
 from models.triggers import Triggers, find, matrix
 
 Tags = tuple[TopicTag, ...]
@@ -58,7 +58,10 @@ class OwnHeads:
         wanted: list[tuple[int, int, list[int]]] = []  # text, topic, its clauses
         for i, hits in enumerate(found):
             topics = {self._backend.topics[k]: k for k in np.flatnonzero(said[i]).tolist()}
-            if not hits or not topics or len(ranges := list(clauses(texts[i]))) < 2:
+            if not hits or not topics:
+                continue
+            ranges = list(parts(texts[i], [(hit.start, hit.topic) for hit in hits]))
+            if len(ranges) < 2:
                 continue
             places: dict[int, int] = {}
             for topic, holding in _holding(hits, ranges).items():

@@ -6,7 +6,7 @@ import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from models.errors import TextRejected
 
@@ -124,6 +124,31 @@ _CONTRAST = re.compile(
     r"лекин|бірақ|алайда)(?=[\s,])|但是|但|不过|可是|けど|でも|しかし|하지만|지만|लेकिन|मगर|لكن|แต่",
     re.IGNORECASE,
 )
+
+
+_PAUSE = re.compile(r"[,;，；、،؛]| [–—-] ")
+
+
+def parts(text: str, spots: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int]]:
+    """The clauses of a text, cut once more at commas that stand between words of different subjects.
+
+    `spots`: where such a word begins, and its subject. A part with no such word stays with the one before it.
+    """
+    for start, end in clauses(text):
+        inside = [(at, subject) for at, subject in spots if start <= at < end]
+        if len({subject for _, subject in inside}) < 2:
+            yield start, end
+            continue
+        cuts = [match.end() for match in _PAUSE.finditer(text, start, end)]
+        begin = start
+        for cut in cuts:
+            before = {subject for at, subject in inside if begin <= at < cut}
+            following = min((other for other in cuts if other > cut), default=end)
+            after = {subject for at, subject in inside if cut <= at < following}
+            if before and after - before:
+                yield begin, cut
+                begin = cut
+        yield begin, end
 
 
 def clauses(text: str) -> Iterator[tuple[int, int]]:

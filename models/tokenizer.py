@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.negation import AFTER, BEFORE, CONTRAST, REACH_AFTER, REACH_BEFORE
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -32,6 +34,11 @@ _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _WORD_SALT = np.uint64(0x2545F4914F6CDD1D)
 _PAIR_SALT = np.uint64(0xD6E8FEB86659FD93)
+_BEFORE_SALT = np.uint64(0xA0761D6478BD642F)
+_AFTER_SALT = np.uint64(0xE7037ED1A0B428DB)
+_CONTRAST_SALT = np.uint64(0x8EBC6AF09C88C6E3)
+_GAP_SALT = np.uint64(0x589965CC75374CC3)
+_TRIPLE_SALT = np.uint64(0x1D8E4E27C47D124F)
 
 
 def normalise(text: str) -> str:
@@ -100,8 +107,11 @@ def _word_signs() -> np.ndarray:
     return table
 
 
-def hash_ngrams(texts: Sequence[str], *, log2_buckets: int) -> tuple[np.ndarray, np.ndarray]:
+def hash_ngrams(texts: Sequence[str], *, log2_buckets: int, word_order: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Buckets of all n-grams of normalised texts: characters 2 to 5 inside words, words, pairs of words.
+
+    `word_order` adds three words in a row, pairs of words with one between, and marks: words near a negator of
+    `models.negation`, and their n-grams of three and more characters, occur once more; so do words after a contrast.
 
     Returns (buckets [m] int32, text [m] int32): the bucket of each n-gram and the number of its text, sorted
     by text. The hash is a polynomial over code points modulo 2 ** 64 with a final mix, equal on every machine.
@@ -113,8 +123,20 @@ def hash_ngrams(texts: Sequence[str], *, log2_buckets: int) -> tuple[np.ndarray,
     owner = np.repeat(np.arange(len(texts), dtype=np.int32), sizes)
     space = codes == 32
     codes64 = codes.astype(np.uint64) + np.uint64(1)
+    words = _Words.of(codes, codes64, owner)
     found: list[np.ndarray] = []
     owners: list[np.ndarray] = []
+
+    def add(values: np.ndarray, of: np.ndarray) -> None:
+        found.append(_bucket(values, log2_buckets))
+        owners.append(of)
+
+    spans: list[tuple[np.uint64, np.ndarray]] = []  # salt, marked places
+    if word_order and len(words.hashes):
+        for salt, marked in words.turned():
+            add(words.hashes[marked] ^ salt, words.owner[marked])
+            if marked.any():
+                spans.append((salt, marked[words.run] & ~space & (words.run_ok)))
     total = len(codes)
     rolling = codes64.copy()
     # An n-gram may begin or end with the space at a word's edge, and holds none inside.
@@ -130,37 +152,109 @@ def hash_ngrams(texts: Sequence[str], *, log2_buckets: int) -> tuple[np.ndarray,
             inside_ok = inside_ok[:-1]
             valid = ~(space[:-1] & space[1:])
         at = np.flatnonzero(valid)
-        found.append(_bucket(rolling[at] + np.uint64(size), log2_buckets))
-        owners.append(owner[at])
-    for values, of in _word_hashes(codes, codes64, owner):
-        found.append(_bucket(values, log2_buckets))
-        owners.append(of)
+        values = rolling[at] + np.uint64(size)
+        add(values, owner[at])
+        if size > 2:
+            for salt, places in spans:
+                inside = places[at + 1]  # the second sign of three or more is never the space at an edge
+                add(values[inside] ^ salt, owner[at[inside]])
+    if len(words.hashes):
+        add(words.hashes ^ _WORD_SALT, words.owner)
+        same = words.owner[1:] == words.owner[:-1]
+        add((words.hashes[:-1] * _PRIME + (words.hashes[1:] ^ _PAIR_SALT))[same], words.owner[1:][same])
+        if word_order:
+            two = words.owner[2:] == words.owner[:-2]
+            add((words.hashes[:-2] * _PRIME + (words.hashes[2:] ^ _GAP_SALT))[two], words.owner[2:][two])
+            triple = (words.hashes[:-2] * _PRIME + words.hashes[1:-1]) * _PRIME + (words.hashes[2:] ^ _TRIPLE_SALT)
+            add(triple[two], words.owner[2:][two])
+            after = words.after_contrast()
+            add(words.hashes[after] ^ _CONTRAST_SALT, words.owner[after])
     buckets = np.concatenate(found)
     owner_all = np.concatenate(owners)
     order = np.argsort(owner_all, kind="stable")
     return buckets[order], owner_all[order]
 
 
-def _word_hashes(codes: np.ndarray, codes64: np.ndarray, owner: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Hashes of words (runs of letters; other signs alone) and of neighbouring pairs, with their texts."""
-    word = _word_signs()[np.minimum(codes, 0x10FFFF)]
-    space = codes == 32
-    begins = ~space & ~(word & np.concatenate(([False], word[:-1])))
-    starts = np.flatnonzero(begins)
-    if not len(starts):
-        return
-    position = np.arange(len(codes), dtype=np.int64)
-    run = np.cumsum(begins) - 1
-    place = (position - starts[np.maximum(run, 0)]).clip(0, 63)
-    powers = _powers()
-    part = np.where(space, np.uint64(0), codes64 * powers[place])
-    words = np.add.reduceat(part, starts)
-    of = owner[starts]
-    yield words ^ _WORD_SALT, of
-    if len(words) > 1:
-        same = of[1:] == of[:-1]
-        pairs = words[:-1] * _PRIME + (words[1:] ^ _PAIR_SALT)
-        yield pairs[same], of[1:][same]
+@dataclass(frozen=True)
+class _Words:
+    """Words (runs of letters; other signs alone) of texts that lie one after another."""
+
+    hashes: np.ndarray  # uint64 [w]
+    owner: np.ndarray  # int32 [w]: number of the text
+    plain: np.ndarray  # bool [w]: of letters, not a sign
+    run: np.ndarray  # int64 [places]: the word of each place, where `run_ok`
+    run_ok: np.ndarray  # bool [places]
+
+    @classmethod
+    def of(cls, codes: np.ndarray, codes64: np.ndarray, owner: np.ndarray) -> _Words:
+        word = _word_signs()[np.minimum(codes, 0x10FFFF)]
+        space = codes == 32
+        begins = ~space & ~(word & np.concatenate(([False], word[:-1])))
+        starts = np.flatnonzero(begins)
+        run = np.cumsum(begins) - 1
+        if not len(starts):
+            return cls(np.zeros(0, np.uint64), np.zeros(0, np.int32), np.zeros(0, bool), run, run >= 0)
+        position = np.arange(len(codes), dtype=np.int64)
+        place = (position - starts[np.maximum(run, 0)]).clip(0, 63)
+        part = np.where(space, np.uint64(0), codes64 * _powers()[place])
+        return cls(np.add.reduceat(part, starts), owner[starts], word[starts], run, run >= 0)
+
+    def turned(self) -> Iterator[tuple[np.uint64, np.ndarray]]:
+        """(salt, words within the reach of a negator before them), and of one after them."""
+        n = len(self.hashes)
+        contrast = _one_of(self.hashes, _hashes(CONTRAST))
+        stops = ~self.plain & ~_one_of(self.hashes, _hashes(APOSTROPHES)) | contrast
+        for salt, negators, reach in (
+            (_BEFORE_SALT, BEFORE, REACH_AFTER),
+            (_AFTER_SALT, AFTER, -REACH_BEFORE),
+        ):
+            marked = np.zeros(n, bool)
+            at = np.flatnonzero(_one_of(self.hashes, _hashes(negators)))
+            text = self.owner[at]
+            step = 1 if reach > 0 else -1
+            for distance in range(step, reach + step, step):
+                there = at + distance
+                ok = (there >= 0) & (there < n)
+                there, text = there[ok], text[ok]
+                at = at[ok]
+                ok = (self.owner[there] == text) & ~stops[there]
+                there, text, at = there[ok], text[ok], at[ok]
+                marked[there] = True
+            yield salt, marked & self.plain
+
+    def after_contrast(self) -> np.ndarray:
+        """Words between a contrast and the end of its sentence, bool [w]."""
+        n = len(self.hashes)
+        contrast = _one_of(self.hashes, _hashes(CONTRAST))
+        if not contrast.any():
+            return contrast
+        ends = _one_of(self.hashes, _hashes(SENTENCE_ENDS)) | np.concatenate(
+            ([True], self.owner[1:] != self.owner[:-1])
+        )
+        position = np.arange(n)
+        last = np.maximum.accumulate(np.where(contrast, position, -1))
+        closed = np.maximum.accumulate(np.where(ends & ~contrast, position, -1))
+        return np.asarray((last > closed) & ~contrast & self.plain)
+
+
+SENTENCE_ENDS = frozenset(".!?…。।۔؟")
+APOSTROPHES = frozenset("'’`-")
+
+
+def _one_of(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.asarray(known[place] == values)
+
+
+@functools.cache
+def _hashes(words: frozenset[str]) -> np.ndarray:
+    """Hashes of these words, sorted."""
+    found = []
+    for word in words:
+        word = unicodedata.normalize("NFKC", word)
+        codes64 = np.frombuffer(word.encode("utf-32-le"), np.uint32).astype(np.uint64) + np.uint64(1)
+        found.append((codes64 * _powers()[: len(codes64)]).sum(dtype=np.uint64))
+    return np.sort(np.array(found, np.uint64))
 
 
 @functools.cache
@@ -212,10 +306,15 @@ class Encoded:
 class TextEncoder:
     """Tokenizer and n-gram rows of one model. Thread-safe; no state changes after construction."""
 
-    def __init__(self, tokenizer: Tokenizer, *, log2_buckets: int, kept_buckets: np.ndarray) -> None:
-        """`kept_buckets`: sorted buckets that own a vector; the i-th owns row i of the n-gram table."""
+    def __init__(
+        self, tokenizer: Tokenizer, *, log2_buckets: int, kept_buckets: np.ndarray, word_order: bool = False
+    ) -> None:
+        """`kept_buckets`: sorted buckets that own a vector; the i-th owns row i of the n-gram table.
+
+        `word_order`: with the n-grams that negators and contrasts mark, see `hash_ngrams`.
+        """
         self.tokenizer = tokenizer
-        self.log2_buckets = log2_buckets
+        self.log2_buckets, self.word_order = log2_buckets, word_order
         self.row_of = np.full(1 << log2_buckets, -1, np.int32)
         self.row_of[kept_buckets] = np.arange(len(kept_buckets), dtype=np.int32)
         self.pad_id, self.cls_id, self.mask_id = (_special_id(tokenizer, name) for name in (PAD, CLS, MASK))
@@ -232,7 +331,7 @@ class TextEncoder:
 
     def ngram_rows(self, clean: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(rows, offsets) of the n-grams of normalised texts that own a vector."""
-        buckets, owner = hash_ngrams(clean, log2_buckets=self.log2_buckets)
+        buckets, owner = hash_ngrams(clean, log2_buckets=self.log2_buckets, word_order=self.word_order)
         rows = self.row_of[buckets]
         known = rows >= 0
         counts = np.bincount(owner[known], minlength=len(clean))

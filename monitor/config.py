@@ -494,7 +494,11 @@ def _validate_plugins(settings: Settings, *, origin: str) -> None:
     for name, source in settings.sources.items():
         try:
             scraper = scrapers.registry.get(source.scraper)
-            scraper.params_type.model_validate(source.params)
+            params = scraper.params_type.model_validate(source.params)
+            if params.names_no_brand and source.brand is None:
+                mistakes.append(
+                    f"{origin}: sources.{name}.brand: is missing; what comes cannot say which brand it is of"
+                )
         except (UnknownScraper, BadParams) as error:
             mistakes.append(f"{origin}: sources.{name}.scraper: {source.scraper!r}: {error}")
         except ValidationError as error:

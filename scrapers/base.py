@@ -77,6 +77,11 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def names_no_brand(self) -> bool:
+        """Whether what comes cannot be matched to a brand by its words, so that the source must name one."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -87,6 +87,10 @@ class Channel(ABC, Generic[S]):
         """The item in an envelope, rendered where it was not yet."""
         return render.envelope(item) if isinstance(item, Message) else item
 
+    def recipients(self) -> tuple[str, ...]:
+        """The addresses that may leave one by one; none where the channel is one place."""
+        return ()
+
     def lookup(self, dedup_key: str, *, reply_to: str | None = None, since: datetime | None = None) -> bool | None:
         """Whether the service has that message; None where it cannot be asked."""
         return None

@@ -1,4 +1,6 @@
-"""Mail over SMTP: one message to all recipients, threaded by incident, the same Message-ID whenever it is sent again.
+"""Mail over SMTP: threaded by incident, the same Message-ID whenever it is sent again and for every recipient.
+
+One message goes to all recipients; where each has a link of his own to leave by (RFC 8058), each gets a copy.
 
 Replies of the server decide: 4xx is tried again, 5xx is not, a refused login says so in words. Plain SMTP cannot be
 asked whether it has a message, but the stable Message-ID lets mailboxes recognise a second copy.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
+import html
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -22,9 +25,11 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from alerts.channels.base import Channel, Declaration, Receipt, Settings
 from alerts.errors import Rejected, Retryable
-from alerts.message import Envelope, Message
+from alerts.message import Envelope, LinkKind, Message
+from alerts.sentences import link_label
 from alerts.severity import Severity
 from alerts.text import clean
+from alerts.words import Words
 
 GREYLIST_WAIT = 300.0  # seconds; servers that say "later" mean about this
 _PORTS = {"starttls": 587, "tls": 465, "plain": 25}
@@ -101,15 +106,47 @@ class Email(Channel[EmailSettings]):
 
     def deliver(self, item: Message | Envelope, *, now: datetime) -> Receipt:
         envelope = self.envelope(item)
-        to = list(envelope.only_to) or [email.utils.parseaddr(address)[1] for address in self.settings.recipients]
-        mail, detail = self._fitting(envelope, now=now)
-        sender = email.utils.parseaddr(self.settings.sender)[1]
+        to = list(envelope.only_to) or list(self.recipients())
+        alike = [address for address in to if address not in envelope.leave]
+        copies = [([address], envelope.leave[address]) for address in to if address in envelope.leave]
+        refused: dict[str, tuple[int, bytes]] = {}
+        reached, detail = 0, ""
         with self._session() as server:
-            refused = server.send_message(mail, from_addr=sender, to_addrs=to)
+            for addresses, leave in [*([(alike, None)] if alike else []), *copies]:
+                mail, detail = self._fitting(envelope, now=now, leave=leave)
+                try:
+                    failed = self._hand_over(server, mail, addresses)
+                except (smtplib.SMTPException, OSError) as error:
+                    if not reached:
+                        raise
+                    # the others have theirs: only who is left may be sent to again
+                    left = [address for address in to[to.index(addresses[0]) :] if address not in alike]
+                    refused |= {address: (421, str(error).encode()) for address in left}
+                    break
+                refused |= failed
+                reached += len(addresses) - len(failed)
+            if not reached:
+                raise smtplib.SMTPRecipientsRefused(refused)
         told = {address: _reply(code, text) for address, (code, text) in refused.items()}
         again = tuple(address for address, (code, _) in refused.items() if 400 <= code < 500)
-        reached = f"accepted for {len(to) - len(told)} of {len(to)} recipients"
-        return Receipt(id=str(mail["Message-ID"]), detail=reached + detail, refused=told, again=again)
+        return Receipt(
+            id=message_id(envelope.dedup_key, domain=_domain(self.settings.sender)),
+            detail=f"accepted for {reached} of {len(to)} recipients{detail}", refused=told, again=again,
+        )  # fmt: skip
+
+    def _hand_over(
+        self, server: smtplib.SMTP, mail: EmailMessage, addresses: list[str]
+    ) -> dict[str, tuple[int, bytes]]:
+        """One copy to its recipients; those that were refused, all of them included."""
+        try:
+            return server.send_message(
+                mail, from_addr=email.utils.parseaddr(self.settings.sender)[1], to_addrs=addresses
+            )
+        except smtplib.SMTPRecipientsRefused as error:
+            return dict(error.recipients)
+
+    def recipients(self) -> tuple[str, ...]:
+        return tuple(email.utils.parseaddr(address)[1] for address in self.settings.recipients)
 
     def check(self) -> str:
         with self._session() as server:
@@ -179,15 +216,17 @@ class Email(Channel[EmailSettings]):
         finally:
             _leave(server)
 
-    def _fitting(self, envelope: Envelope, *, now: datetime) -> tuple[EmailMessage, str]:
-        mail = self.compose(envelope, now=now)
+    def _fitting(self, envelope: Envelope, *, now: datetime, leave: str | None) -> tuple[EmailMessage, str]:
+        mail = self.compose(envelope, now=now, leave=leave)
         if not envelope.attachments or len(mail.as_bytes()) <= self.settings.max_bytes:
             return mail, ""
-        bare = self.compose(envelope, now=now, attachments=False)
+        bare = self.compose(envelope, now=now, leave=leave, attachments=False)
         return bare, f"; attachments left out, the mail was over {self.settings.max_bytes} bytes"
 
-    def compose(self, envelope: Envelope, *, now: datetime, attachments: bool = True) -> EmailMessage:
-        """The mail as it is sent."""
+    def compose(
+        self, envelope: Envelope, *, now: datetime, leave: str | None = None, attachments: bool = True
+    ) -> EmailMessage:
+        """The mail as it is sent; with `leave`, the copy of the recipient whose link that is."""
         settings = self.settings
         domain = _domain(settings.sender)
         mail = EmailMessage(policy=SMTP)
@@ -202,20 +241,21 @@ class Email(Channel[EmailSettings]):
             mail["References"] = root
         if settings.reply_to:
             mail["Reply-To"] = settings.reply_to
-        _unsubscribe(mail, settings)
+        _unsubscribe(mail, settings, leave)
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
         if envelope.message is not None and envelope.message.severity is Severity.CRITICAL:
             mail["Importance"] = "high"
-        mail.set_content(envelope.text, cte=_encoding(envelope.text))
-        if envelope.html:
-            mail.add_alternative(envelope.html, subtype="html", cte=_encoding(envelope.html))
-            html = mail.get_payload()[-1]  # type: ignore[index]
+        text, page = _with_way_out(envelope, leave)
+        mail.set_content(text, cte=_encoding(text))
+        if page:
+            mail.add_alternative(page, subtype="html", cte=_encoding(page))
+            part = mail.get_payload()[-1]  # type: ignore[index]
             for cid, png in envelope.inline.items():
-                html.add_related(png, "image", "png", cid=f"<{cid}>", disposition="inline", filename=f"{cid}.png")  # type: ignore[union-attr]
-        for part in envelope.attachments if attachments else ():
-            maintype, _, subtype = part.media_type.partition("/")
-            mail.add_attachment(part.data, maintype=maintype, subtype=subtype or "octet-stream", filename=part.name)
+                part.add_related(png, "image", "png", cid=f"<{cid}>", disposition="inline", filename=f"{cid}.png")  # type: ignore[union-attr]
+        for file in envelope.attachments if attachments else ():
+            maintype, _, subtype = file.media_type.partition("/")
+            mail.add_attachment(file.data, maintype=maintype, subtype=subtype or "octet-stream", filename=file.name)
         mail["Content-Language"] = envelope.language  # at last: whoever sets a content takes such headers with it
         return mail
 
@@ -229,13 +269,28 @@ def message_id(key: str, *, domain: str) -> str:
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain or 'localhost'}>"
 
 
-def _unsubscribe(mail: EmailMessage, settings: EmailSettings) -> None:
-    ways = [f"<{settings.unsubscribe_url}>"] if settings.unsubscribe_url else []
+def _with_way_out(envelope: Envelope, leave: str | None) -> tuple[str, str]:
+    """Text and HTML with the link in sight: not every mail program shows a button for the header."""
+    if leave is None:
+        return envelope.text, envelope.html
+    label = link_label(LinkKind.UNSUBSCRIBE, Words(envelope.language))
+    line = (
+        '<p style="margin:0;padding:0 8px 24px;text-align:center;font:12px sans-serif">'
+        f'<a href="{html.escape(leave)}" style="color:#6b7280">{html.escape(label)}</a></p>'
+    )
+    head, end, tail = envelope.html.rpartition("</body>")
+    page = f"{head}{line}\n{end}{tail}" if end else envelope.html and envelope.html + line
+    return f"{envelope.text.rstrip()}\n{label}: {leave}\n", page
+
+
+def _unsubscribe(mail: EmailMessage, settings: EmailSettings, leave: str | None) -> None:
+    url = leave or settings.unsubscribe_url
+    ways = [f"<{url}>"] if url else []
     if settings.unsubscribe_mail:
         ways.append(f"<mailto:{email.utils.parseaddr(settings.unsubscribe_mail)[1]}?subject=unsubscribe>")
     if ways:
         mail["List-Unsubscribe"] = ", ".join(ways)
-    if settings.unsubscribe_url and settings.unsubscribe_url.startswith("https://"):
+    if url and url.startswith("https://"):
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
 
 

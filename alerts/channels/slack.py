@@ -12,6 +12,7 @@ import hmac
 import json
 import re
 import urllib.parse
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -41,6 +42,7 @@ HINTS = {
     "missing_scope": "the app lacks a permission; chat:write is needed, channels:history to be asked",
     "restricted_action": "the workspace does not let the bot post there",
 }
+ANSWERS = "https://hooks.slack.com/"  # where Slack takes the answer to a pressed button
 TOLERANCE = 300.0  # seconds a signed callback may be old
 _CHANNEL_ID = re.compile(r"^[CGD][A-Z0-9]{6,}$")
 _BROADCAST = (Kind.ESCALATED, Kind.REOPENED, Kind.UNACKNOWLEDGED)
@@ -134,6 +136,17 @@ class Slack(Channel[SlackSettings]):
             values["cursor"] = cursor
         return None
 
+    def answer(self, pressed: Interaction, note: str, *, gone: Collection[str], now: datetime) -> None:
+        """Write under the message who did what and take away the buttons `gone` by it. Raises Retryable or Rejected."""
+        url = pressed.response_url or ""
+        if not url.startswith((ANSWERS, self.settings.base_url)):
+            raise Rejected("Slack's callback names no place of Slack's to answer to")
+        payload: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": blocks.escape(note)}
+        if pressed.blocks:
+            laid = blocks.answered(pressed.blocks, note, gone=gone)
+            payload = {"replace_original": True, "text": pressed.text, "blocks": laid}
+        self.call("POST", url, now=now, json=payload)
+
     def check(self) -> str:
         if self.settings.token is None:
             return "a webhook cannot be asked; send a test message"
@@ -186,6 +199,8 @@ class Interaction:
     incident_id: str
     user: str
     response_url: str | None
+    text: str = ""
+    blocks: tuple[dict[str, Any], ...] = ()  # of the message the button stands in
 
 
 def verify(body: bytes, *, timestamp: str, signature: str, secret: str, now: datetime) -> bool:
@@ -211,6 +226,8 @@ def read_interaction(body: bytes) -> Interaction | None:
             incident_id=str(action["value"]),
             user=str(user.get("username") or user.get("name") or user["id"]),
             response_url=payload.get("response_url"),
+            text=str((payload.get("message") or {}).get("text", "")),
+            blocks=tuple((payload.get("message") or {}).get("blocks") or ()),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.half import multiplies_bf16
 from models.labels import TOPICS
 from models.network import FeedbackModel
 from models.training.config import TrainConfig
@@ -57,7 +58,7 @@ def listen(
 ) -> Voices:
     """Logits of both halves for these rows of the encoded corpus (first window only)."""
     model = model.to(device).eval()
-    dtype = torch.bfloat16 if config.bf16 else torch.float32
+    dtype = torch.bfloat16 if config.bf16 and multiplies_bf16(device.type) else torch.float32
     encoder = copy.deepcopy(model).to(dtype)
     lengths = np.minimum(tokens.lengths(), config.max_tokens)[rows]
     n_topics = len(TOPICS)

@@ -36,9 +36,10 @@ class TrainConfig:
     threads: int = 2
     # tokenizer and n-grams
     vocab_size: int = 32_000
-    n_buckets_log2: int = 22  # hash space of the n-grams
-    n_ngram_rows: int = 1_000_000  # of which so many, the most frequent, get a vector
+    n_buckets_log2: int = 24  # hash space of the n-grams
+    n_ngram_rows: int = 1_800_000  # of which so many, the most frequent, get a vector
     ngram_dim: int = 20
+    word_order: bool = True  # triples, pairs over a gap, marks of negation and contrast
     # encoder
     embedding_dim: int = 128
     hidden_size: int = 192
@@ -65,6 +66,7 @@ class TrainConfig:
     topic_share: float = 0.4  # of the rows drawn
     source_temperature: float = 0.5  # p(source) ~ n ** this, in the sentiment data
     class_power: float = 0.8  # a class weighs the inverse of its share to this power
+    language_balance: float = 0.5  # how far the classes of a language are evened out over its sources (1: wholly)
     written: bool = True  # with the texts written for this project
     written_weight: float = 1.0  # how often these are drawn, beside other sources of their size
     mix_share: float = 0.15  # rows joined with a second one (code-switch, opposite topics)
@@ -74,7 +76,7 @@ class TrainConfig:
     checkpoint_every: int = 250
     eval_every: int = 500
     device: str = "auto"
-    bf16: bool = True  # working copy of the encoder's weights; masters stay fp32
+    bf16: bool = True  # where the device multiplies it: working copy of the encoder's weights; masters stay fp32
     int8_encoder: bool = False  # ship the encoder's matrices as int8 rows
     compile: bool = False  # torch.compile: half the time per step where a C++ compiler is there
 

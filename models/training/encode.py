@@ -54,10 +54,25 @@ def choose_buckets(config: TrainConfig, corpus: Corpus) -> np.ndarray:
     rows = np.flatnonzero(weight)
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
-        buckets, owner = hash_ngrams([corpus.texts[int(row)] for row in part], log2_buckets=config.n_buckets_log2)
+        texts = [corpus.texts[int(row)] for row in part]
+        buckets, owner = hash_ngrams(texts, log2_buckets=config.n_buckets_log2, word_order=config.word_order)
         counts += np.bincount(buckets, weights=weight[part][owner], minlength=len(counts))
     n_rows = min(config.n_ngram_rows, int(np.count_nonzero(counts)))
     return np.sort(np.argpartition(-counts, n_rows - 1)[:n_rows]).astype(np.int32)
+
+
+def plain_buckets(config: TrainConfig, corpus: Corpus, tokens: Tokens, buckets: np.ndarray) -> np.ndarray:
+    """Which of the kept buckets stand for n-grams without a mark in most of the training texts, bool."""
+    row_of = np.full(1 << config.n_buckets_log2, -1, np.int32)
+    row_of[buckets] = np.arange(len(buckets), dtype=np.int32)
+    counts = np.zeros(len(buckets), np.int64)
+    rows = np.flatnonzero(corpus.split == TRAIN)
+    for start in range(0, len(rows), _CHUNK):
+        texts = [corpus.texts[int(row)] for row in rows[start : start + _CHUNK]]
+        found = row_of[hash_ngrams(texts, log2_buckets=config.n_buckets_log2)[0]]
+        counts += np.bincount(found[found >= 0], minlength=len(buckets))
+    train = np.repeat(corpus.split == TRAIN, np.diff(tokens.ngram_offsets))
+    return np.asarray(2 * counts >= np.bincount(tokens.ngrams[train], minlength=len(buckets)))
 
 
 def encode(encoder: TextEncoder, texts: list[str], *, progress: Callable[[int], None] | None = None) -> Tokens:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.half import multiplies_bf16
 from models.network import FeedbackModel
 from models.training.config import TrainConfig
 from models.training.data import Corpus
@@ -177,7 +178,7 @@ class Fit:
         ngrams, model.ngrams = model.ngrams, nn.Identity()  # type: ignore[assignment]  # a copy of the table would only cost memory
         self.work = copy.deepcopy(model)
         model.ngrams = ngrams
-        if config.bf16:
+        if config.bf16 and multiplies_bf16(device.type):
             self.work = self.work.to(torch.bfloat16)
         self.working = {n: p for n, p in self.work.named_parameters() if n in self.masters}
         self.ema = {name: value.detach().clone() for name, value in self.masters.items()}

@@ -82,20 +82,33 @@ class Table:
                 start = end
 
 
-def table_of(model: FeedbackModel, buckets: np.ndarray, tokens: Tokens, rows: np.ndarray) -> Table:
+def table_of(
+    model: FeedbackModel,
+    buckets: np.ndarray,
+    tokens: Tokens,
+    rows: np.ndarray,
+    *,
+    log2_buckets: int,
+    plain: np.ndarray | None = None,
+) -> Table:
     """The table of a finished model over the (sorted) buckets of this run; n-grams it does not know say nothing.
 
-    Its vectors were divided by the root of the number of n-grams it knows; the median over the texts `rows` of what
-    that differs from this run's number goes into its heads.
+    The model may have hashed into fewer buckets: a bucket of this run lies in one of its. TrainingError where it has
+    more. `plain`: the buckets that do not stand for marked n-grams, where the model knows no marks. Its vectors were
+    divided by the root of the number of n-grams it knows; the median over the texts `rows` of what that differs from
+    this run's number goes into its heads.
     """
-    theirs = cast(torch.Tensor, model.ngram_buckets).numpy()
-    place = np.minimum(np.searchsorted(buckets, theirs), len(buckets) - 1)
-    known = buckets[place] == theirs
+    finer = log2_buckets - model.config.n_buckets_log2
+    if finer < 0:
+        raise TrainingError(f"init hashes into 2^{model.config.n_buckets_log2} buckets, this run into 2^{log2_buckets}")
+    theirs, wanted = cast(torch.Tensor, model.ngram_buckets).numpy(), buckets >> finer
+    place = np.minimum(np.searchsorted(theirs, wanted), len(theirs) - 1)
+    owned = theirs[place] == wanted
+    if plain is not None:
+        owned &= plain
     whole = np.zeros((len(buckets), model.config.ngram_dim), np.float32)
-    whole[place[known]] = model.ngrams.weight.detach().numpy()[known]
+    whole[owned] = model.ngrams.weight.detach().numpy()[place[owned]]
     modules = (model.ngrams.sentiment, model.ngrams.topics, model.ngrams.topic_sentiment)
-    owned = np.zeros(len(buckets), bool)
-    owned[place[known]] = True
     ids, n_all = gather(tokens.ngrams, tokens.ngram_offsets, rows)
     n_own = np.bincount(np.repeat(np.arange(len(rows)), n_all)[owned[ids]], minlength=len(rows))
     ratio = np.float32(np.median(np.sqrt(np.maximum(n_all, 1) / np.maximum(n_own, 1))))

@@ -27,7 +27,15 @@ from models.training.calibrate import calibrate, listen
 from models.training.card import write_card
 from models.training.config import TrainConfig
 from models.training.data import DEV, HELD_OUT, TRAIN, Corpus
-from models.training.encode import Tokens, choose_buckets, encode, load_tokens, make_tokenizer, save_tokens
+from models.training.encode import (
+    Tokens,
+    choose_buckets,
+    encode,
+    load_tokens,
+    make_tokenizer,
+    plain_buckets,
+    save_tokens,
+)
 from models.training.fit import ENCODER_SKIPS, Batches, Fit, token_vectors_from_ngrams
 from models.training.measure import measure
 from models.training.mlm import Pretrain
@@ -168,7 +176,9 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
     stored = load_tokens(config.work / "tokens")
     if stored is None or len(stored.token_offsets) != len(corpus) + 1:
         report(0.03, "encoding texts")
-        encoder = TextEncoder(tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets)
+        encoder = TextEncoder(
+            tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets, word_order=config.word_order
+        )
         stored = encode(encoder, corpus.texts)
         save_tokens(stored, config.work / "tokens")
     return tokenizer, buckets, stored
@@ -195,7 +205,10 @@ def _table(
     sample = np.random.default_rng((config.seed, 7)).choice(train, size=min(_MERGE_TEXTS, len(train)), replace=False)
     shares = [1.0 / config.n_tables] * config.n_tables
     if config.init is not None:
-        tables.append(table_of(load_directory(config.init)[0], buckets, tokens, sample))
+        old = load_directory(config.init)[0]
+        same = old.config.word_order or not config.word_order
+        plain = None if same else plain_buckets(config, corpus, tokens, buckets)
+        tables.append(table_of(old, buckets, tokens, sample, log2_buckets=config.n_buckets_log2, plain=plain))
         shares = [share * (1 - config.init_share) for share in shares] + [config.init_share]
     return merged(tables, shares, tokens, sample, seed=config.seed)
 
@@ -257,6 +270,7 @@ def _network(config: TrainConfig, tokenizer: Tokenizer, buckets: np.ndarray) -> 
         n_ngram_rows=len(buckets),
         ngram_dim=config.ngram_dim,
         n_buckets_log2=config.n_buckets_log2,
+        word_order=config.word_order,
     )
 
 

@@ -1,8 +1,9 @@
 """Texts written for this project (`written/<language>.yaml`), as labelled rows: whole, in pieces, and joined.
 
 They teach languages and topics of which no collection may be used for shipped weights. The files hold words, verdicts
-without a topic, clauses about one topic, and whole posts; `rows_of` makes rows of them with a seeded generator. A share
-of posts and clauses is held back as development rows: those items occur in no training row, alone or joined.
+without a topic, clauses about one topic, sentences about several topics, and whole posts; `rows_of` makes rows of them
+with a seeded generator. A share of all but the words is held back as development rows: those items occur in no training
+row, alone or joined.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ DIRECTORY = Path(__file__).parent / "written"
 SOURCE = "written"  # the name of these rows' source in both data sets
 DEV_SHARE = 12  # one item of so many is a development row
 _KEYS = ("language", "and", "but", "words", "verdicts", "topics", "posts")
+_MAY = "mixed"  # the key that a file may lack
+_SIGNS = {"-": 0, "=": 1, "+": 2}  # the sentiment of a topic in the key of a group of mixed texts: "food+ waiting-"
 _NOISE = 0.25  # share of rows that are typed carelessly
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One file. `words`, `verdicts`, `posts`: items by sentiment (0, 1, 2); `topics`: the same for each topic."""
+    """One file. `words`, `verdicts`, `posts`: items by sentiment (0, 1, 2); `topics`: the same for each topic.
+
+    `mixed`: (text, topic -> sentiment) of sentences about several topics.
+    """
 
     language: str
     joins_and: tuple[str, ...]
@@ -38,6 +44,7 @@ class Written:
     verdicts: tuple[tuple[str, ...], ...]
     topics: dict[str, tuple[tuple[str, ...], ...]]
     posts: tuple[tuple[str, ...], ...]
+    mixed: tuple[tuple[str, dict[str, int]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,9 @@ def read(path: Path) -> Written:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader, in C
     except yaml.YAMLError as error:
         raise TrainingError(f"{path}: not YAML: {error}") from error
-    if not isinstance(raw, dict) or set(raw) != set(_KEYS):
+    if not isinstance(raw, dict) or set(raw) - {_MAY} != set(_KEYS):
         there = ", ".join(map(str, raw)) if isinstance(raw, dict) else type(raw).__name__
-        raise TrainingError(f"{path}: needs exactly the keys {', '.join(_KEYS)}; there are: {there}")
+        raise TrainingError(f"{path}: needs exactly the keys {', '.join(_KEYS)} (may have {_MAY}); there are: {there}")
     if raw["language"] != path.stem:
         raise TrainingError(f"{path}: language is {raw['language']!r}, the file's name says {path.stem!r}")
     topics = raw["topics"]
@@ -80,6 +87,7 @@ def read(path: Path) -> Written:
         verdicts=_by_sentiment(path, "verdicts", raw["verdicts"]),
         topics={topic: _by_sentiment(path, f"topics.{topic}", topics[topic]) for topic in TOPICS if topic in topics},
         posts=_by_sentiment(path, "posts", raw["posts"]),
+        mixed=_mixed(path, raw.get(_MAY, {})),
     )
 
 
@@ -90,6 +98,23 @@ def _by_sentiment(path: Path, key: str, raw: Any) -> tuple[tuple[str, ...], ...]
     if not isinstance(raw, dict) or not set(raw) <= set(SENTIMENTS):
         raise TrainingError(f"{path}: {key}: lists under {', '.join(SENTIMENTS)} are expected")
     return tuple(_strings(path, f"{key}.{name}", raw.get(name) or []) for name in SENTIMENTS)
+
+
+def _mixed(path: Path, raw: Any) -> tuple[tuple[str, dict[str, int]], ...]:
+    """Groups of texts under what they say of which topics: `food+ waiting-` (also `=`, neutral)."""
+    if not isinstance(raw, dict):
+        raise TrainingError(f"{path}: {_MAY}: a table of groups is expected, such as 'food+ waiting-'")
+    found: dict[str, dict[str, int]] = {}
+    for key, texts in raw.items():
+        parts = str(key).split()
+        signs = {part[:-1]: _SIGNS.get(part[-1]) for part in parts}
+        if len(parts) < 2 or len(signs) < len(parts) or not set(signs) <= set(TOPICS) or None in signs.values():
+            raise TrainingError(f"{path}: {_MAY}.{key}: two topics or more are expected, each with -, = or +")
+        said = {topic: sign for topic, sign in signs.items() if sign is not None}
+        for text in _strings(path, f"{_MAY}.{key}", texts):
+            if found.setdefault(text, said) != said:
+                raise TrainingError(f"{path}: {_MAY}.{key}: {text!r} is also in another group")
+    return tuple(found.items())
 
 
 def _strings(path: Path, key: str, raw: Any) -> tuple[str, ...]:
@@ -105,6 +130,7 @@ def rows_of(written: Written, *, seed: int, joined: int = 2) -> list[Row]:
     rows = [*kept.development]
     fresh = [*_word_rows(kept, rng), *_verdict_rows(kept, rng), *_clause_rows(kept, rng, joined)]
     fresh += [Row(text, label, None) for label, texts in enumerate(kept.posts) for text in texts]
+    fresh += kept.mixed
     held = {row.text for row in rows}
     rows += [Row(_careless(row.text, rng), row.sentiment, row.topics) for row in fresh]
     return [row for row in rows if row.is_dev or row.text not in held]
@@ -119,6 +145,11 @@ class _Kept:
         self.posts = self._split(written.posts, None)
         self.verdicts = self._split(written.verdicts, None)
         self.topics = {topic: self._split(texts, topic) for topic, texts in written.topics.items()}
+        self.mixed: list[Row] = []
+        for text, said in written.mixed:
+            labels = set(said.values())
+            row = Row(text, labels.pop() if len(labels) == 1 else None, said, is_dev=_is_dev(text))
+            (self.development if row.is_dev else self.mixed).append(row)
         held = {row.text for row in self.development}
         self.words = [[word for word in words if word not in held] for words in written.words]
 
@@ -245,5 +276,6 @@ def count(written: Sequence[Written]) -> dict[str, int]:
         one.language: sum(
             len(texts) for groups in (one.words, one.verdicts, one.posts, *one.topics.values()) for texts in groups
         )
+        + len(one.mixed)
         for one in written
     }

@@ -70,6 +70,7 @@ def metrics(
     from monitor.pipeline.customers import brand_named
     from monitor.reports.measures import index_name, metric_name
     from monitor.store.engine import reading
+    from monitor.store.queries.chats import any_chats
     from monitor.store.queries.taxonomy import in_force
 
     if by not in ("", "period", "segment", "location", "touchpoint"):
@@ -83,6 +84,8 @@ def metrics(
         start, end = _span(context, since, until, timedelta(days=182 if by else 91))
         wanted = metric or (OVERVIEW if not by else [name for name in ("nps", "csat", "ces", "net_sentiment")
                                                      if not (by == "segment" and name == "net_sentiment")])  # fmt: skip
+        if not metric and not by and any_chats(session, brand_id):
+            wanted = [*wanted, *indices.CHATS]
         tables = [
             indices.metric_table(
                 session,
@@ -268,7 +271,13 @@ def effect(
     topic: Annotated[str, typer.Option(help="Topic the complaints are about; several with commas.")],
     changed: Annotated[str, typer.Option("--from", help="Day of the change (ISO).")],
     treated: Annotated[str, typer.Option(help="Places that were changed, with commas; none = the whole brand.")] = "",
-    against: Annotated[str, typer.Option(help="Topics to compare with, with commas, where no place can be.")] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            help="Places to compare with, with commas (all that were not changed, if none is named), "
+            "or topics, where no place can be."
+        ),
+    ] = "",
     measure: Annotated[str, typer.Option(help="share of mentions, or count a week.")] = "share",
     brand: BrandOption = None,
     since: SinceOption = None,

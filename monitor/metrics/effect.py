@@ -183,25 +183,26 @@ def _mixture(design: Floats, response: Floats, which: int, weights: Floats | Non
     n, k = design.shape
     root = np.ones(n) if weights is None else np.sqrt(weights / weights.mean())
     x, y = design * root[:, None], response * root
-    means, errors, likelihoods = [], [], []
-    for rho in AUTOCORRELATIONS:
-        first = math.sqrt(1 - rho * rho)
-        x_free = np.vstack([x[:1] * first, x[1:] - rho * x[:-1]])
-        y_free = np.concatenate([y[:1] * first, y[1:] - rho * y[:-1]])
-        gram = x_free.T @ x_free
-        inverse = np.linalg.inv(gram)
-        coefficients = inverse @ (x_free.T @ y_free)
-        squares = max(float(np.sum((y_free - x_free @ coefficients) ** 2)), 1e-300)
-        means.append(float(coefficients[which]))
-        errors.append(math.sqrt(squares / (n - k) * float(inverse[which, which])))
-        likelihoods.append(
-            -(n - k) / 2 * math.log(squares)
-            - 0.5 * float(np.linalg.slogdet(gram)[1])
-            + 0.5 * math.log(1 - rho * rho)  # the Jacobian of the transformation
-            - PRIOR * math.log(1 - rho)
-        )
-    shares = np.exp(np.array(likelihoods) - max(likelihoods))
-    return _Mixture(np.array(means), np.maximum(np.array(errors), 1e-15), shares / shares.sum(), n - k)
+    rho = np.array(AUTOCORRELATIONS)[:, None]
+    first = np.sqrt(1 - rho * rho)
+    # all strengths at once: (strength, period, coefficient)
+    x_free = np.concatenate([(first * x[0])[:, None, :], x[1:] - rho[..., None] * x[:-1]], axis=1)
+    y_free = np.concatenate([first * y[0], y[1:] - rho * y[:-1]], axis=1)
+    turned = x_free.transpose(0, 2, 1)
+    gram = turned @ x_free
+    inverse = np.linalg.inv(gram)
+    coefficients = inverse @ (turned @ y_free[..., None])
+    squares = np.maximum(np.sum((y_free - (x_free @ coefficients)[..., 0]) ** 2, axis=1), 1e-300)
+    strengths = rho[:, 0]
+    likelihoods = (
+        -(n - k) / 2 * np.log(squares)
+        - 0.5 * np.linalg.slogdet(gram)[1]
+        + 0.5 * np.log(1 - strengths * strengths)  # the Jacobian of the transformation
+        - PRIOR * np.log(1 - strengths)
+    )
+    shares = np.exp(likelihoods - likelihoods.max())
+    errors = np.sqrt(squares / (n - k) * inverse[:, which, which])
+    return _Mixture(coefficients[:, which, 0], np.maximum(errors, 1e-15), shares / shares.sum(), n - k)
 
 
 def difference_in_differences(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
-Unit = Literal["share", "points", "stars", "mentions", "ratio", "money", "periods", "index"]
+Unit = Literal["share", "points", "stars", "mentions", "ratio", "money", "periods", "index", "minutes"]
 
 CONFIDENCE = 0.95
 

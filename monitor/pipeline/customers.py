@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,18 +21,20 @@ from monitor.errors import ConfigError
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.importing import CHUNK, ImportResult, import_source, store_items
+from monitor.pipeline.matching import Matcher
 from monitor.pipeline.score import score
 from monitor.store import meta
 from monitor.store.catalogue import ensure_brand, find_brand, slug_of
 from monitor.store.engine import writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Mention, Order, SurveyAnswer
+from monitor.store.tables import Brand, Mention, Order, Source, SurveyAnswer
 
 if TYPE_CHECKING:
     from scrapers.imports.orders import Purchase
     from scrapers.imports.surveys import Answer
 
 T = TypeVar("T")
+P = TypeVar("P", "Answer", "Purchase")
 _ORIGIN = "customer"  # of pseudonyms: one person is one pseudonym in every file
 _IDS_AT_ONCE = 500
 
@@ -60,7 +63,7 @@ def import_surveys(
         zone=context.settings.time_zone,
     )  # fmt: skip
     name = slug_of(survey or file.name.split(".")[0])
-    brand_id = _brand(context, brand, dry_run=dry_run)
+    row = _brand(context, brand, dry_run=dry_run)
     result = ImportResult(notes=run.notes)
 
     def sheets() -> Iterator[tuple[Answer, ...]]:
@@ -78,19 +81,27 @@ def import_surveys(
             result.n_new += len(answers)
             continue
         with writing(context.engine) as session:
-            n_new, n_edited = store_answers(session, answers, brand_id=brand_id, survey=name, now=context.now,
-                                            store_authors=context.settings.privacy.store_authors)  # fmt: skip
+            n_new, n_edited = store_answers(session, context, answers, brand=row, survey=name)
         result.n_new += n_new
         result.n_edited += n_edited
     return result
 
 
 def store_answers(
-    session: Session, answers: Sequence[Answer], *, brand_id: int, survey: str, now: datetime, store_authors: bool
+    session: Session,
+    context: Context,
+    answers: Sequence[Answer],
+    *,
+    brand: Brand,
+    survey: str,
+    source: Source | None = None,
 ) -> tuple[int, int]:
-    """New and changed answers, with the mentions of their comments. Returns how many of each."""
+    """New and changed answers, with the mentions of their comments, which come from `source` (without one, from an
+    import under the survey's name). Returns how many of each."""
+    brand_id = brand.id or 0
+    answers = placed_in(answers, context, brand.slug)
     key = meta.install_key(session)
-    mentions = _comments(session, answers, brand_id=brand_id, survey=survey, now=now, store_authors=store_authors)
+    mentions = _comments(session, context, answers, brand_id=brand_id, survey=survey, source=source)
     known = {
         (row.external_id, row.metric): row
         for ids in _batches({answer.external_id for answer in answers}, _IDS_AT_ONCE)
@@ -120,8 +131,16 @@ def store_answers(
     return len(fresh), n_edited
 
 
+def placed_in(rows: Sequence[P], context: Context, brand: str) -> list[P]:
+    """Rows with their places in the brand's own spelling, so that one place is one in answers, orders and mentions."""
+    if brand not in context.settings.brands:
+        return list(rows)
+    matcher = Matcher(context.settings.brands)
+    return [replace(row, location=matcher.spelling_of(brand, row.location)) if row.location else row for row in rows]
+
+
 def _comments(
-    session: Session, answers: Sequence[Answer], *, brand_id: int, survey: str, now: datetime, store_authors: bool
+    session: Session, context: Context, answers: Sequence[Answer], *, brand_id: int, survey: str, source: Source | None
 ) -> dict[str, int]:
     """Mentions of the comments by the id of their answer sheet; one mention carries all scores of its sheet."""
     from scrapers.item import Item
@@ -135,13 +154,15 @@ def _comments(
     ]  # fmt: skip
     if not items:
         return {}
-    source = import_source(session, survey, now=now)
+    now = context.now
+    if source is None:
+        source = import_source(session, survey, now=now)
+        source.last_run_at = source.last_success_at = now
+        source.last_status = "ok"
+        session.add(source)
     # two people who answer alike are two answers: no copies here
     ingest(session, items, brand_id=brand_id, source_id=source.id or 0, origin=source.slug, now=now,
-           store_authors=store_authors, near_duplicates=False)  # fmt: skip
-    source.last_run_at = source.last_success_at = now
-    source.last_status = "ok"
-    session.add(source)
+           store_authors=context.settings.privacy.store_authors, near_duplicates=False)  # fmt: skip
     wanted = [item.external_id for item in items]
     return {
         external_id: int(mention_id)
@@ -171,7 +192,8 @@ def import_orders(
     run = scrapers.imports.orders.read(
         file, mapping=mapping, locale=locale or context.settings.language, zone=context.settings.time_zone
     )
-    brand_id = _brand(context, brand, dry_run=dry_run)
+    brand_row = _brand(context, brand, dry_run=dry_run)
+    brand_id = brand_row.id or 0
     result = ImportResult(notes=run.notes)
     unpaid: dict[str, int] = {}
 
@@ -191,7 +213,7 @@ def import_orders(
             result.n_new += len(purchases)
             continue
         with writing(context.engine) as session:
-            n_new, n_edited = store_orders(session, purchases, brand_id=brand_id)
+            n_new, n_edited = store_orders(session, placed_in(purchases, context, brand_row.slug), brand_id=brand_id)
         result.n_new += n_new
         result.n_edited += n_edited
     if unpaid:
@@ -244,7 +266,7 @@ def import_chats(
         file, agents=agents, mapping=mapping, locale=locale or context.settings.language,
         zone=context.settings.time_zone, gap=gap or chats.GAP,
     )  # fmt: skip
-    brand_id = _brand(context, brand, dry_run=dry_run)
+    brand_id = _brand(context, brand, dry_run=dry_run).id or 0
     result = ImportResult(notes=list(found.notes), bad_rows=[(row.number, row.error) for row in found.bad_rows])
     facts = [conversation.facts for conversation in found.conversations]
     waits = sorted(one.first_response for one in facts if one.first_response is not None)
@@ -303,16 +325,17 @@ def brand_named(session: Session, name: str | None) -> Brand:
     )
 
 
-def _brand(context: Context, name: str, *, dry_run: bool) -> int:
+def _brand(context: Context, name: str, *, dry_run: bool) -> Brand:
     with writing(context.engine) as session:
         found = find_brand(session, name)
         if found is None and context.settings.brands:
             known = ", ".join(context.settings.brands)
             raise ConfigError(f"--brand {name!r} is not a brand of the configuration; allowed: {known}")
-        brand_id = (found or ensure_brand(session, name)).id or 0
+        brand = found or ensure_brand(session, name)
+        session.expunge(brand)
         if dry_run:
             session.rollback()
-    return brand_id
+    return brand
 
 
 def _update(session: Session, row: Any, values: dict[str, Any]) -> int:

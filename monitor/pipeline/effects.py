@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,6 +13,7 @@ from monitor.errors import ConfigError
 from monitor.i18n import Translator
 from monitor.metrics.effect import Effect, Measure, Period, effect
 from monitor.store.queries import customers
+from monitor.store.queries.customers import Opinion
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.tables import Mention
 
@@ -32,6 +33,21 @@ class Week:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A place that was not changed: whether it stands among those compared with, and why.
+
+    `why`: "not_changed", "chosen", "not_chosen", "not_before" and "not_after" (a place that nobody spoke of before, or
+    after, opened or closed meanwhile: it would shift the others' mean by coming or going).
+    """
+
+    place: str
+    before: Period
+    after: Period
+    used: bool
+    why: Literal["not_changed", "chosen", "not_chosen", "not_before", "not_after"]
+
+
+@dataclass(frozen=True, slots=True)
 class EffectView:
     """The question, the weeks and the answer."""
 
@@ -43,6 +59,7 @@ class EffectView:
     weeks: tuple[Week, ...]
     effect: Effect
     n_elsewhere: int  # mentions that name no place, and can be counted on neither side
+    places: tuple[Beside, ...] = ()  # every place that was not changed, where places are compared
 
 
 def measure_effect(
@@ -59,71 +76,109 @@ def measure_effect(
 ) -> EffectView:
     """What the change at `changed_at` did to complaints about `topics`.
 
-    `treated` places are compared with the other places; with `against`, complaints about those topics are the control;
-    with neither, the series stands alone. Whole weeks counted from the change. Raises ConfigError for unknown names.
+    `treated` places are compared with the other places, or with those that `against` names. `against` may name topics
+    instead: then complaints about these are the control. With neither, the series stands alone. Whole weeks counted
+    from the change. Raises ConfigError for unknown names and for what cannot be compared.
     """
     view = in_force(session)
-    for name in (*topics, *against):
-        if name not in view.topics:
-            raise ConfigError(f"topic {name!r} is unknown; allowed: {', '.join(view.topics)}")
-    if set(topics) & set(against):
-        raise ConfigError(f"topic {', '.join(sorted(set(topics) & set(against)))} cannot be its own control")
     first = _first(session, brand_id) if since is None else since
     if first is None or not first < changed_at < until:
         seen = "nothing is stored" if first is None else f"it must lie between {first:%Y-%m-%d} and {until:%Y-%m-%d}"
         raise ConfigError(f"the change on {changed_at:%Y-%m-%d} cannot be measured: {seen}")
+    known = _places(session, brand_id)
+    topics = [_known(name, view.topics, "topic") for name in topics]
+    treated = [_known(name, known, "place") for name in treated]
+    other_topics, other_places = _sides(against, view.topics, known)
+    if not topics:
+        raise ConfigError("a topic is needed: what the complaints are about")
+    if both := sorted(set(topics) & set(other_topics)) + sorted(set(treated) & set(other_places)):
+        raise ConfigError(f"{', '.join(both)} cannot be its own control")
+    if other_places and not treated:
+        raise ConfigError("places to compare with need places that were changed: name these too")
     n_before = min(MOST_WEEKS, (changed_at - first + SLACK) // WEEK)
     n_after = min(MOST_WEEKS, (until - changed_at + SLACK) // WEEK)
-    start, end = changed_at - n_before * WEEK, changed_at + n_after * WEEK
-    places = _places(session, brand_id)
-    for place in treated:
-        if place not in places:
-            known = ", ".join(sorted(places)) or "no mention names a place"
-            raise ConfigError(f"place {place!r} is unknown; allowed: {known}")
-    beside = tuple(against) or (tuple(sorted(places - set(treated))) if treated else ())
-    control: Control = "topics" if against else "places" if beside else "none"
-    counts = _weeks(session, brand_id, topics, treated, against, control, start, n_before + n_after)
-    own = [Period(x, n) for x, n, _, _ in counts]
-    other = [Period(x, n) for _, _, x, n in counts] if control != "none" else None
     if n_before < 1 or n_after < 1:
         raise ConfigError(f"the change on {changed_at:%Y-%m-%d} needs a whole week before and after it")
-    found = effect(own, other, change_at=n_before, measure=measure)
-    n_elsewhere = 0
-    if treated:
-        n_elsewhere = sum(not one.location for one in customers.opinions(session, brand_id, start=start, end=end))
+    start, n_weeks = changed_at - n_before * WEEK, n_before + n_after
+    opinions = customers.opinions(session, brand_id, start=start, end=start + n_weeks * WEEK)
+    own = _weekly(opinions, topics, start, n_weeks, places=treated)
+    places: tuple[Beside, ...] = ()
+    other: list[Period] | None = None
+    if other_topics:
+        other = _weekly(opinions, other_topics, start, n_weeks, places=treated)
+    elif treated:
+        others = sorted(known - set(treated))
+        series = {place: _weekly(opinions, topics, start, n_weeks, places=[place]) for place in others}
+        places = tuple(_stands(place, series[place], n_before, other_places) for place in others)
+        used = [series[one.place] for one in places if one.used]
+        other = [_total(week) for week in zip(*used, strict=True)] if used else None
+    beside = tuple(other_topics) or tuple(one.place for one in places if one.used)
+    control: Control = "topics" if other_topics else "places" if beside else "none"
     weeks = tuple(
         Week(start + number * WEEK, period, other[number] if other else None) for number, period in enumerate(own)
     )
-    return EffectView(tuple(topics), changed_at, tuple(treated), beside, control, weeks, found, n_elsewhere)
+    return EffectView(
+        tuple(topics), changed_at, tuple(treated), beside, control, weeks,
+        effect(own, other, change_at=n_before, measure=measure),
+        sum(not one.location for one in opinions) if treated else 0, places,
+    )  # fmt: skip
 
 
-def _weeks(
-    session: Session,
-    brand_id: int,
-    topics: Sequence[str],
-    treated: Sequence[str],
-    against: Sequence[str],
-    control: Control,
-    start: datetime,
-    n_weeks: int,
-) -> list[list[int]]:
-    """Per week: complaints and mentions of the treated, complaints and mentions beside them."""
-    counts = [[0, 0, 0, 0] for _ in range(n_weeks)]
-    own_topics, other_topics = set(topics), set(against)
-    for one in customers.opinions(session, brand_id, start=start, end=start + n_weeks * WEEK):
+def _known(name: str, names: Iterable[str], what: str) -> str:
+    """The name as it is spelt. Raises ConfigError with what is allowed."""
+    spelt = {one.casefold(): one for one in names}
+    if name not in spelt.values() and name.casefold() not in spelt:
+        allowed = ", ".join(sorted(spelt.values())) or "no mention names one"
+        raise ConfigError(f"{what} {name!r} is unknown; allowed: {allowed}")
+    return name if name in spelt.values() else spelt[name.casefold()]
+
+
+def _sides(against: Sequence[str], topics: Iterable[str], places: set[str]) -> tuple[list[str], list[str]]:
+    """What is compared with, as topics or as places; a name that is neither is looked for among both."""
+    found: tuple[list[str], list[str]] = ([], [])
+    keys = {key.casefold() for key in topics}
+    spelt = {place.casefold() for place in places}
+    for name in against:
+        if name.casefold() in keys:
+            found[0].append(_known(name, topics, "topic"))
+        elif name.casefold() in spelt:
+            found[1].append(_known(name, places, "place"))
+        else:
+            allowed = ", ".join([*topics, *sorted(places)])
+            raise ConfigError(f"{name!r} is neither a topic nor a place; allowed: {allowed}")
+    if found[0] and found[1]:
+        raise ConfigError(
+            f"compare with topics ({', '.join(found[0])}) or with places ({', '.join(found[1])}), not both"
+        )
+    return found
+
+
+def _weekly(
+    opinions: Sequence[Opinion], topics: Sequence[str], start: datetime, n_weeks: int, *, places: Sequence[str]
+) -> list[Period]:
+    """Per week the complaints about the topics and the mentions, at the places (none: everywhere)."""
+    counts = [[0, 0] for _ in range(n_weeks)]
+    wanted, inside = set(topics), set(places)
+    for one in opinions:
+        if inside and one.location not in inside:
+            continue
         week = counts[(one.at - start) // WEEK]
-        blamed = {topic for topic, sentiment in one.topics.items() if sentiment == "negative"}
-        inside = not treated or one.location in treated
-        if inside:
-            week[0] += bool(blamed & own_topics)
-            week[1] += 1
-            if control == "topics":
-                week[2] += bool(blamed & other_topics)
-                week[3] += 1
-        elif control == "places" and one.location:
-            week[2] += bool(blamed & own_topics)
-            week[3] += 1
-    return counts
+        week[0] += any(one.topics.get(topic) == "negative" for topic in wanted)
+        week[1] += 1
+    return [Period(x, n) for x, n in counts]
+
+
+def _stands(place: str, series: Sequence[Period], n_before: int, chosen: Sequence[str]) -> Beside:
+    before, after = _total(series[:n_before]), _total(series[n_before:])
+    if chosen and place not in chosen:
+        return Beside(place, before, after, False, "not_chosen")
+    if not before.n or not after.n:
+        return Beside(place, before, after, False, "not_after" if before.n else "not_before")
+    return Beside(place, before, after, True, "chosen" if chosen else "not_changed")
+
+
+def _total(periods: Sequence[Period]) -> Period:
+    return Period(sum(one.x for one in periods), sum(one.n for one in periods))
 
 
 def _first(session: Session, brand_id: int) -> datetime | None:
@@ -188,6 +243,8 @@ def checks(view: EffectView, t: Translator) -> list[str]:
             x_after=t.number(found.x_after), before=plain[0], after=plain[1],
         ),
     ]  # fmt: skip
+    if view.places:
+        lines.append(_compared(view, t))
     if found.pre_trend_p is not None:
         parallel = found.pre_trend_p >= 0.05
         lines.append(
@@ -212,6 +269,36 @@ def checks(view: EffectView, t: Translator) -> list[str]:
             )
         )
     return lines
+
+
+def _compared(view: EffectView, t: Translator) -> str:
+    """Which places stand beside the changed ones, which do not, and why."""
+    used = [
+        t.gettext(
+            "{place} ({before} of {n} before)",
+            place=one.place, before=t.number(one.before.x), n=t.number(one.before.n),
+        )
+        for one in view.places
+        if one.used
+    ]  # fmt: skip
+    left = [f"{one.place} ({_why(one, t)})" for one in view.places if not one.used]
+    first = (
+        t.gettext("Compared with places that you chose: {places}.", places=t.listing(used))
+        if any(one.why == "chosen" for one in view.places)
+        else t.gettext("Compared with the places that were not changed: {places}.", places=t.listing(used))
+        if used
+        else t.gettext("There is no place to compare with.")
+    )
+    return first + (" " + t.gettext("Left out: {places}.", places=t.listing(left)) if left else "")
+
+
+def _why(one: Beside, t: Translator) -> str:
+    match one.why:
+        case "not_before":
+            return t.gettext("nobody spoke of it before the change")
+        case "not_after":
+            return t.gettext("nobody has spoken of it since the change")
+    return t.gettext("not chosen")
 
 
 def _beside(view: EffectView, taxonomy: TaxonomyView, t: Translator) -> str:

@@ -17,11 +17,13 @@ from monitor.metrics import survey
 from monitor.metrics.clv import histories, mean_lifetime_value
 from monitor.metrics.counts import clear_after_many
 from monitor.metrics.impact import topic_impact
+from monitor.metrics.median import change_of_median, median_of
 from monitor.metrics.metric import BadNumbers, Interval, Metric, z_value
 from monitor.metrics.proportion import newcombe, share
 from monitor.metrics.retention import kaplan_meier, repeat_rate, watched
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.store.queries import customers
+from monitor.store.queries.chats import Chat, any_chats, chats
 from monitor.store.queries.customers import AnswerRow, Opinion, OrderRow
 from monitor.store.queries.taxonomy import in_force
 
@@ -29,11 +31,13 @@ By = Literal["", "period", "segment", "location", "touchpoint"]
 Step = Literal["week", "month"]
 SURVEYS = ("nps", "csat", "ces", "ces_mean")
 FEEDBACK = ("net_sentiment", "negative_share", "rating")
+CHATS = ("first_answer", "resolved", "chat_start", "chat_end", "chat_shift")
 BEHAVIOUR = ("repeat_rate", "return_rate", "complaint_rate", "retention", "clv")
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LOST_AFTER = timedelta(days=45)  # silent for longer: lost
 RETENTION_DAYS = 90
 CLV_WEEKS = 26
+SIGN = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
 LEAST = 10  # answers before an index is shown
 
 
@@ -95,9 +99,10 @@ class Driver:
 
 
 def names(session: Session, brand_id: int) -> tuple[str, ...]:
-    """Every metric that may be asked for: items of questionnaires come by their own names."""
+    """Every metric that may be asked for: items of questionnaires come by their own names, those of conversations
+    where there are any."""
     asked = tuple(name for name in customers.survey_metrics(session, brand_id) if name not in SURVEYS)
-    return (*SURVEYS, *asked, *FEEDBACK, *BEHAVIOUR)
+    return (*SURVEYS, *asked, *FEEDBACK, *(CHATS if any_chats(session, brand_id) else ()), *BEHAVIOUR)
 
 
 def metric_table(
@@ -114,6 +119,8 @@ def metric_table(
                 f"{name} is not known by {by}; allowed: {'' if name == 'clv' else 'location, or '}nothing"
             )
         return _behaviour_table(session, brand_id, name, by=by, end=end)
+    if name in CHATS and by not in ("", "period", "location"):
+        raise ConfigError(f"{name} is not known by {by}; allowed: period, location")
     if name in FEEDBACK and by == "segment":
         raise ConfigError(f"{name} is not known by segment; allowed: period, location, touchpoint")
     kind = kind_of(name)
@@ -148,7 +155,7 @@ def drivers(
 
     For survey metrics these are the answers with a comment: a topic counts when the comment speaks of it.
     """
-    if name in BEHAVIOUR:
+    if name in BEHAVIOUR or name in CHATS:
         return [], 0
     kind = kind_of(name)
     if name in FEEDBACK:
@@ -200,6 +207,18 @@ def kind_of(name: str) -> Kind:
         case "rating":
             stars = (1.0, 5.0)
             return Kind(name, lambda v: survey.mean_of(name, v, bounds=stars, n_needed=LEAST), _change_of_means, float)
+        case "first_answer":
+            return Kind(name, _median_wait, lambda a, b: change_of_median(_median_wait(a), _median_wait(b)), float)
+        case "resolved":
+            return Kind(name, lambda v: share(name, round(sum(v)), len(v), n_needed=LEAST),
+                        lambda a, b: newcombe(round(sum(a)), len(a), round(sum(b)), len(b)), float)  # fmt: skip
+        case "chat_start" | "chat_end":
+            return Kind(name, lambda v: net_sentiment(_tally(v), n_needed=LEAST),
+                        lambda a, b: net_change(_tally(a), _tally(b)), lambda v: 100.0 * v)  # fmt: skip
+        case "chat_shift":
+            most = (-200.0, 200.0)
+            return Kind(name, lambda v: replace(survey.mean_of(name, v, bounds=most, n_needed=LEAST), unit="points"),
+                        _change_of_means, float)  # fmt: skip
     return Kind(name, lambda v: survey.mean_of(name, v, n_needed=LEAST), _change_of_means, float)
 
 
@@ -283,6 +302,12 @@ def _behaviour_table(session: Session, brand_id: int, name: str, *, by: By, end:
 
 
 def _observed(session: Session, brand_id: int, name: str, by: By, *, start: datetime, end: datetime) -> list[Observed]:
+    if name in CHATS:
+        return [
+            Observed(chat.opened_at, value, location=chat.location)
+            for chat in chats(session, brand_id, start=start, end=end)
+            if (value := _of_chat(chat, name)) is not None
+        ]
     if name not in FEEDBACK:
         return _answers(session, brand_id, name, start=start, end=end)
     opinions = customers.opinions(session, brand_id, start=start, end=end)
@@ -292,9 +317,8 @@ def _observed(session: Session, brand_id: int, name: str, by: By, *, start: date
                 "rating is not known by touchpoint: stars are given to the whole; allowed: period, location"
             )
         topics = in_force(session).topics
-        sign = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
         return [
-            Observed(one.at, sign[sentiment], touchpoint=topics[topic].touchpoint.get("en", topic))
+            Observed(one.at, SIGN[sentiment], touchpoint=topics[topic].touchpoint.get("en", topic))
             for one in opinions
             for topic, sentiment in one.topics.items()
             if topic in topics
@@ -317,7 +341,24 @@ def _answers(session: Session, brand_id: int, name: str, *, start: datetime, end
 def _of_opinion(one: Opinion, name: str) -> float | None:
     if name == "rating":
         return one.rating
-    return {"negative": -1.0, "neutral": 0.0, "positive": 1.0}[one.sentiment]
+    return SIGN[one.sentiment]
+
+
+def _of_chat(chat: Chat, name: str) -> float | None:
+    """What a conversation adds to a metric; None where it cannot: feelings move only where the customer spoke twice."""
+    if name == "first_answer":
+        return None if chat.wait is None else chat.wait / timedelta(minutes=1)
+    if name == "resolved":
+        return float(chat.resolved)
+    first, last = chat.turns[0].sentiment, chat.turns[-1].sentiment
+    if len(chat.turns) < 2 or first is None or last is None:
+        return None
+    start, end = SIGN[first], SIGN[last]
+    return {"chat_start": start, "chat_end": end, "chat_shift": 100.0 * (end - start)}[name]
+
+
+def _median_wait(minutes: Sequence[float]) -> Metric:
+    return median_of("first_answer", minutes, unit="minutes", n_needed=LEAST)
 
 
 def _cell(kind: Kind, key: str, values: Sequence[float], others: Sequence[float]) -> Cell:

@@ -39,13 +39,17 @@ class Matcher:
         """
         named = (item.location or "").strip()
         if named:
-            return self._spelling[brand].get(named.casefold(), named)
+            return self.spelling_of(brand, named)
         words = {"title": item.title, "text": item.text}
         some, each = self._places[brand]
         if some is None or not some.matches(words):
             return ""
         found = [place for place, query in each if query.matches(words)]
         return found[0] if len(found) == 1 else ""
+
+    def spelling_of(self, brand: str, named: str) -> str:
+        """A place in the brand's own spelling; one that is none of the brand's stays as it is."""
+        return self._spelling[brand].get(named.strip().casefold(), named)
 
     @cached_property
     def _spelling(self) -> dict[str, dict[str, str]]:

@@ -20,6 +20,7 @@ from alerts.channels import Channel, Receipt
 from alerts.errors import AlertError, Rejected, Retryable
 from monitor.config import Settings
 from monitor.pipeline.context import Context, Tally
+from monitor.pipeline.leaving import addressed
 from monitor.pipeline.outbox import fold_waiting, put, thread_of, wait_from_now
 from monitor.store import notices
 from monitor.store.engine import reading, writing
@@ -125,7 +126,9 @@ def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tal
         if tried and channel.lookup(envelope.dedup_key, reply_to=envelope.reply_to, since=job.created_at):
             _settle(context, job, state="sent", detail="found at the channel after an interruption")
             return Tally(n_seen=1)
-        receipt = channel.deliver(job.envelope, now=now)
+        with writing(context.engine) as session:  # writing: the first link makes the key that signs
+            envelope = addressed(session, context.settings, job.channel, channel, envelope, now=now)
+        receipt = channel.deliver(envelope, now=now)
     except Retryable as problem:
         return _again(context, job, str(problem), after=problem.after)
     except AlertError as problem:

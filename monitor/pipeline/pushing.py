@@ -1,4 +1,5 @@
-"""Pushing: a signed message of another system becomes mentions, and its id is remembered in the same transaction.
+"""Pushing: a signed message of another system becomes mentions, or answers to surveys with the mentions of their
+comments, and its id is remembered in the same transaction.
 
 A message that comes twice changes nothing: within the window its id is known, later its time is refused, and in any
 case the ids of its rows are.
@@ -7,7 +8,7 @@ case the ids of its rows are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,11 @@ from sqlmodel import Session, select
 
 from monitor.errors import MonitorError
 from monitor.pipeline.context import Context
+from monitor.pipeline.customers import store_answers
 from monitor.pipeline.matching import Matcher
 from monitor.pipeline.storing import store
 from monitor.store import notices
+from monitor.store.catalogue import find_brand
 from monitor.store.engine import exclusive, writing
 from monitor.store.ingest import Ingested
 from monitor.store.tables import Run, Source, SourceState
@@ -46,8 +49,8 @@ def push(context: Context, slug: str, body: bytes, headers: Mapping[str, str]) -
     """Take a message for the source `slug`. Raises NoSuchHook, or scrapers.errors.PushRejected with a status."""
     from scrapers.imports import webhook
 
-    message = webhook.verify(body, headers, hook_settings(context, slug), now=context.now)
-    matcher = Matcher(context.settings.brands)
+    settings = hook_settings(context, slug)
+    message = webhook.verify(body, headers, settings, now=context.now)
     with writing(context.engine) as session:
         exclusive(session, f"hook {slug}")
         source = session.exec(select(Source).where(Source.slug == slug)).first()
@@ -55,8 +58,13 @@ def push(context: Context, slug: str, body: bytes, headers: Mapping[str, str]) -
             raise NoSuchHook(f"{slug}: the store does not know this source yet; start the daemon once")
         if not _first_time(session, source, message, now=context.now):
             return Pushed(repeated=True)
-        # ids are the sender's own: two hooks may both have a number 1
-        counts = store(session, context, source, message.items, matcher=matcher, origin=slug)
+        if settings.takes_answers:
+            counts = _store_answers(session, context, source, message)
+        else:
+            # ids are the sender's own: two hooks may both have a number 1
+            counts = store(
+                session, context, source, message.items, matcher=Matcher(context.settings.brands), origin=slug
+            )
         _write_down(session, source, message, counts, now=context.now)
     return Pushed(
         n_new=counts.n_new,
@@ -79,6 +87,16 @@ def hook_settings(context: Context, slug: str) -> WebhookSettings:
     return settings
 
 
+def _store_answers(session: Session, context: Context, source: Source, message: Message) -> Ingested:
+    """Answers of the brand of the hook, under the hook's name as that of the survey."""
+    brand = find_brand(session, context.settings.sources[source.slug].brand or "")
+    if brand is None:
+        raise NoSuchHook(f"{source.slug}: the store does not know its brand yet; start the daemon once")
+    answers = [replace(one, location=one.location or source.location or "") for one in message.answers]
+    n_new, n_edited = store_answers(session, context, answers, brand=brand, survey=source.slug, source=source)
+    return Ingested(n_seen=len(answers), n_new=n_new, n_edited=n_edited)
+
+
 def _first_time(session: Session, source: Source, message: Message, *, now: datetime) -> bool:
     """Remember the id of a message for as long as its signature holds, and say whether it is new."""
     row = session.get(SourceState, source.id) or SourceState(source_id=source.id or 0, updated_at=now)
@@ -93,16 +111,16 @@ def _first_time(session: Session, source: Source, message: Message, *, now: date
 
 def _write_down(session: Session, source: Source, message: Message, counts: Ingested, *, now: datetime) -> None:
     bad = len(message.bad_rows)
-    error = f"{bad} of {len(message.rows)} rows cannot be read: {message.bad_rows[0][1]}" if bad else ""
+    error = f"{bad} of {message.n_rows} rows cannot be read: {message.bad_rows[0][1]}" if bad else ""
     source.last_run_at = source.last_success_at = now
     source.last_status, source.last_error, source.fail_count = "ok", error[:2000], 0
     session.add(source)
     session.add(
         Run(step="push", source_id=source.id, started_at=now, finished_at=now, status="ok", error=error[:2000],
-            n_items=len(message.items), n_new=counts.n_new, n_edited=counts.n_edited)
+            n_items=len(message.items) + len(message.answers), n_new=counts.n_new, n_edited=counts.n_edited)
     )  # fmt: skip
     key = f"source.{source.slug}"
-    if bad and bad == len(message.rows):
+    if bad and bad == message.n_rows:
         notices.raise_notice(session, key, f"{source.slug}: {error}", now=now)
     elif not bad:
         notices.close(session, key, now=now)

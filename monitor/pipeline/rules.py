@@ -66,9 +66,11 @@ def check_rules(session: Session, settings: Settings, brand: Brand, rows: Iterab
         row = known.get(name)
         if hit is None and (row is None or row.state == "resolved"):
             continue
+        last = row.machine if row is not None else {}
         step = Evidence(
             at=now.replace(minute=0, second=0, microsecond=0), score=1.0 if hit else 0.0, threshold=1.0,
-            n_observed=hit.observed if hit else 0.0, n_expected=hit.limit if hit else 0.0,
+            n_observed=hit.observed if hit else last.get("n_observed", 0.0),
+            n_expected=hit.limit if hit else last.get("n_expected", 0.0), sums=False,  # a window that moves
             since_at=hit.since if hit else now, severity=Severity(rule.severity), fires=hit is not None,
         )  # fmt: skip
         hourly = Policy(quiet_steps=6, min_open=timedelta(hours=6), repeat_interval=policy.repeat_interval)

@@ -18,7 +18,7 @@ from alerts.hierarchy import Finding
 from alerts.incident import Evidence, Policy
 from alerts.series import SeriesKey
 from alerts.severity import Severity
-from alerts.topics import TopicShift
+from alerts.topics import TopicShift, needed_score
 from monitor.config import Settings
 from monitor.pipeline import related
 from monitor.pipeline.advance import advance
@@ -151,11 +151,6 @@ def topic_evidence(shift: TopicShift | None, needed: float, *, at: datetime, row
         at=at, score=shift.score, threshold=needed, n_observed=shift.observed, n_expected=shift.expected,
         since_at=at - RECENT + timedelta(days=1), severity=Severity.INFO, fires=shift.score >= needed, sums=False,
     )  # fmt: skip
-
-
-def needed_score(rate: float) -> float:
-    """The score of a topic shift that clean mixes reach `rate` times a week: seven looks, each counted as its own."""
-    return -math.log10(rate / RECENT.days)
 
 
 def tell_silent_sources(session: Session, settings: Settings, brand: Brand, *, now: datetime) -> int:

@@ -14,6 +14,10 @@ def metric_name(t: Translator, key: str) -> str:
         "return_rate": t.gettext("Orders brought back"), "complaint_rate": t.gettext("Customers who complained"),
         "retention": t.gettext("Customers still there after 90 days"),
         "clv": t.gettext("Revenue of a customer in the next 26 weeks"),
+        "first_answer": t.gettext("Chats: minutes to the first answer (median)"),
+        "resolved": t.gettext("Chats: resolved"), "chat_start": t.gettext("Chats: net sentiment at the start"),
+        "chat_end": t.gettext("Chats: net sentiment at the end"),
+        "chat_shift": t.gettext("Chats: from start to end, points"),
     }.get(key, key)  # fmt: skip
 
 

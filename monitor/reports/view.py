@@ -492,6 +492,9 @@ def incident_view(incident: IncidentLine, data: Named, t: Translator) -> Inciden
         text = t.gettext("{observed} negative mentions where {expected} were expected, since {moment}", **values)
     elif incident.signal == "volume":
         text = t.gettext("{observed} mentions where {expected} were expected, since {moment}", **values)
+    elif incident.signal == "rating":
+        stars = {"observed": t.fixed(incident.n_observed, 1), "expected": t.fixed(incident.n_expected, 1)}
+        text = t.gettext("mean rating {observed} where {expected} is usual, since {moment}", **values | stars)
     else:
         text = t.gettext("since {moment}", moment=begun)
     if incident.resolved_at is not None:

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 
 import alerts.incident
 from monitor.config import Rule
+from monitor.pipeline import leaving
 from monitor.pipeline.context import Context
 from monitor.store import incidents, notices, suggestions
 from monitor.store import rules as stored_rules
@@ -403,6 +404,19 @@ def retry_message(context: Context, actor: str, outbox_id: int) -> None:
         if changed.rowcount == 0:
             raise NotFound(f"message {outbox_id} was not given up")
         audit(session, actor, "outbox.retried", str(outbox_id), now=now)
+
+
+def subscribe(context: Context, actor: str, channel: str, address: str, *, wanted: bool) -> None:
+    """Leave one recipient of a channel out from now on, or send to it again."""
+    now = context.now
+    with writing(context.engine) as session:
+        if wanted:
+            changed = leaving.come_back(session, channel, address)
+        else:
+            changed = leaving.leave(session, channel, address, now=now)
+        if changed:
+            audit(session, actor, "recipient.returned" if wanted else "recipient.left", channel, now=now,
+                  address=address)  # fmt: skip
 
 
 def close_notice(context: Context, actor: str, notice_id: int) -> None:

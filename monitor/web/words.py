@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from monitor.i18n import Translator
+from monitor.store.tables import Incident
 
 
 def sentiment(t: Translator, key: str | None) -> str:
@@ -23,6 +26,34 @@ def kind(t: Translator, key: str) -> str:
         "ticket": t.gettext("ticket"),
         "survey": t.gettext("survey answer"),
     }.get(key, key)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFigures:
+    """What an incident is about in numbers: what was seen, what it is held against, and how far apart they are."""
+
+    label: str
+    observed: str
+    against: str
+    apart: str
+    times: str = ""
+
+
+def incident_figures(t: Translator, row: Incident) -> IncidentFigures:
+    """The numbers of an incident under the name of what its signal counts; times only where things are counted."""
+    if row.signal == "rating":
+        usual = t.gettext("usual {n}", n=t.fixed(row.n_expected, 1))
+        return IncidentFigures(t.gettext("Mean rating"), t.fixed(row.n_observed, 1), usual, t.signed(row.n_excess, 1))
+    if row.rule:
+        limit = t.gettext("limit {n}", n=t.number(row.n_expected, 1))
+        return IncidentFigures(t.gettext("Found by the rule"), t.number(row.n_observed, 1), limit,
+                               t.signed(row.n_excess, 1))  # fmt: skip
+    label = {
+        "topic_shift": t.gettext("Negative mentions, 7 days"), "volume": t.gettext("Mentions"),
+    }.get(row.signal, t.gettext("Negative mentions"))  # fmt: skip
+    times = t.gettext("{n} times the usual", n=t.number(row.n_observed / row.n_expected, 1)) if row.n_expected else ""
+    expected = t.gettext("expected {n}", n=t.number(row.n_expected, 1))
+    return IncidentFigures(label, t.number(row.n_observed), expected, t.signed(row.n_excess), times)
 
 
 def incident_state(t: Translator, key: str) -> str:

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,12 +46,20 @@ _CUSTOMER = frozenset(("customer", "client", "user", "visitor", "contact", "inco
 _COMPANY = frozenset(("agent", "operator", "admin", "employee", "manager", "staff", "support", "bot", "system", "outgoing", "out", "outbound", "company",
                       "оператор", "агент", "менеджер", "сотрудник", "исходящее", "исходящий", "бот", "система", "поддержка"))  # fmt: skip
 _BOTS = frozenset(("bot", "system", "бот", "система"))
+_MARK = "\u200e"  # before whatever the messenger itself writes into a message: "image omitted", "<attached: ...>"
 _SILENT = re.compile(
-    r"^<?(media omitted|без медиафайлов|attached|прикреплено|(image|video|audio|sticker|document|gif) omitted"
-    r"|(изображение|видео|аудио|стикер|документ) (отсутствует|опущен\w*)|this message was deleted|данное сообщение удалено"
-    r"|you deleted this message|вы удалили данное сообщение)>?\.?$",
+    r"^<?(media omitted|без медиафайлов|attached(:.*)?|прикреплено(:.*)?|null"
+    r"|(image|video|video note|audio|sticker|document|gif|contact card|view once \w+( message)?) omitted"
+    r"|(изображение|видео\w*|аудио|стикер|документ|gif|карточка контакта) (отсутству\w+|опущен\w*|пропущен\w*)"
+    r"|.* \((file attached|файл добавлен)\)"
+    r"|(this message was deleted|you deleted this message|данное сообщение удалено|вы удалили данное сообщение)"
+    r"|(missed (group )?(voice|video) call|пропущенный (групповой )?(аудио|видео)?звонок)( at .*| в .*)?"
+    r"|waiting for this message\. this may take a while"
+    r"|ожидание (данного )?сообщения\. это может занять некоторое время"
+    r"|(live )?location shared|(location|местоположение): https?://\S+)>?\.?$",
     re.IGNORECASE,
 )
+_EDITED = re.compile(r"\s*<(this message was edited|сообщение изменено)>", re.IGNORECASE)
 _LINE = re.compile(
     r"^\[?(?P<day>\d{1,4}[./-]\d{1,2}[./-]\d{1,4}),?\s+(?P<clock>\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:\s*[apAP]\.?\s?[mM]\.?)?)\]?"
     r"(?:\s+[-–]\s+|\s+)(?P<rest>.*)$"
@@ -132,6 +144,7 @@ class Conversation:
                 else None,
                 origin=first.channel or origin,
                 location=first.location or None,
+                flags=frozenset(("chat", "bot_reply") if ours and all(one.bot for one in ours) else ("chat",)),
             )
 
 
@@ -173,6 +186,10 @@ def read(
     """
     if not path.is_file():
         raise BadParams(f"{path}: there is no such file" if not path.exists() else f"{path}: is not a file")
+    if zipfile.is_zipfile(path) and path.suffix.casefold() != ".xlsx":
+        with tempfile.TemporaryDirectory(prefix="chat-") as folder:
+            inner = _unzipped(path, Path(folder))
+            return read(inner, agents=agents, mapping=mapping, locale=locale, zone=zone, gap=gap)
     with path.open("rb") as file:
         start = file.read(65536)
     if not start.strip():
@@ -185,6 +202,24 @@ def read(
     return _table(path, agents, mapping, locale, zone, gap)
 
 
+def _unzipped(path: Path, folder: Path) -> Path:
+    """The text of a zipped export (phones zip it with the pictures), under the name of the archive, which tells the
+    customer. Raises `BadParams`."""
+    with zipfile.ZipFile(path) as archive:
+        texts = [one for one in archive.infolist() if one.filename.casefold().endswith((".txt", ".json", ".csv"))]
+        if len(texts) != 1:
+            raise BadParams(f"{path}: holds {len(texts)} files of text; one conversation is read at a time")
+        if texts[0].file_size > LARGEST_DOCUMENT:
+            raise BadParams(f"{path}: unpacks to more than {LARGEST_DOCUMENT // 2**20} MB")
+        inner = folder / f"{path.stem}{Path(texts[0].filename).suffix}"
+        try:
+            with archive.open(texts[0]) as packed, inner.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as problem:
+            raise BadParams(f"{path}: cannot be unpacked: {problem}") from None
+    return inner
+
+
 # --- WhatsApp ---------------------------------------------------------------------------------------
 
 
@@ -192,9 +227,8 @@ def _lines(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         encoding = tables.find_encoding(file)
         for line in tables.lines(file, encoding, None, 0):
-            yield (
-                re.sub("[\u200e\u200f\u202a-\u202c\u2066-\u2069\ufeff]", "", line).replace("\u202f", " ").rstrip("\r\n")
-            )
+            clean = re.sub("[\u200f\u202a-\u202c\u2066-\u2069\ufeff]", "", line).replace("\u202f", " ").rstrip("\r\n")
+            yield clean.lstrip(_MARK) if _LINE.match(clean.lstrip(_MARK)) else clean
 
 
 def _looks_like_whatsapp(path: Path) -> bool:
@@ -218,17 +252,23 @@ def _whatsapp(path: Path, agents: Sequence[str], locale: str | None, zone: str, 
     messages, bad = [], []
     for number, day, clock, lines in found:
         author, mark, words = lines[0].partition(": ")
-        if not mark:
-            continue  # notices of the messenger itself: encryption, group changes
+        if not mark or any(sign in author for sign in '«»“”"'):
+            continue  # notices of the messenger itself: encryption, group changes, a new name of the group
         at = dates.read(f"{day} {_clock(clock)}", zone=zone, day_first=day_first).at
         if at is None:
             bad.append(Row(number, f"{day}, {clock} is no time"))
             continue
-        body = text.plain("\n".join([words, *lines[1:]])).strip()
-        if body and not _SILENT.match(body):
-            messages.append(Message(at, text.line(author), body, False, number=number))
+        body = _said([words, *lines[1:]])
+        if body:
+            messages.append(Message(at, text.line(author.lstrip("~ \xa0")), body, False, number=number))
     return _chats("whatsapp", path, _sided(path, messages, agents, _name_in(path)), bad, gap,
                   [f"dates are read as {'day.month' if day_first else 'month/day'}"])  # fmt: skip
+
+
+def _said(lines: Sequence[str]) -> str:
+    """What a person wrote in a message: not the name of a file, "image omitted", a missed call, "edited"."""
+    own = [_EDITED.sub("", line.partition(_MARK)[0]).strip() for line in lines]
+    return text.plain("\n".join(line for line in own if not _SILENT.match(line))).strip()
 
 
 def _day_first(days: Sequence[str], locale: str | None) -> bool:

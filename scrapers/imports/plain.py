@@ -1,6 +1,7 @@
 """A file as plain rows with their numbers, and the reading of its cells, for files that hold no feedback of their own.
 
 opened(path, wanted, ...) -> Table     csv, tsv, jsonl, json, xlsx, parquet; columns found by the names in `wanted`
+understood(run, wanted, ...) -> Table  the same of rows that are open already
 Table.value(row, "amount")             the cell of a field, None where blank
 """
 
@@ -114,6 +115,24 @@ def opened(
     `mapping` is field -> column and wins. Raises `BadParams` for an unreadable file or a mapping it cannot follow.
     """
     run = raw_rows(path)
+    return understood(
+        run, wanted, label=str(path), time_field=time_field, mapping=mapping, locale=locale, zone=zone,
+        now=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+    )  # fmt: skip
+
+
+def understood(
+    run: ImportRun,
+    wanted: Names,
+    *,
+    label: str,
+    time_field: str,
+    now: datetime,
+    mapping: Mapping[str, str] | None = None,
+    locale: str | None = None,
+    zone: str = "UTC",
+) -> Table:
+    """Find the columns of the fields in `wanted`; `now` is the anchor of relative dates. Raises `BadParams`."""
     source = iter(run.rows)
     head = list(itertools.islice(source, _SAMPLE_ROWS))
     run.rows = itertools.chain(head, source)
@@ -121,7 +140,7 @@ def opened(
     if not run.columns:
         run.columns = tuple(dict.fromkeys(name for one in sample for name in one))
     if not run.columns:
-        raise BadParams(f"{path}: there are no rows")
+        raise BadParams(f"{label}: there are no rows")
     found = guess(run.columns, wanted, fixed=resolve(mapping or {}, run.columns, wanted))
     first = meaning.day_first(found.get(time_field), sample)
     reading = meaning.Reading(
@@ -129,7 +148,7 @@ def opened(
         day_first=first if first is not None else not (locale or "").replace("-", "_").lower().startswith("en_us"),
         languages=imports._languages(locale, run.columns),
         zone=zone,
-        now=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        now=now,
     )
     return Table(run, found, sample, reading)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scrapers.errors import BadParams
-from scrapers.imports import plain
+from scrapers.imports import plain, survey_messages
 from scrapers.imports.columns import fold
 from scrapers.readers import text
 from scrapers.readers.identity import content_id
@@ -82,14 +82,26 @@ class Row:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a pushed message itself says: its unique id, and when it came."""
+
+    key: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class Answers:
-    """Iterate to read; `notes` say how the file was understood."""
+    """Iterate to read; `notes` say how the file was understood.
+
+    A message that was pushed has an id and a time of its own: they stand in for those that its rows do not tell.
+    """
 
     table: plain.Table
     questions: dict[str, str]  # metric -> column, where each has its own
     metric: str | None
     items: frozenset[str] = frozenset()
+    message: Message | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -108,21 +120,23 @@ class Answers:
                 yield Row(raw.number, error=raw.error or "cannot be read")
                 continue
             try:
-                yield Row(raw.number, tuple(self._answers(raw.values, seen)))
+                yield Row(raw.number, tuple(self._answers(raw.number, raw.values, seen)))
             except (ValueError, TypeError, OverflowError) as problem:
                 yield Row(raw.number, error=str(problem)[:300])
 
-    def _answers(self, row: Mapping[str, Any], seen: dict[str, int]) -> Iterator[Answer]:
-        table = self.table
-        at = table.time(row, "answered_at")
+    def _answers(self, number: int, row: Mapping[str, Any], seen: dict[str, int]) -> Iterator[Answer]:
+        table, message = self.table, self.message
+        untold = message is not None and table.value(row, "answered_at") is None
+        at = message.at if message is not None and untold else table.time(row, "answered_at")
         scores = dict(self._scores(row))
         if not scores:
             raise ValueError("no score")
         comment = text.from_html(table.value(row, "comment"))
         words = {name: table.word(row, name) for name in ("customer", "segment", "location", "touchpoint", "language")}
-        key = table.word(row, "external_id") or content_id(
-            words["customer"], at.isoformat(), words["location"], comment, *sorted(scores.items())
-        )
+        key = table.word(row, "external_id")
+        if not key and message is not None and untold:  # sent again, it must be the same answer
+            key = f"{message.key}#{number}"
+        key = key or content_id(words["customer"], at.isoformat(), words["location"], comment, *sorted(scores.items()))
         key = plain.unique_id(key, seen) if key.startswith("h:") else key
         if not key.startswith("h:"):
             repeated = [name for name in scores if plain.unique_id(f"{key}\x1f{name}", seen).endswith("#2")]
@@ -177,19 +191,53 @@ def read(
     """Open a file of answers. `metric` is that of the score column where no column says so; `items` are further
     questions, name -> column (image, quality ... of a satisfaction index). Raises `BadParams`.
     """
-    if metric is not None and metric not in SCALES:
-        raise BadParams(f"metric {metric!r} is unknown; known: {', '.join(SCALES)}")
     table = plain.opened(path, NAMES, time_field="answered_at", mapping=mapping, locale=locale, zone=zone)
-    headings = _headings(table)
-    if "date" in fold(table.mapping.get("touchpoint", "")).split():
-        del table.mapping["touchpoint"]  # "Stage Date" is a time
-    extra = plain.resolve(items or {}, table.run.columns, dict.fromkeys(items or {}, ()))
-    for name in extra:
-        if name in SCALES:
-            raise BadParams(f"item {name!r}: this name is taken by a metric")
-    questions = _questions(table, mapping or {}, headings)
+    found = _understood(table, label=str(path), mapping=mapping or {}, metric=metric, items=items or {})
     if "answered_at" not in table.mapping:
         raise BadParams(f"{path}: no column looks like the date of an answer; name one with answered_at=COLUMN")
+    return found
+
+
+def read_message(
+    content: bytes,
+    message: Message,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    metric: str | None = None,
+    items: Mapping[str, str] | None = None,
+    locale: str | None = None,
+    zone: str = "UTC",
+) -> Answers:
+    """The same of a message that a survey tool or another system pushed. Scores never say by themselves what they
+    measure: one answer of 9 would be an NPS, and the next, of 5, nothing. Raises `BadParams`.
+    """
+    table = plain.understood(
+        survey_messages.opened(content), NAMES, label="message", time_field="answered_at", mapping=mapping,
+        locale=locale, zone=zone, now=message.at,
+    )  # fmt: skip
+    found = _understood(
+        table, label="message", mapping=mapping or {}, metric=metric, items=items or {}, by_values=False
+    )
+    found.message = message
+    return found
+
+
+def _understood(
+    table: plain.Table,
+    *,
+    label: str,
+    mapping: Mapping[str, str],
+    metric: str | None,
+    items: Mapping[str, str],
+    by_values: bool = True,
+) -> Answers:
+    """Which columns are scores, and of what. Raises `BadParams`."""
+    check_questions(metric, items)
+    headings = {} if table.run.format in ("json", "jsonl") else _headings(table)  # objects name their own fields
+    if "date" in fold(table.mapping.get("touchpoint", "")).split():
+        del table.mapping["touchpoint"]  # "Stage Date" is a time
+    extra = plain.resolve(items, table.run.columns, dict.fromkeys(items, ()))
+    questions = _questions(table, mapping, headings)
     if questions or extra:
         if "score" in table.mapping and table.mapping["score"] in {*questions.values(), *extra.values()}:
             del table.mapping["score"]
@@ -202,14 +250,24 @@ def read(
             table.mapping |= {"comment": free[0]} if free else {}
     elif "score" not in table.mapping:
         raise BadParams(
-            f"{path}: no column looks like a score. Columns: {', '.join(table.run.columns)}. Name one with score=COLUMN"
+            f"{label}: no column looks like a score. Columns: {', '.join(table.run.columns)}. "
+            "Name one with score=COLUMN"
         )
     elif metric is None and not _tells_metric(table):
         table.mapping.pop("metric", None)
-        metric = _metric_by_values(table)
+        metric = _metric_by_values(table) if by_values else None
         if metric is None:
-            raise BadParams(f"{path}: nothing says what the scores measure; name it: {', '.join(SCALES)}")
+            raise BadParams(f"{label}: nothing says what the scores measure; name it: {', '.join(SCALES)}")
     return Answers(table, {**questions, **extra}, metric, frozenset(extra))
+
+
+def check_questions(metric: str | None, items: Mapping[str, str]) -> None:
+    """Raises `BadParams` for a metric that is unknown, or an item under the name of one."""
+    if metric is not None and metric not in SCALES:
+        raise BadParams(f"metric {metric!r} is unknown; known: {', '.join(SCALES)}")
+    for name in items:
+        if name in SCALES:
+            raise BadParams(f"item {name!r}: this name is taken by a metric")
 
 
 def _headings(table: plain.Table) -> dict[str, str]:

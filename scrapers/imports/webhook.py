@@ -9,6 +9,10 @@ The headers are those of Standard Webhooks (https://www.standardwebhooks.com), f
 `verify(body, headers, settings, now=...) -> Message` checks size, headers, signature and time in this order, and reads
 the body (whatever an import reads: a JSON object, a list, JSON lines, CSV). `receive(..., guard, ...)` then looks for a
 replay; who keeps ids in a database calls `verify`, and remembers the id in the transaction that stores the rows.
+
+With kind "survey" the rows are answers (`scrapers.imports.surveys`), and the signatures of Typeform and Tally are taken
+too. These sign the body alone: the id is its digest, and what is older than a week is refused, since they try again for
+hours. A repetition within the week stores nothing new: the answers have ids of their own.
 """
 
 from __future__ import annotations
@@ -25,15 +29,22 @@ from typing import Protocol
 
 from scrapers import imports
 from scrapers.errors import BadParams, PushRejected
+from scrapers.imports import survey_messages, surveys
 from scrapers.imports.run import Row
 from scrapers.item import Item
 
 MAX_BYTES = 1024 * 1024
+SURVEY = "survey"
+_DIGEST = "sha256:"
+OLDEST_NATIVE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
-    """`secrets`: base64 with or without the prefix whsec_; the first signs, all are accepted (rotation)."""
+    """`secrets`: base64 with or without the prefix whsec_; the first signs, all are accepted (rotation).
+
+    `metric` and `items` belong to answers of surveys, as `scrapers.imports.surveys.read` takes them.
+    """
 
     secrets: tuple[str, ...]
     window_seconds: float = 300.0
@@ -41,6 +52,12 @@ class WebhookSettings:
     mapping: Mapping[str, str] | None = None
     kind: str | None = None
     locale: str | None = None
+    metric: str | None = None
+    items: Mapping[str, str] | None = None
+
+    @property
+    def takes_answers(self) -> bool:
+        return self.kind == SURVEY
 
     def __repr__(self) -> str:
         return f"WebhookSettings(secrets={len(self.secrets)}, window_seconds={self.window_seconds:g})"
@@ -71,7 +88,8 @@ class MemoryReplayGuard:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a message that may be trusted brought. Its id need not be remembered beyond `until`.
+    """What a message that may be trusted brought: rows of feedback, or sheets of answers. Its id need not be remembered
+    beyond `until`.
 
     `repeated`: it was accepted before; answer as if it had worked, store nothing.
     """
@@ -80,6 +98,15 @@ class Message:
     rows: tuple[Row, ...]
     until: datetime
     repeated: bool = False
+    sheets: tuple[surveys.Row, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.rows) + len(self.sheets)
+
+    @property
+    def answers(self) -> tuple[surveys.Answer, ...]:
+        return tuple(answer for sheet in self.sheets for answer in sheet.answers)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -87,13 +114,27 @@ class Message:
 
     @property
     def bad_rows(self) -> tuple[tuple[int, str], ...]:
-        return tuple((row.number, row.error or "cannot be read") for row in self.rows if row.item is None)
+        found = [(row.number, row.error or "cannot be read") for row in self.rows if row.item is None]
+        return (*found, *((sheet.number, sheet.error) for sheet in self.sheets if sheet.error is not None))
 
 
 def verify(body: bytes, headers: Mapping[str, str], settings: WebhookSettings, *, now: datetime) -> Message:
     """A message that may be trusted, though it may be a repetition. Raises `PushRejected` with the status to answer."""
     key = authentic(body, headers, settings, now=now)
+    until = now + timedelta(seconds=2 * settings.window_seconds)
     try:
+        if settings.takes_answers:
+            sheets = tuple(
+                surveys.read_message(
+                    body, surveys.Message(key, now), mapping=settings.mapping, metric=settings.metric,
+                    items=settings.items, locale=settings.locale,
+                )
+            )  # fmt: skip
+            if key.startswith(_DIGEST) and any(
+                one.answered_at < now - OLDEST_NATIVE for s in sheets for one in s.answers
+            ):
+                raise PushRejected(f"the answer is more than {OLDEST_NATIVE.days} days old", status=400)
+            return Message(key, (), until, sheets=sheets)
         rows = tuple(
             imports.read_bytes(
                 body, name="message", mapping=settings.mapping, kind=settings.kind, locale=settings.locale, now=now
@@ -101,7 +142,7 @@ def verify(body: bytes, headers: Mapping[str, str], settings: WebhookSettings, *
         )
     except BadParams as problem:
         raise PushRejected(str(problem), status=422) from None
-    return Message(key, rows, now + timedelta(seconds=2 * settings.window_seconds))
+    return Message(key, rows, until)
 
 
 def authentic(body: bytes, headers: Mapping[str, str], settings: WebhookSettings, *, now: datetime) -> str:
@@ -109,6 +150,10 @@ def authentic(body: bytes, headers: Mapping[str, str], settings: WebhookSettings
     if len(body) > settings.max_bytes:
         raise PushRejected(f"the body is over {settings.max_bytes} bytes", status=413)
     lower = {key.lower(): value.strip() for key, value in headers.items()}
+    if settings.takes_answers and survey_messages.is_native(lower):
+        if not survey_messages.is_signed(body, lower, settings.secrets):
+            raise PushRejected("the signature is wrong", status=401)
+        return _DIGEST + hashlib.sha256(body).hexdigest()
     key, stamp, given = (lower.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", key) or not re.fullmatch(r"\d{1,12}", stamp) or not given:
         raise PushRejected("the headers webhook-id, webhook-timestamp and webhook-signature are needed", status=400)
@@ -125,7 +170,8 @@ def receive(
     """A message that comes for the first time; of a repetition there are no rows. Raises `PushRejected`."""
     message = verify(body, headers, settings, now=now)
     # Last, so that a message that could not be read may be sent again after it is mended.
-    return message if guard.first_time(message.key, until=message.until) else replace(message, rows=(), repeated=True)
+    known = not guard.first_time(message.key, until=message.until)
+    return replace(message, rows=(), sheets=(), repeated=True) if known else message
 
 
 def sign(body: bytes, *, key: str, timestamp: int, secret: str) -> dict[str, str]:

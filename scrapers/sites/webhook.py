@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from scrapers import imports
 from scrapers.base import Meta, Page, Params, Parsed, Scraper
 from scrapers.errors import BadParams
+from scrapers.imports import surveys
 from scrapers.imports.columns import FIELDS
-from scrapers.imports.webhook import MAX_BYTES, WebhookSettings, key_of
+from scrapers.imports.webhook import MAX_BYTES, SURVEY, WebhookSettings, key_of
 from scrapers.item import KINDS
 from scrapers.readers import html, walls
 from scrapers.sites._site import listed, settled, unread
@@ -25,8 +26,18 @@ class WebhookParams(Params):
     mapping: dict[str, str] = Field(
         default_factory=dict, description="field = name in the message, where the guess is wrong: { text = 'comment' }"
     )
-    kind: str | None = Field(None, description="Kind of what comes where a message does not say it")
+    kind: str | None = Field(
+        None,
+        description="Kind of what comes where a message does not say it; survey: scores are answers to NPS, CSAT, CES",
+    )
     locale: str | None = Field(None, description="Language of dates in words and of day-first order, as in ru")
+    metric: str | None = Field(
+        None,
+        description="With kind survey: nps, csat or ces, where neither a question nor a field says what a score is",
+    )
+    items: dict[str, str] = Field(
+        default_factory=dict, description="With kind survey: further questions, name = field: { image = 'Our image' }"
+    )
 
     @field_validator("secrets")
     @classmethod
@@ -45,12 +56,22 @@ class WebhookParams(Params):
             raise ValueError(f"{value!r} is no kind; allowed: {', '.join(KINDS)}")
         return value
 
-    @field_validator("mapping")
-    @classmethod
-    def _known_fields(cls, value: dict[str, str]) -> dict[str, str]:
-        if unknown := sorted(set(value) - set(FIELDS)):
-            raise ValueError(f"{unknown[0]!r} is no field; allowed: {', '.join(FIELDS)}")
-        return value
+    @model_validator(mode="after")
+    def _fitting(self) -> WebhookParams:
+        allowed = surveys.NAMES if self.kind == SURVEY else FIELDS
+        if unknown := sorted(set(self.mapping) - set(allowed)):
+            raise ValueError(f"mapping: {unknown[0]!r} is no field; allowed: {', '.join(allowed)}")
+        if (self.metric or self.items) and self.kind != SURVEY:
+            raise ValueError("metric and items are for answers to surveys: set kind = 'survey' too")
+        try:
+            surveys.check_questions(self.metric, self.items)
+        except BadParams as problem:
+            raise ValueError(str(problem)) from None
+        return self
+
+    @property
+    def names_no_brand(self) -> bool:
+        return self.kind == SURVEY  # a score has no words
 
     def settings(self) -> WebhookSettings:
         return WebhookSettings(
@@ -60,6 +81,8 @@ class WebhookParams(Params):
             mapping=self.mapping or None,
             kind=self.kind,
             locale=self.locale,
+            metric=self.metric,
+            items=self.items or None,
         )
 
 

@@ -29,6 +29,7 @@ class Inbox:
     sender_reply: str = ""
     recipient_replies: dict[str, str] = field(default_factory=dict)
     data_reply: str = ""
+    data_replies: list[str] = field(default_factory=list)  # one for each of the next mails; empty: accepted
     auth_reply: str = ""
     host: str = "127.0.0.1"
     port: int = 0
@@ -55,8 +56,9 @@ class Inbox:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if self.data_reply:
-            return self.data_reply
+        reply = self.data_replies.pop(0) if self.data_replies else self.data_reply
+        if reply:
+            return reply
         assert isinstance(envelope.content, bytes)
         self.mails.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
         self.recipients.append(list(envelope.rcpt_tos))

@@ -217,6 +217,32 @@ def test_unsubscribing_with_one_click(server: Inbox) -> None:
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
+def test_each_recipient_gets_a_way_out_of_his_own(server: Inbox) -> None:
+    leave = {name: f"https://monitor.example/u/{name[:4]}" for name in ("anna@luna.example", "boris@luna.example")}
+    envelope = replace(render.envelope(samples.opened("ru")), leave=leave)
+    receipt = channel(server).deliver(envelope, now=NOW)
+    assert server.recipients == [["anna@luna.example"], ["boris@luna.example"]]
+    for (address, url), mail in zip(leave.items(), server.mails, strict=True):
+        assert mail["List-Unsubscribe"] == f"<{url}>"
+        assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        other = next(link for name, link in leave.items() if name != address)
+        for kind in ("plain", "html"):
+            body = mail.get_body((kind,))
+            assert body is not None
+            assert url in body.get_content() and "Отписаться" in body.get_content()
+            assert other not in body.get_content()
+        assert mail["Message-ID"] == receipt.id
+    assert receipt.detail == "accepted for 2 of 2 recipients"
+
+
+def test_a_server_that_breaks_between_two_copies_does_not_get_the_first_again(server: Inbox) -> None:
+    leave = {name: f"https://monitor.example/u/{name[:4]}" for name in ("anna@luna.example", "boris@luna.example")}
+    server.data_replies = ["", "451 4.3.0 Full"]
+    receipt = channel(server).deliver(replace(render.envelope(samples.test()), leave=leave), now=NOW)
+    assert server.recipients == [["anna@luna.example"]]
+    assert receipt.again == ("boris@luna.example",)
+
+
 def report(attachment: bytes) -> Envelope:
     return Envelope(
         dedup_key="report:2026-W46",

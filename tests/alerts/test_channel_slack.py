@@ -14,8 +14,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from alerts import channels
-from alerts.channels.slack import RETRY, Slack, read_interaction, verify
+from alerts import blocks, channels
+from alerts.channels.slack import RETRY, Interaction, Slack, read_interaction, verify
 from alerts.errors import BadRule, Rejected, Retryable
 from alerts.message import Envelope, Kind
 from tests.alerts import sample_messages as samples
@@ -308,3 +308,53 @@ def test_a_pressed_button_is_read() -> None:
     for wrong in (payload | {"type": "view_submission"}, payload | {"actions": []}, []):
         assert read_interaction(urllib.parse.urlencode({"payload": json.dumps(wrong)}).encode()) is None
     assert read_interaction(b"\xff") is None
+
+
+def pressed_on(message: Any, action: str = "acknowledge", *, url: str, user: str = "anna") -> Interaction:
+    """The callback Slack makes of a message of ours."""
+    payload = {
+        "type": "block_actions", "user": {"id": "U1", "username": user}, "response_url": url,
+        "actions": [{"action_id": action, "value": "42"}], "message": {key: message[key] for key in ("text", "blocks")},
+    }  # fmt: skip
+    found = read_interaction(urllib.parse.urlencode({"payload": json.dumps(payload)}).encode())
+    assert found is not None
+    return found
+
+
+def test_a_pressed_button_is_answered_in_the_message(workspace: Workspace) -> None:
+    sender = bot(workspace, signing_secret="shh")
+    sender.deliver(replace(samples.opened(), links=()), now=NOW)
+    (posted,) = workspace.posted
+    url = workspace.server.url_for("/api/answer/1")
+    workspace.server.expect_request("/api/answer/1").respond_with_handler(workspace.hook)
+    sender.answer(pressed_on(posted, url=url), "<!channel> Anna is on it.", gone=["acknowledge"], now=NOW)
+    changed = workspace.posted[1]
+    validate(changed)
+    assert changed["replace_original"] is True
+    (actions,) = [block for block in changed["blocks"] if block["type"] == "actions"]
+    assert [button["action_id"] for button in actions["elements"]] == ["mute", "reject"]
+    said = changed["blocks"][changed["blocks"].index(actions) + 1]["elements"][0]
+    assert (said["type"], said["text"]) == ("plain_text", "<!channel> Anna is on it.")  # plain: nobody is called
+    kept = [block for block in posted["blocks"] if block["type"] != "actions"]
+    assert [block for block in changed["blocks"] if block in kept] == kept
+
+    sender.answer(pressed_on(changed, "reject", url=url), "No incident.", gone=blocks.CALLBACKS, now=NOW)
+    last = workspace.posted[2]
+    validate(last)
+    assert not [block for block in last["blocks"] if block["type"] == "actions"]
+    told = [element["text"] for block in last["blocks"] if block["type"] == "context" for element in block["elements"]]
+    assert told[-3:-1] == ["<!channel> Anna is on it.", "No incident."]
+
+
+def test_a_full_message_keeps_its_limit_when_it_is_answered() -> None:
+    full = [{"type": "divider"} for _ in range(49)] + [{"type": "actions", "elements": [{"action_id": "mute"}]}]
+    laid = blocks.answered(full, "Muted.", gone=[])
+    assert len(laid) == 50 and laid[-1]["elements"][0]["text"] == "Muted."
+
+
+def test_an_answer_goes_to_slack_only(workspace: Workspace) -> None:
+    sender = bot(workspace, signing_secret="shh")
+    sender.deliver(samples.opened(), now=NOW)
+    for url in ("http://169.254.169.254/latest", "https://hooks.slack.com.evil.example/1", ""):
+        with pytest.raises(Rejected, match="no place of Slack"):
+            sender.answer(pressed_on(workspace.posted[0], url=url), "x", gone=[], now=NOW)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.links import ACTIONS, Grant, links, read, token
+from alerts.links import ACTIONS, Grant, leaving, links, read, token
 from alerts.message import LinkKind
 
 NOW = dt.datetime(2026, 11, 16, 9, 30, tzinfo=dt.UTC)
@@ -58,4 +58,14 @@ def test_the_buttons_of_a_message() -> None:
         head, _, text = link.url.rpartition("/")
         assert head == "https://monitor.example/a" and text.isascii()
         grant = read(text, secret=SECRET)
-        assert grant is not None and (grant.action, grant.incident_id, grant.sent_to) == (link.kind, "a1b2", "mail")
+        assert grant is not None and (grant.action, grant.about, grant.sent_to) == (link.kind, "a1b2", "mail")
+
+
+def test_the_link_of_one_recipient_lasts_longer_than_a_mailbox_is_cleaned() -> None:
+    url = leaving("https://monitor.example/", "Аня+a@luna.example", channel="mail", secret=SECRET, now=NOW)
+    head, _, text = url.rpartition("/")
+    grant = read(text, secret=SECRET)
+    assert (head, text.isascii()) == ("https://monitor.example/u", True)
+    assert grant is not None
+    assert (grant.action, grant.about, grant.sent_to) == (LinkKind.UNSUBSCRIBE, "Аня+a@luna.example", "mail")
+    assert not grant.expired(NOW + dt.timedelta(days=365))

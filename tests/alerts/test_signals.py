@@ -151,7 +151,7 @@ def test_topic_shift_by_hand() -> None:
     moved = topic_shift({"price": 30, "staff": 10}, {"price": 200, "staff": 200}, dispersion=1.0)
     assert moved is not None and moved.topic == "price" and moved.freedom == 1
     # G of the table (30, 10; 200.5, 200.5) is 2 * (10.834 - 6.467 - 8.893 + 9.306) = 9.56; Williams: 1 + 3 / (6 * 441)
-    assert moved.statistic == pytest.approx(9.56 / (1 + 3 / 2646), abs=0.01)
+    assert moved.statistic == pytest.approx(9.56 / (1 + 3 / 2646) / (1 + 40 / 400), abs=0.01)
     assert moved.excess == pytest.approx(10, abs=0.1)
 
 

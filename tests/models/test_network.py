@@ -11,6 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from models.network import FeedbackModel, FeedbackOutput, build_tiny, load_directory, save_directory
+from models.packed import LARGEST, pack, unpack
 from models.tokenizer import SHOUT, TextEncoder, hash_ngrams, normalise
 
 TEXTS = [
@@ -159,6 +160,55 @@ def test_word_order_and_word_edges_are_features() -> None:
 
     assert features("not good") != features("good not")
     assert features("art") - features("start")  # the beginning of a word is marked
+
+
+def marked(text: str) -> set[int]:
+    """The n-grams that are there for a negator or a contrast only."""
+    found = set(hash_ngrams([text], log2_buckets=30, word_order=True)[0].tolist())
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BEFORE", "AFTER", "CONTRAST"):
+            patch.setattr(f"models.tokenizer.{name}", frozenset({"\0"}))
+        plain = set(hash_ngrams([text], log2_buckets=30, word_order=True)[0].tolist())
+    assert plain <= found
+    return found - plain
+
+
+def test_marks_say_which_words_are_turned() -> None:
+    assert not marked("i like it") | marked("мне понравилось") | marked("")
+    assert marked("не понравилось") == marked("мне не понравилось")
+    assert marked("не понравилось") & marked("не очень понравилось"), "the reach is more than one word"
+    assert not marked("нет, понравилось"), "a sign ends it"
+    assert not marked("no but nice") & marked("not nice"), "a contrast ends it"
+    assert marked("i don't like") == marked("i don’t like")
+    assert marked("es schmeckt nicht") and not marked("es schmeckt nicht") & marked("nicht schmeckt")
+    assert marked("ok but slow") == marked("fine but slow") != marked("fine but fast")
+    assert marked("a but b. c") == marked("a but b")
+
+
+def test_word_order_adds_pairs_over_a_gap_and_triples() -> None:
+    def added(text: str) -> set[int]:
+        both = [set(hash_ngrams([text], log2_buckets=30, word_order=order)[0].tolist()) for order in (True, False)]
+        assert both[1] <= both[0]
+        return both[0] - both[1]
+
+    assert not added("one two")
+    assert len(added("one two three")) == 2
+    assert len(added("one two three") & added("one six three")) == 1
+    assert not added("one two three") & added("three two one")
+
+
+def test_marks_do_not_depend_on_neighbours() -> None:
+    texts = ["not good", "but", "was it not", "good. but no", "", "değil", "iyi değil", "не", "вкусно но дорого"]
+    buckets, owner = hash_ngrams(texts, log2_buckets=20, word_order=True)
+    for index, text in enumerate(texts):
+        alone, _ = hash_ngrams([text], log2_buckets=20, word_order=True)
+        assert sorted(buckets[owner == index]) == sorted(alone), text
+
+
+def test_half_bytes_come_back() -> None:
+    numbers = np.random.default_rng(0).integers(-LARGEST, LARGEST + 1, (50, 9)).astype(np.int8)
+    assert pack(numbers).nbytes == 50 * 5
+    assert np.array_equal(unpack(pack(numbers), 9), numbers)
 
 
 def test_every_sign_has_tokens(loaded: tuple[FeedbackModel, TextEncoder]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import TextRejected
-from models.text import MAX_CHARACTERS, clauses, clean, condense, key, prepare, windows
+from models.text import MAX_CHARACTERS, clauses, clean, condense, key, parts, prepare, windows
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,22 @@ def test_clauses_part_at_sentences_and_contrasts() -> None:
         "味道好，",
         "但是太贵",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "subjects", "found"),
+    [
+        ("Great staff, terrible prices", {"staff": "staff", "prices": "price"}, ["Great staff,", "terrible prices"]),
+        ("Nice, polite, quick staff", {"polite": "staff", "staff": "staff"}, ["Nice, polite, quick staff"]),
+        ("Tasty, hot pizza, on Monday, rude courier", {"pizza": "food", "courier": "delivery"}, None),
+        ("Еда вкусная; курьер хам", {"Еда": "food", "курьер": "delivery"}, ["Еда вкусная;", "курьер хам"]),
+        ("Pizza and courier, both bad", {"Pizza": "food", "courier": "delivery"}, ["Pizza and courier, both bad"]),
+    ],
+)
+def test_parts_are_cut_at_commas_between_subjects(text: str, subjects: dict[str, str], found: list[str] | None) -> None:
+    spots = [(text.index(word), subject) for word, subject in subjects.items()]
+    expected = found or ["Tasty, hot pizza, on Monday,", "rude courier"]
+    assert [text[a:b].strip() for a, b in parts(text, spots)] == expected
 
 
 def test_keys_are_equal_for_equal_texts_only() -> None:

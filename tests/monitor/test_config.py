@@ -30,6 +30,8 @@ channels = ["mail"]
 brands = ["cafe"]
 """
 
+HOOK = "[sources.h]\nscraper = 'webhook'\nparams = {secrets = ['YSBzZWNyZXQgb2YgMjQgYnl0ZXMgbm93']"
+
 
 def write(folder: Path, text: str) -> Path:
     path = folder / "monitor.toml"
@@ -100,6 +102,10 @@ def test_password_in_database_url_is_masked(tmp_path: Path) -> None:
             "[sources.s]\nscraper = 'rss'\nparams = {ulr='https://example.org/f'}",
             ["sources.s.params.ulr", "unknown key"],
         ),
+        (f"{HOOK}, kind = 'survey'}}", ["sources.h.brand", "which brand"]),
+        (f"{HOOK}, kind = 'survey', metric = 'npz'}}", ["sources.h.params", "npz", "nps, csat, ces"]),
+        (f"{HOOK}, metric = 'nps'}}", ["sources.h.params", "kind = 'survey'"]),
+        (f"{HOOK}, kind = 'survey', mapping = {{text = 'x'}}}}", ["sources.h.params", "'text'", "answered_at"]),
         ("[channels.c]\nkind = 'emial'", ["channels.c.kind", "emial", "email"]),
         ("[channels.c]\nkind = 'email'\nsettings = {hots = 'x'}", ["channels.c.settings.hots", "unknown key"]),
         ("[[routes]]\nchannels = ['nowhere']", ["nowhere", "not a channel"]),

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from monitor.pipeline.effects import answer, checks
-from monitor.pipeline.indices import BEHAVIOUR
+from monitor.pipeline.indices import BEHAVIOUR, CHATS
 from monitor.pipeline.journeys import touchpoint_name
 from monitor.pipeline.segmenting import SegmentView, TooFewCustomers, describe, sizes
 from monitor.store import comparisons
@@ -70,8 +70,10 @@ Spanned = Annotated[Asked, Depends(_asked)]
 
 @router.get("/metrics")
 def metrics(visitor: Viewer, found: Spanned) -> list[MetricTableOut]:
-    """Indices of satisfaction and behaviour, each compared with the span before; null on too few answers."""
-    return [MetricTableOut.of(found.table(name)) for name in OVERVIEW]
+    """Indices of satisfaction and behaviour, each compared with the span before; null on too few answers. Those of
+    conversations are there where some were imported."""
+    known = found.names()
+    return [MetricTableOut.of(found.table(name)) for name in (*OVERVIEW, *(one for one in CHATS if one in known))]
 
 
 @router.get("/metrics/{metric}")
@@ -186,7 +188,8 @@ def effect(
     visitor: Viewer, found: Spanned,
     topic: Annotated[list[str], Query(min_length=1, max_length=50, description="What the complaints are about")],
     on: Annotated[date, Query(description="Local day of the change")],
-    treated: Several = [], against: Several = [],  # noqa: B006
+    treated: Several = [],  # noqa: B006
+    against: Annotated[list[str], Query(max_length=50, description="Places to compare with, or topics")] = [],  # noqa: B006
     measure: Annotated[Literal["share", "count"], Query(description="Share of mentions, or complaints a week")]
     = "share",
 ) -> EffectOut:  # fmt: skip

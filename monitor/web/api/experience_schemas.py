@@ -222,6 +222,16 @@ class WeekOut(Value):
     mentions_beside: float | None
 
 
+class BesideOut(Value):
+    place: str
+    used: bool
+    why: str = Field(description="not_changed, chosen, not_chosen, not_before, not_after (nobody spoke of it then)")
+    complaints_before: float
+    mentions_before: float
+    complaints_after: float
+    mentions_after: float
+
+
 class EffectOut(Value):
     """What a change did to complaints. `change` is null where the answer is "cannot tell", whose `reason` says why."""
 
@@ -243,6 +253,7 @@ class EffectOut(Value):
     placebo_share: float | None
     n_placebo: int
     n_elsewhere: int
+    places: list[BesideOut] = Field(description="Every place that was not changed, and why it is compared with or not")
     weeks: list[WeekOut]
 
     @classmethod
@@ -254,6 +265,11 @@ class EffectOut(Value):
             beside=list(view.beside), n_before=found.n_before, n_after=found.n_after,
             complaints_before=found.x_before, complaints_after=found.x_after, pre_trend_p=found.pre_trend_p,
             placebo_share=found.placebo_share, n_placebo=found.n_placebo, n_elsewhere=view.n_elsewhere,
+            places=[
+                BesideOut(place=one.place, used=one.used, why=one.why, complaints_before=one.before.x,
+                          mentions_before=one.before.n, complaints_after=one.after.x, mentions_after=one.after.n)
+                for one in view.places
+            ],
             weeks=[
                 WeekOut(start=week.start, complaints=week.treated.x, mentions=week.treated.n,
                         complaints_beside=week.control.x if week.control else None,
@@ -268,7 +284,7 @@ class ComparisonIn(Value):
     topics: list[str] = Field(min_length=1, max_length=50)
     changed_on: date
     treated: list[str] = Field(default_factory=list, max_length=200)
-    against: list[str] = Field(default_factory=list, max_length=50)
+    against: list[str] = Field(default_factory=list, max_length=200, description="Topics, or places not changed")
     measure: str = "share"
     brand: str = ""
 

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlmodel import select
 
 from monitor.config import Settings
-from monitor.pipeline import doctor
+from monitor.pipeline import doctor, leaving
 from monitor.pipeline.reporting import due_at
 from monitor.reports.week import Week
 from monitor.store import notices
@@ -19,7 +19,7 @@ from monitor.store.tables import Sample, Source
 from monitor.web import actions
 from monitor.web.errors import NotFound
 from monitor.web.frame import memo_of, page
-from monitor.web.visitor import Analyst, Rows, Viewer, context_of
+from monitor.web.visitor import Admin, Analyst, Rows, Viewer, context_of
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=100)]
@@ -37,7 +37,7 @@ def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
         runs=operations.runs(rows, limit=12), notices=notices.open_notices(rows), now=now,
         schedule=settings.schedule, next_report=next_report(settings, now), findings=[
             line for line in found if line.status != "ok"
-        ], n_checks=len(found),
+        ], n_checks=len(found), left=leaving.everybody(rows) if visitor.may("admin") else (),
     )  # fmt: skip
 
 
@@ -74,6 +74,13 @@ def steer(request: Request, visitor: Analyst, slug: str, action: str) -> Respons
     actions.steer_source(context_of(request), visitor.name, slug, action)
     memo_of(request).clear()
     return RedirectResponse("/sources?done=source", status_code=303)
+
+
+@router.post("/recipients/return")
+def send_again(request: Request, visitor: Admin, channel: Text, address: Text) -> Response:
+    """Take back that a recipient has left a channel by the link in a mail."""
+    actions.subscribe(context_of(request), visitor.name, channel, address, wanted=True)
+    return RedirectResponse("/sources?done=recipient", status_code=303)
 
 
 @router.post("/deliveries/{outbox_id}/retry")

@@ -35,7 +35,7 @@ def show(request: Request, visitor: Viewer, rows: Rows, metric: str = "", step: 
     length = step_of(step, found)
     over_time = None if chosen in indices.BEHAVIOUR else found.table(chosen, "period", length)
     split = [table for by in SIDES if (table := _split(found, chosen, by)) is not None and len(table.cells) > 1]
-    surveyed = set(known) - set(indices.FEEDBACK) - set(indices.BEHAVIOUR)
+    surveyed = set(known) - {*indices.FEEDBACK, *indices.BEHAVIOUR, *indices.CHATS}
     moved, n_texts = found.drivers(chosen)
 
     def label(by: str, key: str) -> str:
@@ -68,6 +68,8 @@ def step_of(step: str, found: Asked) -> indices.Step:
 def _split(found: Asked, name: str, by: indices.By) -> indices.MetricTable | None:
     """A metric by a dimension, None where it does not know the dimension."""
     if name in indices.BEHAVIOUR and (by != "location" or name == "clv"):
+        return None
+    if name in indices.CHATS and by != "location":
         return None
     if (name in indices.FEEDBACK and by == "segment") or (name == "rating" and by == "touchpoint"):
         return None

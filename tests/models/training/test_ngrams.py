@@ -9,12 +9,14 @@ import pytest
 
 from models.errors import TrainingError
 from models.labels import TOPICS
+from models.network import _TINY_TEXTS as TINY
+from models.network import build_tiny, load_directory
 from models.tokenizer import hash_ngrams, normalise
 from models.training import ngrams
 from models.training.config import TrainConfig
 from models.training.data import DEV, TRAIN, Corpus, read
 from models.training.encode import Tokens, choose_buckets
-from models.training.ngrams import merged, train_table
+from models.training.ngrams import merged, table_of, train_table
 from models.training.sampling import Weights, row_weights
 
 SIZE = 12
@@ -108,3 +110,26 @@ def test_a_merged_table_says_what_the_mean_says(
     assert merged(tables[:1], [1.0], tokens, rows, seed=1) is tables[0]
     seen = [TOPICS.index(name) + 3 for name in ("delivery", "food", "staff")]
     assert np.corrcoef(found[:, seen].ravel(), mean[:, seen].ravel())[0, 1] > 0.95
+
+
+def test_the_table_of_a_model_with_fewer_buckets_and_no_marks_goes_on(tmp_path: Path) -> None:
+    texts = ["great lovely place", "not great, rude", "no good but cheap"] * 3
+    model, encoder = load_directory(build_tiny(3, tmp_path))
+    buckets = np.unique(hash_ngrams([*texts, *TINY], log2_buckets=14, word_order=True)[0])
+    row_of = np.full(1 << 14, -1, np.int32)
+    row_of[buckets] = np.arange(len(buckets))
+    found, owner = hash_ngrams(texts, log2_buckets=14, word_order=True)
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=len(texts)))))
+    tokens = Tokens(np.zeros(0, np.uint16), np.zeros(len(texts) + 1, np.int64), row_of[found], offsets)
+    plain = np.isin(buckets, hash_ngrams([*texts, *TINY], log2_buckets=14)[0])
+    table = table_of(model, buckets, tokens, np.arange(3), log2_buckets=14, plain=plain)
+    theirs = set(model.ngram_buckets.tolist())
+    for bucket, row, known in zip(buckets.tolist(), table.rows, plain, strict=True):
+        if known and bucket >> 2 in theirs:
+            place = model.ngram_buckets.tolist().index(bucket >> 2)
+            assert np.array_equal(row, model.ngrams.weight[place].detach().numpy())
+        else:
+            assert not row.any()
+    assert len(encoder.encode(texts[:1]).ngrams) > 0
+    with pytest.raises(TrainingError, match=r"2\^12 buckets, this run into 2\^10"):
+        table_of(model, buckets, tokens, np.arange(3), log2_buckets=10)

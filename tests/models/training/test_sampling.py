@@ -51,6 +51,23 @@ def test_rare_classes_weigh_more(tiny: TrainConfig) -> None:
     assert weight[rare] > 3 * weight[np.flatnonzero(cell)[1]]
 
 
+def test_classes_of_a_language_are_evened_out_over_its_sources(tiny: TrainConfig) -> None:
+    corpus = corpus_of(replace(tiny, weak_topics=False))
+    mine = (corpus.language == 0) & (corpus.split == TRAIN) & (corpus.sentiment >= 0)
+    without = mine & (corpus.source == 0)
+    corpus.sentiment[without & (corpus.sentiment == 1)] = 2  # a source that knows no neutral
+
+    def mass(balance: float) -> np.ndarray:
+        weights = row_weights(replace(tiny, language_balance=balance), corpus)
+        drawn = (1 - tiny.topic_share) * weights.p_sentiment + tiny.topic_share * weights.p_topics
+        return np.bincount(corpus.sentiment[mine], weights=(drawn * weights.class_weight)[mine], minlength=3)
+
+    skewed, wholly = mass(0.0), mass(1.0)
+    assert skewed.max() > 1.1 * skewed.min()
+    assert np.allclose(wholly, wholly.mean(), rtol=1e-3)
+    assert np.isclose(skewed.sum(), wholly.sum(), rtol=1e-3), "the language weighs as before"
+
+
 def test_draws_are_repeatable_and_share_out_the_tasks(tiny: TrainConfig) -> None:
     corpus = corpus_of(tiny)
     weights = row_weights(tiny, corpus)

@@ -10,7 +10,7 @@ from models.errors import TrainingError
 from models.labels import TOPICS
 from models.training.config import TrainConfig
 from models.training.data import DEV, TRAIN, read
-from models.training.written import DIRECTORY, count, read_all, rows_of
+from models.training.written import DIRECTORY, Row, count, read_all, rows_of
 from models.training.written import read as read_file
 
 FILE = """
@@ -49,6 +49,30 @@ def test_rows_carry_what_their_pieces_say(file: Path) -> None:
     assert all(row.topics is None for row in rows if "monday" in row.text.lower())
 
 
+def test_a_sentence_about_several_topics_keeps_what_it_says_of_each(file: Path) -> None:
+    """Opposite sentiments say nothing of the whole; equal ones do."""
+    texts = [f"good soup, rude waiter {i}" for i in range(40)]
+    groups = {"food- staff-": ["cold soup and a rude waiter"], "food+ staff-": texts}
+    file.write_text(FILE + f"mixed: {groups}\n", encoding="utf-8")
+    written = read_file(file)
+    assert count([written])["en"] == count([read_file(_without_mixed(file))])["en"] + 41
+    rows = rows_of(written, seed=1)
+    held = [row for row in rows if row.is_dev and row.text in texts]
+    assert 0 < len(held) < 20
+    assert all(row == Row(row.text, None, {"food": 2, "staff": 0}, is_dev=True) for row in held)
+    learnt = [row for row in rows if not row.is_dev and row.topics == {"food": 2, "staff": 0} and row.sentiment is None]
+    assert len(learnt) >= 20
+    assert {row.text for row in held}.isdisjoint(row.text for row in rows if not row.is_dev)
+    assert {row.sentiment for row in rows if row.text.lower().startswith("cold soup")} == {0}
+
+
+def _without_mixed(file: Path) -> Path:
+    folder = file.parent / "plain"
+    folder.mkdir()
+    (folder / file.name).write_text(FILE, encoding="utf-8")
+    return folder / file.name
+
+
 def test_what_is_held_back_is_in_no_training_row() -> None:
     for written in read_all():
         rows = rows_of(written, seed=20)
@@ -81,6 +105,10 @@ def test_every_file_of_the_project_is_right() -> None:
         ("posts:", "post:", "needs exactly the keys"),
         ('neutral: ["monday"', 'indifferent: ["monday"', "words: lists under negative, neutral, positive"),
         ("language: en", "language: [", "not YAML"),
+        ("posts:", "mixed: []\nposts:", "mixed: a table of groups"),
+        ("posts:", "mixed: {food+: [one]}\nposts:", r"mixed\.food\+: two topics or more"),
+        ("posts:", "mixed: {food+ staff: [one]}\nposts:", r"each with -, = or \+"),
+        ("posts:", "mixed: {food+ staff-: [one], food- staff+: [one]}\nposts:", "'one' is also in another group"),
     ],
 )
 def test_a_mistake_is_named_by_file_and_key(file: Path, old: str, new: str, message: str) -> None:

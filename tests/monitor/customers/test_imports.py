@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from openpyxl import Workbook
 from sqlmodel import select
 
 from monitor.errors import ConfigError
+from monitor.metrics.metric import Interval
+from monitor.pipeline import indices
 from monitor.pipeline.context import Context
-from monitor.pipeline.customers import import_chats, import_orders, import_surveys
+from monitor.pipeline.customers import brand_named, import_chats, import_orders, import_surveys
 from monitor.pipeline.score import score
 from monitor.store.engine import reading
 from monitor.store.tables import Mention, Order, SurveyAnswer, TopicTag
@@ -117,3 +120,30 @@ def test_chats_become_tickets_once(context: Context, tmp_path: Path) -> None:
         "ticket", "negative", "positive", first.external_id,
     )  # fmt: skip
     assert first.author is not None and "Anna" not in first.author
+
+
+def test_conversations_are_metrics(context: Context, tmp_path: Path) -> None:
+    """Twenty chats: all begin badly; waits of 1 to 20 minutes; five never answered; half of the rest end well."""
+    lines = ["chat;date;role;text;branch"]
+    for n in range(25):
+        day = f"2026-11-{1 + n % 20:02d}"
+        lines.append(f"c{n};{day} 10:00:00;customer;you are late;{'Mira 12' if n % 2 else 'Lenina 1'}")
+        if n < 20:
+            lines.append(f"c{n};{day} 10:00:30;bot;we are on it;")
+            lines.append(f"c{n};{day} 10:{1 + n:02d}:00;agent;sorry;")
+            lines.append(f"c{n};{day} 11:00:00;customer;{'great' if n % 2 else 'awful'};")
+    import_chats(context, write(tmp_path, "desk.csv", "\n".join(lines)), brand="cafe")
+    score(context)
+    span = {"start": datetime(2026, 11, 1, tzinfo=UTC), "end": datetime(2026, 11, 30, tzinfo=UTC), "zone": UTC}
+    with reading(context.engine) as session:
+        brand = brand_named(session, "cafe").id or 0
+        assert set(indices.CHATS) <= set(indices.names(session, brand))
+        found = {name: indices.metric_table(session, brand, name, **span).cells[0].metric for name in indices.CHATS}
+        places = indices.metric_table(session, brand, "resolved", by="location", **span)
+        with pytest.raises(ConfigError, match="not known by touchpoint"):
+            indices.metric_table(session, brand, "resolved", by="touchpoint", **span)
+    assert (found["first_answer"].value, found["first_answer"].n) == (10.5, 20)  # of a person, not of the machine
+    assert found["first_answer"].interval == Interval(6.0, 15.0)  # scipy.stats.quantile_test gives the same
+    assert (found["resolved"].value, found["resolved"].n) == (0.4, 25)  # ten closed with thanks of twenty-five
+    assert (found["chat_start"].value, found["chat_end"].value, found["chat_shift"].value) == (-100.0, 0.0, 100.0)
+    assert {cell.key for cell in places.cells} == {"Mira 12", "Lenina 1"}

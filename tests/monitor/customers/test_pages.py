@@ -154,7 +154,10 @@ def test_the_planted_change_is_answered_in_a_sentence_with_its_day(browser: Test
         "/api/v1/effect", params={"topic": "staff", "on": "2026-08-17", "treated": list(SAMPLE.CHANGED)}
     ).json()
     assert told["verdict"] == "fell" and told["interval"]["high"] < 0 and told["pre_trend_p"] > 0.05
+    assert {one["why"] for one in told["places"]} == {"not_changed"} and len(told["places"]) == 4
     assert len(told["weeks"]) == told["n_before"] + told["n_after"] == 26
+    chosen = browser.get("/effects", params=EFFECT | {"against": ["Мира 12", "Набережная 30"]}).text
+    assert "places that you chose: Мира 12" in chosen and "Harbour Street 8 (not chosen)" in chosen
     early = browser.get("/effects", params=EFFECT | {"on": "2026-11-13"}).text
     assert "Cannot tell" in early and "cannot tell" in early
 

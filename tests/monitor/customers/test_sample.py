@@ -18,14 +18,18 @@ from monitor.metrics.journey import STAGES
 from monitor.pipeline import indices
 from monitor.pipeline.context import Context
 from monitor.pipeline.customers import brand_named
-from monitor.pipeline.effects import answer, measure_effect
+from monitor.pipeline.effects import EffectView, answer, checks, measure_effect
 from monitor.pipeline.journeys import journey_view
+from monitor.pipeline.score import score
 from monitor.pipeline.segmenting import describe, segment_view
+from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
+from monitor.store.ingest import ingest
 from monitor.store.queries.customers import months_of_segments, put_segments
 from monitor.store.queries.customers import segments as stored_segments
 from monitor.store.queries.taxonomy import in_force
 from monitor.store.tables import Mention
+from tests.monitor import support
 from tests.monitor.customers.conftest import CHANGED_AT, SAMPLE, UNTIL, ZONE
 
 START = UNTIL - timedelta(days=182)
@@ -64,10 +68,72 @@ def test_no_effect_is_claimed_where_none_was_planted(cafe: Context) -> None:
         )
         assert (early.effect.verdict, early.effect.reason) == ("cannot_tell", "too_few_periods_after")
         assert "Cannot tell" in answer(early, in_force(session), translator("en"))
-        wrongs: list[dict[str, Any]] = [{"topics": ["stuff"]}, {"topics": ["staff"], "treated": ["Нигде 1"]}]
-        for wrong in wrongs:
-            with pytest.raises(ConfigError, match="is unknown; allowed"):
+        wrongs: list[tuple[str, dict[str, Any]]] = [
+            ("is unknown; allowed", {"topics": ["stuff"]}),
+            ("is unknown; allowed", {"topics": ["staff"], "treated": ["Нигде 1"]}),
+            ("neither a topic nor a place", {"topics": ["staff"], "against": ["Нигде 1"]}),
+            ("not both", {"topics": ["staff"], "treated": SAMPLE.CHANGED, "against": ["food", "Мира 12"]}),
+            ("its own control", {"topics": ["staff"], "treated": SAMPLE.CHANGED, "against": SAMPLE.CHANGED[:1]}),
+            ("name these too", {"topics": ["staff"], "against": ["Мира 12"]}),
+        ]
+        for words, wrong in wrongs:
+            with pytest.raises(ConfigError, match=words):
                 measure_effect(session, brand_of(cafe), changed_at=CHANGED_AT, until=UNTIL, **wrong)
+
+
+def test_controls_can_be_chosen_and_the_reason_is_told(cafe: Context) -> None:
+    """By default every place that was not changed; chosen ones only, by any spelling, or topics."""
+
+    def ask(*against: str) -> EffectView:
+        with reading(cafe.engine) as session:
+            return measure_effect(session, brand_of(cafe), topics=["staff", "waiting"], changed_at=CHANGED_AT,
+                                  until=UNTIL, treated=SAMPLE.CHANGED, against=against)  # fmt: skip
+
+    every, two, topic = ask(), ask("мира 12", "Набережная 30"), ask("Food")
+    assert {one.why for one in every.places} == {"not_changed"} and len(every.places) == 4
+    assert (two.control, two.beside) == ("places", ("Мира 12", "Набережная 30"))
+    assert {one.place: one.why for one in two.places}["Мира 12"] == "chosen"
+    by_place = {one.place: one for one in every.places}
+    for number, week in enumerate(two.weeks):
+        assert week.control is not None and every.weeks[number].control is not None
+        assert week.control.n <= every.weeks[number].control.n
+    assert sum(week.control.n for week in two.weeks if week.control) == sum(
+        by_place[name].before.n + by_place[name].after.n for name in two.beside
+    )
+    assert two.effect.verdict == "fell"
+    assert (topic.control, topic.beside, topic.places) == ("topics", ("food",), ())
+    for language, said in (("en", "places that you chose: Мира 12 ("), ("ru", "которые вы выбрали: Мира 12 (")):
+        assert any(said in line for line in checks(two, translator(language)))
+    assert any("not chosen" in line and "Harbour Street 8" in line for line in checks(two, translator("en")))
+
+
+def test_a_place_that_opened_or_closed_meanwhile_is_no_control(tmp_path: Path) -> None:
+    made = support.context(tmp_path)
+    change = support.NOW - timedelta(weeks=6)
+    weeks = {"Changed": range(-10, 6), "Steady": range(-10, 6), "Opened": range(6), "Closed": range(-10, 0)}
+    items = [
+        support.item(f"{place} {week} {n}", "the waiter was rude" if n == 0 else "lovely", location=place,
+                     at=change + timedelta(weeks=week, days=1, minutes=n))
+        for place, span in weeks.items() for week in span for n in range(4)
+    ]  # fmt: skip
+    with writing(made.engine) as session:
+        brand, source = brand_named(session, None), ensure_import(session, "site", now=support.NOW)
+        ingest(session, items, brand_id=brand.id or 0, source_id=source.id or 0, origin="site", now=support.NOW,
+               near_duplicates=False)  # fmt: skip
+    score(made)
+    with reading(made.engine) as session:
+        view = measure_effect(
+            session, brand_of(made), topics=["staff"], changed_at=change, until=support.NOW, treated=["Changed"]
+        )
+        alone = measure_effect(session, brand_of(made), topics=["staff"], changed_at=change, until=support.NOW,
+                               treated=["Changed"], against=["Opened"])  # fmt: skip
+    assert {one.place: (one.used, one.why) for one in view.places} == {
+        "Steady": (True, "not_changed"), "Opened": (False, "not_before"), "Closed": (False, "not_after"),
+    }  # fmt: skip
+    assert view.beside == ("Steady",) and view.effect.controlled
+    assert (alone.control, alone.effect.controlled) == ("none", False)
+    assert any("nobody spoke of it before" in line for line in checks(alone, translator("en")))
+    made.engine.dispose()
 
 
 def test_indices_carry_n_and_interval_and_too_few_are_not_shown(cafe: Context) -> None:

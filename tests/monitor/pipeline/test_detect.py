@@ -142,6 +142,8 @@ def test_a_plain_rule_fires_exactly_when_its_sentence_is_true(tmp_path: Path) ->
     score(context)
     assert sorted(change.row.rule for change in detect(context)) == ["one_star", "safety"]
     assert detect(context) == []
+    context.clock = lambda: START + timedelta(hours=21)
+    detect(context)  # the window has moved by an hour: the same three reviews are not three more
     with reading(context.engine) as session:
-        severities = {row.rule: row.severity for row in session.exec(select(Incident))}
-    assert severities == {"one_star": "warning", "safety": "critical"}
+        found = {row.rule: (row.severity, row.n_observed) for row in session.exec(select(Incident))}
+    assert found == {"one_star": ("warning", 3), "safety": ("critical", 1)}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
+import alerts.links
 import alerts.render
-from monitor.pipeline import outbox
+from monitor.pipeline import leaving, outbox
 from monitor.pipeline.context import Context
 from monitor.pipeline.notify import MAX_TRIES, notify
-from monitor.store import notices
+from monitor.store import meta, notices
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Outbox
 from tests.alerts.sample_messages import opened
@@ -71,6 +73,32 @@ def test_an_hour_without_the_mail_server(context: Context, inbox: Inbox) -> None
     assert message(context).state == "sent"
     assert len(inbox.mails) == 1
     assert told(context) == []
+
+
+def test_who_has_left_gets_nothing_and_the_others_do(context: Context, inbox: Inbox) -> None:
+    inbox.data_reply = ""
+    mail = context.settings.channels["mail"]
+    both = mail.model_copy(update={"settings": mail.settings | {"recipients": ["b@luna.example", "c@luna.example"]}})
+    web = context.settings.web.model_copy(update={"base_url": "https://monitor.example"})
+    context.settings = context.settings.model_copy(update={"channels": {"mail": both}, "web": web})
+    with writing(context.engine) as session:
+        assert leaving.leave(session, "mail", "B@luna.example", now=NOW)
+    notify(context)
+    assert inbox.recipients == [["c@luna.example"]]
+    url = str(inbox.mails[0]["List-Unsubscribe"]).strip("<>")
+    with writing(context.engine) as session:
+        grant = alerts.links.read(url.rpartition("/")[2], secret=meta.install_key(session))
+        assert grant is not None
+        leaving.leave(session, grant.sent_to, grant.about, now=NOW)
+        outbox.put(session, alerts.render.envelope(replace(opened(), dedup_key="next")), channel="mail", kind="opened",
+                   now=NOW)  # fmt: skip
+    notify(context)
+    assert len(inbox.mails) == 1
+    with reading(context.engine) as session:
+        rows = session.exec(select(Outbox).order_by(Outbox.id)).all()  # type: ignore[arg-type]
+        assert [row.state for row in rows] == ["sent", "dead"]
+        assert "every recipient has unsubscribed" in rows[1].last_error
+    assert told(context) == ["channel.mail"]
 
 
 def test_after_ten_tries_in_a_day_the_operator_is_told(context: Context, inbox: Inbox) -> None:

@@ -23,8 +23,10 @@ from monitor.store.hosts import StoreLimiter
 from monitor.store.ingest import ingest, mark_gone
 from monitor.store.judgements import correct
 from monitor.store.queries import counts
+from monitor.store.queries.chats import any_chats, chats
 from monitor.store.queries.selection import Selection, words_condition
 from monitor.store.tables import Brand, Mention, TouchedHour
+from scrapers.item import Reply
 from tests.monitor.postgres.server import Server
 from tests.monitor.support import NOW, item
 
@@ -110,6 +112,21 @@ def test_what_is_gone_is_not_found(context: Context) -> None:
     assert forget(context, author="Anna") == 1
     assert purge(context, before=NOW) == 1
     assert ids(context, "late") == set()
+
+
+def test_conversations_are_put_together_again(context: Context) -> None:
+    ticket = {"kind": "ticket", "flags": frozenset({"chat"})}
+    fill(
+        context,
+        item("c", LONG, reply=Reply("sorry", "Ann", NOW), **ticket),
+        item("c/2", "thank you", parent_id="c", at=NOW, **ticket),
+        item("mail", "a letter", kind="ticket"),
+    )
+    with reading(context.engine) as session:
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        (chat,) = chats(session, brand_id, start=NOW - timedelta(days=1), end=NOW + timedelta(days=1))
+        assert any_chats(session, brand_id) and not any_chats(session, brand_id + 1)
+    assert (len(chat.turns), chat.wait) == (2, timedelta(hours=1))
 
 
 def test_buckets_equal_rows(context: Context) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from monitor.store.engine import reading
+from monitor.store.engine import reading, writing
 from monitor.store.incidents import value_of
 from monitor.store.tables import Incident, IncidentEvent, Silence
 from tests.monitor import support
@@ -93,3 +93,23 @@ def test_lists_are_paged_and_filtered(house: House) -> None:
     assert client.get("/api/v1/incidents?brand=none").status_code == 404
     assert UID in client.get("/incidents").text
     assert UID not in client.get("/incidents?state=resolved").text
+
+
+@pytest.mark.parametrize(
+    ("signal", "rule", "observed", "expected", "said", "never"),
+    [("rating", "", 3.14, 4.4, ("Mean rating", ">3.1<", "usual 4.4", "−1.3"), "times the usual"),
+     ("rule", "stars", 2.5, 3.0, ("Found by the rule", ">2.5<", "limit 3"), "times the usual"),
+     ("topic_shift", "", 9.0, 2.0, ("Negative mentions, 7 days", ">9<", "4.5 times the usual"), "Mean rating")],
+)  # fmt: skip
+def test_an_incident_says_what_it_counts(house: House, signal: str, rule: str, observed: float, expected: float,
+                                         said: tuple[str, ...], never: str) -> None:  # fmt: skip
+    with writing(house.context.engine) as session:
+        one = session.exec(select(Incident)).one()
+        one.signal, one.rule, one.n_observed, one.n_expected = signal, rule, observed, expected
+        one.n_excess = observed - expected
+        session.add(one)
+    page, listing = (house.as_("viewer").get(path).text for path in (f"/incidents/{UID}", "/incidents"))
+    for words in said:
+        assert words in page
+    assert said[0] in listing and said[1] in listing
+    assert never not in page and never not in listing

@@ -8,6 +8,7 @@ from monitor.web.app import ROUTERS
 from tests.monitor.web.conftest import UID, House
 
 OPEN = {
+    ("GET", "/u/{token}"), ("POST", "/u/{token}"),
     ("GET", "/a/{token}"), ("POST", "/a/{token}"), ("POST", "/slack/interactive"), ("POST", "/hooks/{slug}"),  # signed
     ("GET", "/healthz"), ("GET", "/version"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"),
     ("GET", "/login/sso"), ("GET", "/login/sso/callback"),
@@ -57,7 +58,7 @@ NEEDS = {
     },
     "admin": {
         "GET": ["/accounts", "/audit", "/settings", "/api/v1/users", "/api/v1/audit", "/api/v1/settings"],
-        "POST": ["/accounts", "/accounts/{user_id}"],
+        "POST": ["/accounts", "/accounts/{user_id}", "/recipients/return"],
     },
 }  # fmt: skip
 WANTED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +41,78 @@ def test_whatsapp_becomes_turns_of_a_conversation_with_the_wait_in_between(tmp_p
     assert first.reply is not None and first.reply.published_at == datetime(2026, 3, 12, 11, 45, tzinfo=UTC)
     assert (second.text, second.parent_id, second.reply) == ("Спасибо, получила", first.external_id, None)
     assert third.parent_id is None and {one.kind for one in (first, second, third)} == {"ticket"}
+
+
+IOS_RU = """\
+[12.03.2026, 14:05:33] ~\xa0Анна: \u200eСообщения и звонки защищены сквозным шифрованием. Подробнее.
+[12.03.2026, 14:05:40] ~\xa0Анна: Кофе остыл
+[12.03.2026, 14:06:00] ~\xa0Анна: \u200eизображение отсутствует
+\u200e[12.03.2026, 14:06:10] ~\xa0Анна: вот он \u200e<прикреплено: 00000012-PHOTO-2026-03-12.jpg>
+[12.03.2026, 14:15:00] Полдень: Простите, заменим \u200e<Сообщение изменено>
+[12.03.2026, 14:16:00] ~\xa0Анна: Спасибо, всё отлично
+и вторая строка: с двоеточием
+\u200e[12.03.2026, 14:18:00] ~\xa0Анна: \u200eПропущенный аудиозвонок
+"""
+ANDROID_EN = """\
+3/12/26, 2:05\u202fPM - Messages and calls are end-to-end encrypted. Learn more.
+3/12/26, 2:05\u202fPM - Anna: My order is late
+and the app says: delivered
+3/12/26, 2:06\u202fPM - Anna: IMG-20260312-WA0001.jpg (file attached)
+cold soup here
+3/12/26, 2:07\u202fPM - Anna changed the group name from “a: b” to “c”
+3/12/26, 2:15\u202fPM - Bob: Sorry! It is on the way <This message was edited>
+3/12/26, 2:16\u202fPM - Anna: <Media omitted>
+3/13/26, 9:00\u202fAM - Anna: Missed voice call
+3/13/26, 9:01\u202fAM - Anna: Waiting for this message. This may take a while.
+3/13/26, 12:02\u202fAM - Bob: null
+3/13/26, 12:30\u202fPM - Anna: location: https://maps.example.org/?q=1,2
+3/13/26, 12:31\u202fPM - Anna: thank you
+"""
+ANDROID_RU = """\
+12.03.2026, 14:05 - Анна: Кофе остыл
+12.03.2026, 14:06 - Анна: IMG-1.jpg (файл добавлен)
+12.03.2026, 14:07 - Оля вышла из группы
+12.03.2026, 14:07 - Анна изменила тему с «а: б» на «в»
+12.03.2026, 14:07 - Анна: Данное сообщение удалено
+12.03.2026, 14:15 - Полдень: Простите, заменим
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("Чат WhatsApp с контактом Анна.txt", IOS_RU,
+         [("Кофе остыл\nвот он", "Простите, заменим"), ("Спасибо, всё отлично\nи вторая строка: с двоеточием", None)]),
+        ("WhatsApp Chat with Anna.txt", ANDROID_EN,
+         [("My order is late\nand the app says: delivered\ncold soup here", "Sorry! It is on the way"),
+          ("thank you", None)]),
+        ("Чат WhatsApp с Анна.txt", ANDROID_RU, [("Кофе остыл", "Простите, заменим")]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("zipped", [False, True])
+def test_only_what_people_wrote_is_kept(
+    tmp_path: Path, name: str, content: str, told: list[tuple[str, str | None]], zipped: bool
+) -> None:
+    """Clocks of 12 and 24 hours, brackets, lines that go on, pictures, calls, edits, notices of the messenger."""
+    path = write(tmp_path, name, content)
+    if zipped:
+        path = path.with_suffix(".zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("_chat.txt", content)
+            archive.writestr("PHOTO.jpg", b"\xff")
+    items = list(chats.read(path).items())
+    assert [(one.text, one.reply.text if one.reply else None) for one in items] == told
+    assert {one.author for one in items} <= {"Анна", "Anna"} and all("chat" in one.flags for one in items)
+    assert items[0].published_at is not None and items[0].published_at.hour == 14
+
+
+def test_an_archive_that_is_no_conversation_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", "x")
+        archive.writestr("b.txt", "y")
+    with pytest.raises(BadParams, match="holds 2 files of text"):
+        chats.read(path)
 
 
 def test_the_name_of_the_file_tells_the_customer_and_ids_stay_the_same(tmp_path: Path) -> None:
