@@ -3,9 +3,9 @@
 Social volume bursts by nature: counts of one hour are ten times the usual without any reason to call somebody, and a
 negative binomial finds all of them impossible. Here an hour is compared with the mean and standard deviation of the
 last two months, bursts included (each step's surprise capped), and the score follows a power law: the share of hours
-that exceed z standard deviations falls like z ** -3.5, as it does on simulated bursty volume. A burst is
-news when it begins: later hours of it count only where they exceed its fading peak. For information: a busy hour is
-no complaint.
+that exceed z standard deviations falls like z ** -3.5, as it does on simulated bursty volume; by days it falls faster.
+A burst is news when it begins: later hours of it count only where they exceed its fading peak. For information: a busy
+hour is no complaint.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from alerts.decision import Decision, nothing
 from alerts.errors import BadRule
+from alerts.prior import DAY
 from alerts.series import Row
 from alerts.settings import Settings
 from alerts.threshold import threshold
@@ -29,6 +30,7 @@ WARM_DAYS = 3.0
 CAP = 8.0  # standard deviations by which one step may surprise the memory
 FADE_DAYS = 1.0  # half-life of a peak
 TAIL, AT_THREE = 3.23, 0.2  # score = AT_THREE + TAIL * log10(z / 3)
+BY_DAY = (0.70, -0.75)  # whole days have lighter tails: score = slope * z + shift, on the scale of `alerts.threshold`
 
 
 @dataclass
@@ -72,6 +74,8 @@ class VolumeDetector:
         if warm:
             memory.peak = max(memory.peak, z)
         score = AT_THREE + TAIL * math.log10(z / 3) if z > 0.1 else -5.0
+        if settings.step_seconds >= DAY:
+            score = BY_DAY[0] * z + BY_DAY[1]
         if not warm:
             score = -math.inf
         expected, spread = mean * row.coverage, deviation * row.coverage

@@ -198,7 +198,7 @@ def _ending(message: Message, words: Words) -> str:
     )
     if facts.peak_observed is not None and facts.peak_at is not None:
         sentence += words.say(
-            "; the peak was %(peak)s on %(day)s", peak=words.number(facts.peak_observed), day=words.day(facts.peak_at)
+            "; the peak was %(peak)s on %(day)s", peak=words.number(facts.peak_observed), day=words.since(facts.peak_at)
         )
     return sentence + "."
 

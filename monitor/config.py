@@ -163,7 +163,7 @@ class Alerts(Section):
     min_excess: float = Field(default=2.0, ge=0)
     min_authors: int = Field(default=2, ge=1)
     min_ratio: float = Field(default=1.1, ge=1)  # what docs/alerts.md was measured with
-    signals: tuple[Literal["rating", "topic_shift", "silent"], ...] = ("rating", "topic_shift", "silent")
+    signals: tuple[Literal["rating", "topic_shift", "silent", "volume"], ...] = ("rating", "topic_shift", "silent")
     repeat_interval: Duration = parse_duration("24h")
     safety_words: tuple[str, ...] = ()
 

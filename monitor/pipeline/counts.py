@@ -13,6 +13,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from alerts.series import SeriesKey
+from monitor.pipeline import delays
 from monitor.pipeline.series import nodes, source_names
 from monitor.pipeline.steps import DAY, Steps
 from monitor.store.tables import Brand, Bucket, Coverage
@@ -105,20 +106,25 @@ def _coverage(session: Session, brand: Brand, keys: Sequence[SeriesKey], steps: 
               now: datetime, volume: Mapping[str, float]) -> Floats:  # fmt: skip
     """How much of each step was really collected, and has already happened."""
     n = max(0, last - first + 1)
-    result = np.ones((n, len(keys)))
-    by_source = _by_source(session, steps, first, n)
-    if by_source:
-        whole = sum(volume.values()) or 1.0
-        mixed = np.ones(n)
-        for name, share in by_source.items():
-            mixed -= volume.get(name, 0.0) / whole * (1 - share)
-        for index, key in enumerate(keys):
-            result[:, index] = by_source.get(key.source, np.ones(n)) if key.source else mixed
+    collected = _by_source(session, steps, first, n)
+    usual, late = np.ones(n), delays.remembered(session, brand) if steps.seconds == DAY else {}
     if n and steps.of(now) == last:
         if steps.seconds == DAY:
-            result[-1] *= elapsed(session, brand, steps, now)
+            usual[-1] = elapsed(session, brand, steps, now)
         else:
-            result[-1] *= (now - steps.start(last)).total_seconds() / steps.seconds
+            usual[-1] = (now - steps.start(last)).total_seconds() / steps.seconds
+    by_source = {}
+    for name in collected.keys() | late.keys():
+        by_source[name] = usual.copy()
+        for age in range(min(n, delays.DAYS) if name in late else 0):
+            began = now - steps.start(last - age)
+            by_source[name][-1 - age] = delays.known(late, name, began, usual=usual[-1 - age])
+        by_source[name] *= collected.get(name, 1.0)
+    whole = sum(volume.values()) or 1.0
+    mixed = usual + sum(volume.get(name, 0.0) / whole * (one - usual) for name, one in by_source.items())
+    result = np.ones((n, len(keys)))
+    for index, key in enumerate(keys):
+        result[:, index] = by_source.get(key.source, usual) if key.source else mixed
     return np.clip(result, 0.0, 1.0)
 
 

@@ -17,14 +17,14 @@ from alerts.incident import Policy
 from alerts.series import SeriesKey
 from monitor.config import Brand as BrandSettings
 from monitor.config import Settings
-from monitor.pipeline import related, sides, story
+from monitor.pipeline import delays, related, sides, story
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.rules import check_rules
 from monitor.pipeline.series import series_of
 from monitor.pipeline.signals import RATING
 from monitor.pipeline.spikes import Spikes
-from monitor.pipeline.steps import DAY, HOUR
+from monitor.pipeline.steps import DAY, HOUR, Steps
 from monitor.pipeline.watch import SIGNAL, BrandWatch, HourWatch
 from monitor.store import incidents
 from monitor.store.engine import exclusive, reading, writing
@@ -65,6 +65,7 @@ def detect(context: Context, *, only: Collection[int] | None = None) -> list[Cha
 def detect_brand(session: Session, context: Context, brand: Brand) -> list[Change]:
     """Judge one brand now, in the caller's writing transaction."""
     now, settings = context.now, context.settings
+    delays.refresh(session, brand, Steps(settings.zone), now=now)
     policy = Policy(repeat_interval=settings.alerts.repeat_interval)
     rows = incidents.current(session, brand.id or 0, now=now, memory=policy.reopen_within + timedelta(days=14))
     by_hour = hour_watch(settings, brand)

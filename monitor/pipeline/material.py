@@ -14,7 +14,7 @@ from alerts.message import Phrase, Quote
 from alerts.series import SeriesKey
 from monitor.pipeline import related
 from monitor.pipeline.change import Change
-from monitor.pipeline.signals import RATING
+from monitor.pipeline.signals import RATING, VOLUME
 from monitor.pipeline.steps import DAY, HOUR
 from monitor.pipeline.watch import BrandWatch, HourWatch, Point
 from monitor.store.tables import Brand, Mention, Source, TopicTag
@@ -53,7 +53,7 @@ def gather(session: Session, brand: Brand, change: Change, by_day: BrandWatch, b
     hourly = change.transition.incident.step_seconds < DAY
     watch = by_hour if hourly else by_day
     points = []
-    if change.hit is None and row.signal != RATING:  # a chart of counts would not show a mean
+    if change.hit is None and row.signal not in (RATING, VOLUME):  # a chart of negatives would not show them
         points = watch.history(session, key, now, last=N_HOURS if hourly else N_DAYS)
         if hourly and points and points[-1].at + timedelta(seconds=HOUR) > now:
             points = points[:-1]  # an hour is judged when it is over

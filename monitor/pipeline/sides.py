@@ -1,4 +1,4 @@
-"""Incidents of the signals beside the count of negatives: ratings fell, complaints turned to another topic.
+"""Incidents of the signals beside the count of negatives: ratings fell, complaints turned to another topic, a surge.
 
 A spike of negatives tells the same story better: while one is open about the same series, these keep silent. A source
 that went silent is a notice for the operator, never an incident.
@@ -24,13 +24,13 @@ from monitor.pipeline import related
 from monitor.pipeline.advance import advance
 from monitor.pipeline.change import Change
 from monitor.pipeline.evidence import evidence_of_rating
-from monitor.pipeline.signals import RATING, RECENT, SILENT, TOPIC_SHIFT, SignalWatch, mix_of_topics
+from monitor.pipeline.signals import RATING, RECENT, SILENT, TOPIC_SHIFT, VOLUME, SignalWatch, mix_of_topics
 from monitor.pipeline.steps import Steps
 from monitor.store import meta, notices
 from monitor.store.catalogue import IMPORT
 from monitor.store.tables import Brand, Incident, Source
 
-SIGNALS = (RATING, TOPIC_SHIFT)
+SIGNALS = (RATING, TOPIC_SHIFT, VOLUME)
 DISPERSION = 1.5  # of topics: people copy each other
 SILENT_RATE = 0.02  # false notices a week per source: they go to the operator, outside the budget of alerts
 
@@ -49,6 +49,8 @@ def look(session: Session, settings: Settings, brand: Brand, rows: Iterable[Inci
         round_.ratings(rated, detector)
     if TOPIC_SHIFT in settings.alerts.signals:
         round_.topics(detector)
+    if VOLUME in settings.alerts.signals:
+        round_.volume(detector)
     if SILENT in settings.alerts.signals:
         tell_silent_sources(session, settings, brand, now=now)
     return round_.changes
@@ -73,12 +75,12 @@ class _Round:
                 if row is not None and (not complete or row.state != "resolved"):
                     running = row.state != "resolved"
                     step = evidence_of_rating(decision, complete=complete, running=running)
-                    self._advance(row, step, key, RATING, rating_finding(key, decision))
+                    self._advance(row, step, key, RATING, finding_of(key, RATING, decision))
         alarms = [(key, one) for key, one in seen.today.items() if one.alarm and (RATING, key.text()) not in self._rows]
         for key, decision in sorted(alarms, key=lambda pair: (-pair[1].score, pair[0].depth, pair[0].text())):
             if not self._told(key, decision.since):
                 step = evidence_of_rating(decision, complete=False, running=False)
-                self._advance(None, step, key, RATING, rating_finding(key, decision))
+                self._advance(None, step, key, RATING, finding_of(key, RATING, decision))
 
     def topics(self, detector: alerts.settings.Settings) -> None:
         """The mix of topics, once a day."""
@@ -110,6 +112,22 @@ class _Round:
         )  # fmt: skip
         self._advance(None, step, key, TOPIC_SHIFT, finding)
 
+    def volume(self, detector: alerts.settings.Settings) -> None:
+        """All mentions of the brand, whole days only: information, which can wait for the day's end."""
+        watch = SignalWatch(self._brand, VOLUME, settings=detector, zone=self._settings.zone)
+        key = SeriesKey(self._brand.slug)
+        decision = watch.look(self._session, self._now, [key]).yesterday.get(key)
+        row = self._rows.get((VOLUME, key.text()))
+        if decision is None or (row is None and (not decision.alarm or self._told(key, decision.since))):
+            return
+        running = row is not None and row.state != "resolved"
+        step = Evidence(
+            at=decision.at, score=decision.score if math.isfinite(decision.score) else -1.0,
+            threshold=decision.threshold, n_observed=decision.observed, n_expected=decision.expected,
+            since_at=decision.since, severity=Severity.INFO, fires=decision.active if running else decision.alarm,
+        )  # fmt: skip
+        self._advance(row, step, key, VOLUME, finding_of(key, VOLUME, decision))
+
     def _told(self, key: SeriesKey, since: datetime) -> bool:
         """Whether an incident of any signal is, or in this time was, about the same mentions."""
         for row in [*self._spikes, *self._rows.values()]:
@@ -128,10 +146,10 @@ class _Round:
         self.changes += made
 
 
-def rating_finding(key: SeriesKey, decision: Decision) -> Finding:
-    """What a message about ratings needs of the decision."""
+def finding_of(key: SeriesKey, signal: str, decision: Decision) -> Finding:
+    """What a message needs of the decision."""
     return Finding(
-        key, RATING, at=decision.at, since=decision.since, observed=decision.observed, expected=decision.expected,
+        key, signal, at=decision.at, since=decision.since, observed=decision.observed, expected=decision.expected,
         low=decision.low, high=decision.high, excess=decision.excess, ratio=decision.ratio, score=decision.score,
         short_history=decision.short_history, confounders=decision.confounders, window_steps=decision.window_steps,
         threshold=decision.threshold, p_value=decision.p_value, total=decision.total,

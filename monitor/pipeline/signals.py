@@ -1,7 +1,7 @@
-"""The signals beside the count of negatives: the mean rating dropped, complaints have a new topic, a source is silent.
+"""The signals beside the count of negatives: ratings dropped, complaints have a new topic, a source is silent, a surge.
 
-All look at local days. Ratings and silence remember up to yesterday and judge today on a copy, as the main detector
-does; the mix of topics is compared once a day, over whole days.
+All look at local days. Ratings, silence and volume remember up to yesterday and judge today on a copy, as the main
+detector does; the mix of topics is compared once a day, over whole days.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 import alerts.settings
+from alerts.bursts import VolumeDetector
 from alerts.decision import Decision
 from alerts.quiet import QuietDetector
 from alerts.ratings import RatingDetector
@@ -27,10 +28,10 @@ from monitor.pipeline.counts import Counts, read_counts
 from monitor.pipeline.steps import Steps
 from monitor.store.tables import Brand, Bucket, DetectorState
 
-RATING, SILENT, TOPIC_SHIFT = "rating", "silent", "topic_shift"
+RATING, SILENT, TOPIC_SHIFT, VOLUME = "rating", "silent", "topic_shift", "volume"
 HISTORY = timedelta(days=120)
 RECENT, BEFORE = timedelta(days=7), timedelta(days=56)  # of the mix of topics: what is new, and what it is held against
-_DETECTORS: dict[str, Any] = {RATING: RatingDetector, SILENT: QuietDetector}
+_DETECTORS: dict[str, Any] = {RATING: RatingDetector, SILENT: QuietDetector, VOLUME: VolumeDetector}
 
 
 @dataclass(frozen=True, slots=True)

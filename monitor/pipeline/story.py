@@ -5,6 +5,7 @@ Called inside the transaction that changed the incident, so that no transition i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -159,6 +160,10 @@ def facts_of(change: Change, points: Sequence[Point], mentions: Sequence[Mention
         peak_observed=incident.peak_observed, peak_at=incident.peak_at, duration=incident.duration(now),
         rating=sum(ratings) / len(ratings) if ratings else None, n_ratings=len(ratings) or None,
     )  # fmt: skip
+    if points and points[0].at <= incident.started_at:  # the highest step may be older than the alarm
+        top = max(points, key=lambda p: (p.negative or 0) - p.expected if p.at >= incident.started_at else -math.inf)
+        if top.negative is not None and top.at >= incident.started_at:
+            facts = replace(facts, peak_observed=float(top.negative), peak_at=top.at)
     if finding is not None:
         facts = replace(
             facts, n_observed=finding.observed, n_expected=finding.expected, low=finding.low, high=finding.high,

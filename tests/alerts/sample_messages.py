@@ -138,7 +138,7 @@ def resolved(language: str = "en") -> Message:
             life_observed=31,
             life_expected=8.4,
             peak_observed=12,
-            peak_at=SINCE + dt.timedelta(days=1, hours=6),
+            peak_at=SINCE + dt.timedelta(days=1),
             duration=dt.timedelta(days=4),
             since_at=SINCE,
         ),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.bursts import VolumeDetector
-from alerts.delay import arrival_curve
+from alerts.delay import arrival_curve, by_hour, known_share
 from alerts.detector import Detector, detect
 from alerts.errors import BadRule
 from alerts.phase import Calendar
@@ -172,6 +172,17 @@ def test_the_mix_of_before_is_no_shift(mix: dict[str, int]) -> None:
 
 def test_fading_mix() -> None:
     assert fade({"a": 8.0}, {"b": 3.0}, days=28) == {"a": 4.0, "b": 3.0}
+
+
+def test_what_is_known_of_a_day_by_hand() -> None:
+    hour = dt.timedelta(hours=1)
+    counts = by_hour([hour * 10] * 30 + [hour * 30.5] * 10 + [hour * 24 * 8] * 99)  # the last: a backfill
+    assert (sum(counts), counts[10], counts[30]) == (40, 30, 10)
+    assert known_share(counts, hour * 10, usual=0.5, pseudo=0) == 0
+    assert known_share(counts, hour * 10.5, usual=0.5, pseudo=0) == 15 / 40
+    assert known_share(counts, hour * 24, usual=1.0, pseudo=10) == (30 + 10) / 50
+    assert known_share(counts, hour * 24 * 30, usual=1.0) == 1
+    assert known_share([], hour, usual=0.3) == pytest.approx(0.3)
 
 
 def test_arrival_curve_by_hand() -> None:

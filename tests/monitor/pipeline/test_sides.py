@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import select
 
 import alerts.message
+from alerts.series import SeriesKey
+from monitor.pipeline.counts import read_counts
+from monitor.pipeline.steps import Steps
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
 from monitor.store.notices import open_notices
 from monitor.store.queries import incidents
-from monitor.store.tables import Source
+from monitor.store.tables import Brand, Source
 from tests.monitor.pipeline.life import START, TODAY, Life
 from tests.monitor.support import item
 
@@ -118,6 +121,59 @@ def test_a_silent_source_is_a_notice_and_no_incident(tmp_path: Path) -> None:
         back = START + timedelta(days=35, hours=2)
         ingest(session, [item("back", "great", at=back)], brand_id=1, source_id=number, origin="news", now=back)
     assert notices(timedelta(days=35, hours=3)) == []
+
+
+def test_a_source_that_tells_its_day_the_next_morning_is_judged_by_that(tmp_path: Path) -> None:
+    feed = {"scraper": "rss", "params": {"url": "https://feeds.example.org/cafe"}, "brand": "cafe"}
+    life = Life(tmp_path, sources={"news": feed})
+    day = timedelta(days=1)
+    with writing(life.context.engine) as session:
+        number = session.exec(select(Source.id).where(Source.slug == "news")).one() or 0
+        life.context.clock = lambda: START
+        for n in range(40):
+            rows = [item(f"{n}-{k}", "great", at=START + n * day + timedelta(hours=9 + k)) for k in range(8)]
+            ingest(session, rows, brand_id=1, source_id=number, origin="news",
+                   now=START + (n + 1) * day + timedelta(hours=6))  # fmt: skip
+    life.context.clock = lambda: life.at
+    life.calm(40)  # files, known at once
+
+    def coverage(at: datetime) -> dict[str, list[float]]:
+        life.look(at)
+        keys = [SeriesKey("cafe", source=name) for name in ("news", "site")]
+        with reading(life.context.engine) as session:
+            brand = session.exec(select(Brand)).one()
+            steps = Steps(life.context.settings.zone)
+            today = steps.of(at)
+            counts = read_counts(session, brand, keys, steps, today - 2, today, now=at)
+        return {key.source or "": [round(float(one), 2) for one in counts.coverage[:, n]] for n, key in enumerate(keys)}
+
+    evening, morning = coverage(START + 40 * day - timedelta(hours=1)), coverage(START + 40 * day + timedelta(hours=7))
+    assert evening["site"][:2] == [1.0, 1.0] and evening["site"][2] > 0.9
+    assert evening["news"][:2] == [1.0, 1.0] and evening["news"][2] < 0.2, "nothing of today is known before tomorrow"
+    assert morning["news"][1] > 0.95
+
+
+def test_a_surge_of_praise_is_information_where_it_is_wanted(tmp_path: Path) -> None:
+    for name, signals in (("off", []), ("on", ["volume"])):
+        (tmp_path / name).mkdir()
+        life = Life(tmp_path / name, alerts={"signals": signals})
+        for n in range(30):
+            day = START + timedelta(days=n)
+            life.at = day + timedelta(hours=22)
+            life.feed(day, 8 + n % 5, lambda _: "great")
+        told, today = [], START + timedelta(days=30)
+        life.look(today)
+        life.feed(today, 60, lambda _: "great")
+        told += life.look(today + timedelta(hours=23))
+        assert told == [], "a day is told when it is over"
+        for n in range(1, 6):
+            told += life.look(today + timedelta(days=n, hours=1))
+            life.feed(today + timedelta(days=n), 10, lambda _: "great")
+        assert told == (["opened", "resolved"] if signals else [])
+        for row in life.incidents():
+            assert (row.signal, row.severity, row.machine["peak_observed"]) == ("volume", "info", 60)
+            message = alerts.message.loads(life.messages()[0].payload["envelope"]).message
+            assert message is not None and message.facts.n_observed == 60 and message.chart_png is None
 
 
 def test_signals_can_be_switched_off(tmp_path: Path) -> None:
