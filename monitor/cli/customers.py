@@ -176,6 +176,10 @@ def journey(
     if as_json:
         _print_json({"brand": row.slug, **_plain(view)})
         return
+    if not view.stages:
+        span = _span_text(t, context, start, end)
+        print(t.gettext("Nothing was judged that speaks of a step in {span}; `monitor import` brings it.", span=span))
+        return
     heads = [t.gettext("Stage"), "n", t.gettext("Net sentiment"), t.gettext("Share of complaints"), *view.periods]
     rows = [
         [("! " if one.step.weak else "") + taxonomy.stage_name(one.step.key, t.language), t.number(one.step.tally.n),
@@ -218,33 +222,39 @@ def journey(
 def segments(
     brand: BrandOption = None,
     export: Annotated[Path | None, typer.Option(help="Write the members to this csv file.")] = None,
+    until: UntilOption = None,
     as_json: JsonOption = False,
     language: LanguageOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Customers in segments by behaviour and feedback, described in words; movement since last month."""
     from monitor.pipeline.customers import brand_named
-    from monitor.pipeline.segmenting import TooFewCustomers, describe, export_members, segment_view
+    from monitor.pipeline.segmenting import TooFewCustomers, describe, export_members, segment_view, sizes
     from monitor.store.engine import reading, writing
     from monitor.store.queries.customers import put_segments
+    from monitor.store.queries.taxonomy import in_force
 
     with common.context(config) as context:
         t = _translator(context, language)
         with reading(context.engine) as session:
             row = brand_named(session, brand)
+            zone = context.settings.zone
+            at = _day(until, zone) if until else context.now
+            taxonomy = in_force(session)
             try:
-                view = segment_view(session, row.id or 0, now=context.now, zone=context.settings.zone)
+                view = segment_view(session, row.id or 0, now=at, zone=zone)
             except TooFewCustomers as problem:
                 raise NotReady(f"{problem}; see `monitor import-orders`") from None
-        with writing(context.engine) as session:
-            put_segments(session, row.id or 0, view.months)
+        if until is None:  # what was asked of another time is shown, not kept
+            with writing(context.engine) as session:
+                put_segments(session, row.id or 0, view.months)
     if export is not None:
         say(t.gettext("{n} customers written to {file}", n=export_members(view.members, export, t), file=export))
     if as_json:
         rows_told = [{**_plain(one), "description": describe(one.code, t)} for one in view.rows]
         moves = [{"from": a, "to": b, "n": n} for (a, b), n in sorted(view.moves.items())]
         _print_json({"brand": row.slug, "n": view.n, "stable": view.stable, "stability": view.stability,
-                     "segments": rows_told, "moves": moves})  # fmt: skip
+                     "segments": rows_told, "months": sizes(view.months), "moves": moves})  # fmt: skip
         return
     if not view.stable:
         print(
@@ -254,13 +264,18 @@ def segments(
         )
     heads = [t.gettext("Segment"), "n", t.gettext("Share"), t.gettext("Share of revenue"), t.gettext("Orders"),
              t.gettext("Basket"),
-             "NPS", t.gettext("Silent for 45 days")]  # fmt: skip
+             "NPS", t.gettext("Silent for 45 days"), t.gettext("Complains about")]  # fmt: skip
     rows = [
         [describe(one.code, t), t.number(one.n), t.percent(one.share), t.percent(one.value_share), t.number(one.orders),
-         t.number(one.basket), _value(one.nps, t), _value(one.churn, t)]
+         t.number(one.basket), _value(one.nps, t), _value(one.churn, t),
+         f"{taxonomy.name(one.blamed, t.language)} ({t.number(one.n_blamed)})" if one.blamed else ""]
         for one in view.rows
     ]  # fmt: skip
     _table(t.gettext("Segments of {n} customers of {brand}", n=view.n, brand=row.name), heads, rows)
+    held = sizes(view.months)
+    rows = [[describe(one.code, t), *(t.number(held[month].get(one.code, 0)) for month in held)] for one in view.rows]
+    if len(held) > 1:
+        _table(t.gettext("Segments by month"), [t.gettext("Segment"), *held], rows)
     moved = sorted(((n, a, b) for (a, b), n in view.moves.items() if a != b), key=lambda one: (-one[0], one[1:]))[:10]
     rows = [[describe(a, t), describe(b, t), t.number(n)] for n, a, b in moved]
     _table(t.gettext("Movement since last month"), [t.gettext("From"), t.gettext("To"), "n"], rows)

@@ -15,9 +15,10 @@ from sqlmodel import Session
 
 from monitor.i18n import Translator
 from monitor.metrics import survey
+from monitor.metrics.counts import clear_after_many
 from monitor.metrics.customers import Customers, Floats, Orders, abc, life_stage, movement, rfm, summarise, xyz
 from monitor.metrics.metric import Metric
-from monitor.metrics.proportion import share
+from monitor.metrics.proportion import p_of_difference, share
 from monitor.metrics.segments import LEAST_CUSTOMERS, Feature, Segment, segment
 from monitor.pipeline.exporting import harmless
 from monitor.pipeline.indices import EARLIEST, LOST_AFTER
@@ -27,6 +28,7 @@ from monitor.store.queries.customers import AnswerRow, Said
 N_MONTHS = 6
 CLEAR_TRAIT = 0.35  # mean normal score from which a trait is worth a word
 N_WORDS = 3
+LEAST_BLAMED = 5  # members of a segment who complain about a topic before it is worth a word
 PERIOD = timedelta(days=30)
 _SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
 MEMBER_FIELDS = ("customer", "segment", "rfm", "r", "f", "m", "abc", "xyz", "life_stage", "n_orders", "total", "basket",
@@ -57,7 +59,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """A segment: its code (number and traits, see `describe`), size, value, loyalty and churn."""
+    """A segment: its code (number and traits, see `describe`), size, value, loyalty and churn, and the topic about
+    which more of its members complain than of the others ("" where none stands out), with how many do."""
 
     code: str
     n: int
@@ -67,6 +70,8 @@ class SegmentRow:
     orders: float  # median number of orders
     nps: Metric
     churn: Metric
+    blamed: str = ""
+    n_blamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,11 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     current = sorted_at(now)
     members = _members(bought, table, features, [current[str(one)] for one in table.ids], now)
     shown = Counter(current.values())
-    rows = tuple(_row(code, members, answers) for code, _ in sorted(shown.items(), key=lambda one: (-one[1], one[0])))
+    blamed = _blamed(current, said)
+    rows = tuple(
+        _row(code, members, answers, blamed.get(code, ("", 0)))
+        for code, _ in sorted(shown.items(), key=lambda one: (-one[1], one[0]))
+    )
     ordered = sorted(months)
     moves = movement(months[ordered[-2]], months[ordered[-1]]) if len(ordered) > 1 else {}
     return SegmentView(len(table), found.stable, found.stability, rows, members, months, moves)
@@ -238,7 +247,30 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _row(code: str, members: Sequence[Member], answers: Sequence[AnswerRow]) -> SegmentRow:
+def _blamed(current: Mapping[str, str], said: Sequence[Said]) -> dict[str, tuple[str, int]]:
+    """Segment -> the topic its members complain about clearly more often than other customers who commented, and how
+    many do; after Benjamini and Hochberg over all segments and topics."""
+    topics: dict[str, set[str]] = {one.customer: set() for one in said if one.customer in current}
+    for one in said:
+        if one.customer in topics:
+            topics[one.customer] |= one.blamed
+    held = Counter(current[customer] for customer in topics)
+    everywhere = Counter(topic for blamed in topics.values() for topic in blamed)
+    inside = Counter((current[customer], topic) for customer, blamed in topics.items() for topic in blamed)
+    asked = [(code, topic, x) for (code, topic), x in sorted(inside.items()) if x >= LEAST_BLAMED]
+    rest = len(topics)
+    clear = clear_after_many(
+        [p_of_difference(x, held[code], everywhere[topic] - x, rest - held[code]) for code, topic, x in asked]
+    )
+    found: dict[str, tuple[str, int]] = {}
+    for (code, topic, x), sure in zip(asked, clear, strict=True):
+        above = x * (rest - held[code]) > (everywhere[topic] - x) * held[code]
+        if sure and above and x > found.get(code, ("", 0))[1]:
+            found[code] = (topic, x)
+    return found
+
+
+def _row(code: str, members: Sequence[Member], answers: Sequence[AnswerRow], blamed: tuple[str, int]) -> SegmentRow:
     inside = [member for member in members if member.segment == code]
     ids = {member.customer for member in inside}
     total = sum(member.total for member in members)
@@ -253,6 +285,7 @@ def _row(code: str, members: Sequence[Member], answers: Sequence[AnswerRow]) -> 
         float(np.median([member.n_orders for member in inside])),
         survey.nps(answered),
         share("churn", n_lost, len(inside), n_needed=10),
+        *blamed,
     )
 
 

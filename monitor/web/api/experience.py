@@ -144,7 +144,8 @@ def segments(visitor: Viewer, found: Spanned) -> SegmentsOut:
         segments=[
             SegmentOut(code=row.code, description=describe(row.code, t), n=row.n, share=row.share,
                        share_of_revenue=row.value_share, median_orders=row.orders, median_basket=row.basket,
-                       nps=MetricOut.of(row.nps), churn=MetricOut.of(row.churn))
+                       nps=MetricOut.of(row.nps), churn=MetricOut.of(row.churn), complains_about=row.blamed,
+                       n_complaining=row.n_blamed)
             for row in view.rows
         ],
         months={month: dict(held) for month, held in sizes(view.months).items()},

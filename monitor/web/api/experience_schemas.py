@@ -150,6 +150,8 @@ class SegmentOut(Value):
     median_basket: float
     nps: MetricOut
     churn: MetricOut
+    complains_about: str = Field(description="Topic that its members complain about clearly more often; empty: none")
+    n_complaining: int
 
 
 class MoveOut(Value):
