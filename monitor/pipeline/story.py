@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from sqlmodel import Session
 
@@ -54,7 +54,14 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, by_d
     kind = Kind(str(change.transition.kind))
     material = gather(session, brand, change, by_day, by_hour, now=now)
     told = {settings.language: tell(session, settings, brand, change, material, now=now)}
-    change.row.data = summary(told[settings.language])
+    others = {
+        language: tell(session, settings, brand, change, material, now=now, language=language, with_chart=False)
+        for language in get_args(Language)
+        if language != settings.language
+    }
+    change.row.data = summary(told[settings.language]) | {
+        "headlines": {language: alerts.render.headline(message) for language, message in (told | others).items()}
+    }
     session.add(change.row)
     decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
     if dispatch.silenced(decisions):
@@ -93,12 +100,12 @@ def send(
 
 
 def tell(session: Session, settings: Settings, brand: Brand, change: Change, material: Material, *, now: datetime,
-         language: Language | None = None, kind: Kind | None = None) -> Message:  # fmt: skip
+         language: Language | None = None, kind: Kind | None = None, with_chart: bool = True) -> Message:  # fmt: skip
     """The message of one transition in one language."""
     row, incident = change.row, change.transition.incident
     language = language or settings.language
     chart, alt = None, ""
-    if material.points:
+    if material.points and with_chart:
         drawn = chart_points(material.points)
         zone = settings.time_zone
         chart = alerts.charts.band(drawn, language=language, time_zone=zone, hot_since=material.hot_since)

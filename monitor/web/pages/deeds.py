@@ -65,7 +65,7 @@ def act(request: Request, visitor: Who, token: str) -> Response:
 
 
 def _shown(request: Request, visitor: Visitor, grant: Grant, *, token: str, done: bool) -> Response:
-    headline = _headline(context_of(request), grant)
+    headline = _headline(context_of(request), grant, visitor.translator.language)
     return render(request, visitor, "deed.html", grant=grant, headline=headline, done=done, token=token,
                   hours=round(MUTE_HOURS))  # fmt: skip
 
@@ -171,12 +171,12 @@ def _grant(context: Context, token: str, allowed: Collection[LinkKind]) -> Grant
     return None if grant is None or grant.action not in allowed or grant.expired(context.now) else grant
 
 
-def _headline(context: Context, grant: Grant) -> str:
+def _headline(context: Context, grant: Grant, language: str) -> str:
     with reading(context.engine) as session:
         row = incidents.by_uid(session, grant.about)
         if row is None:
             raise NotFound("this incident does not exist any more")
-        return str(row.data.get("headline", ""))
+        return str(row.data.get("headlines", {}).get(language) or row.data.get("headline", ""))
 
 
 def _signing_secrets(context: Context) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -69,7 +69,7 @@ def one(request: Request, visitor: Viewer, rows: Rows, uid: str) -> Response:
         scope=scope(row, brand, framed.taxonomy, titles, visitor), band=shown,
         events=incidents.events(rows, row.id or 0), messages=incidents.messages(rows, row.id or 0),
         quotes=mentions.entries(rows, speaking), wanted=wanted, sources=sources_by_id(rows), hours=SILENCES,
-        silence=silence_of(row, brand),
+        silence=silence_of(row, brand), explained=explained(row, framed.taxonomy, visitor.translator.language),
     )  # fmt: skip
 
 
@@ -118,6 +118,21 @@ def scope(
         ("language", words.language(visitor.translator, key.language) if key.language else ""),
     ]
     return [(name, value) for name, value in found if value]
+
+
+def explained(row: Incident, taxonomy: TaxonomyView, language: str) -> dict[str, Any]:
+    """The explanation in the reader's language: it was kept in the account's, its headline in every one."""
+    data = dict(row.data)
+    names = {name: topic.name(language) for topic in taxonomy.topics.values() for name in topic.names.values()}
+    data["headline"] = data.get("headlines", {}).get(language) or (
+        data.get("headline", "") if data.get("language") == language else ""
+    )
+    data["topics"] = [{**one, "name": names.get(one["name"], one["name"])} for one in data.get("topics", ())]
+    data["drivers"] = [
+        {**one, "name": names.get(one["name"], one["name"])} if one["dimension"] == "topic" else one
+        for one in data.get("drivers", ())
+    ]
+    return data
 
 
 def silence_of(row: Incident, brand: Brand) -> dict[str, str]:

@@ -113,3 +113,22 @@ def test_an_incident_says_what_it_counts(house: House, signal: str, rule: str, o
         assert words in page
     assert said[0] in listing and said[1] in listing
     assert never not in page and never not in listing
+
+
+def test_an_incident_is_told_in_the_readers_language(house: House) -> None:
+    """It was kept in the account's language, its headline in every one; names of topics follow the reader."""
+    with writing(house.context.engine) as session:
+        kept = session.exec(select(Incident)).one()
+        kept.data = {
+            "headline": "Больше жалоб", "language": "ru", "headlines": {"ru": "Больше жалоб", "en": "More complaints"},
+            "topics": [{"name": "Ожидание", "n": 7}],
+            "drivers": [{"dimension": "topic", "name": "Персонал", "observed": 5, "expected": 1.0},
+                        {"dimension": "location", "name": "Мира 12", "observed": 4, "expected": 1.0}],
+        }  # fmt: skip
+        session.add(kept)
+    analyst = house.as_("analyst")
+    page = analyst.get(f"/incidents/{UID}").text
+    assert all(text in page for text in ("More complaints", "Waiting · 7", "Staff", "Мира 12"))
+    assert not any(text in page for text in ("Больше жалоб", "Ожидание", "Персонал"))
+    analyst.post("/preferences", data={"language": "ru"})
+    assert "Больше жалоб" in analyst.get(f"/incidents/{UID}").text
