@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from monitor.cli.common import ConfigOption, say
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
+    from models.evaluate import Evaluation, Interval
     from models.user_topics import FittedTopic
 
 model_app = typer.Typer(
@@ -22,6 +24,7 @@ model_app = typer.Typer(
 )
 topic_app = typer.Typer(help="Topics of your own: add, fit, list, remove.", no_args_is_help=True)
 
+_SET_NAME = re.compile(r"[\w .-]{1,60}")
 Report = Callable[[str, int, int], None]
 
 
@@ -39,23 +42,58 @@ def evaluate(
     model: Annotated[str | None, typer.Option(help="Hub id or directory; the embedded one if not given.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    keep: Annotated[str, typer.Option(help="Show the result on the page of model quality, under this name.")] = "",
+    forget: Annotated[bool, typer.Option("--forget", help="Take the set named by --keep off that page.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Measure a model on anybody's labelled file: macro-F1, accuracy and calibration with 95 % intervals."""
     import models
     import models.evaluate as evaluation
 
-    del config
+    if forget:
+        _forget_set(keep, config)
+        return
+    if keep and not _SET_NAME.fullmatch(keep):
+        raise ConfigError(f"--keep {keep!r}: letters, digits, spaces, . _ and -, at most 60")
     if not file.is_file():
         raise ConfigError(f"{file}: no such file")
     keys = [key.strip() for key in by.split(",") if key.strip()] or None
     scorer = models.load(model)
     with common.progress() as report:
         result = evaluation.evaluate(file, scorer=scorer, by=keys, limit=limit, progress=_counting(report, "judge"))
+    if keep:
+        _keep_set(keep, result, config)
     if as_json:
         print(json.dumps(dataclasses.asdict(result), ensure_ascii=False, indent=2, default=str))
     else:
         print(evaluation.table(result))
+
+
+def _keep_set(name: str, result: Evaluation, config: Path | None) -> None:
+    from monitor.store.engine import writing
+    from monitor.store.evaluations import LabelledSet, Line, Measure, keep
+
+    def measure(of: Interval) -> Measure:
+        return Measure(of.value, of.low, of.high)
+
+    lines = tuple(
+        Line(row.group, row.value, row.n, row.n_failed, measure(row.accuracy), measure(row.macro_f1),
+             row.calibration_error)
+        for row in result.rows
+    )  # fmt: skip
+    with common.context(config) as context, writing(context.engine) as session:
+        keep(session, LabelledSet(name, Path(result.path).name, result.model, context.now, lines))
+    say(f"kept as {name!r}: it stands on the page of model quality")
+
+
+def _forget_set(name: str, config: Path | None) -> None:
+    from monitor.store.engine import writing
+    from monitor.store.evaluations import drop
+
+    with common.context(config) as context, writing(context.engine) as session:
+        if not drop(session, name):
+            raise ConfigError(f"--keep {name!r}: no set of this name is kept")
+    say(f"forgotten: {name!r}")
 
 
 @model_app.command("list")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from sqlmodel import col, select
 
 from monitor.config import Rule, masked
-from monitor.store import notices, suggestions
+from monitor.store import evaluations, notices, suggestions
 from monitor.store import rules as stored_rules
 from monitor.store.queries import operations, quality
 from monitor.store.queries.taxonomy import in_force
@@ -21,6 +22,7 @@ from monitor.web.api.schemas import (
     AccuracyLine,
     AuditOut,
     BinOut,
+    LabelledOut,
     Listing,
     MessageOut,
     MetricOut,
@@ -157,6 +159,7 @@ def model_quality(visitor: Viewer, rows: Rows, brand: Annotated[str, Query(max_l
             for one in versions
         ],
         states=states,
+        labelled=[LabelledOut.model_validate(dataclasses.asdict(one)) for one in evaluations.kept(rows)],
     )
 
 

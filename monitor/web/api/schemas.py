@@ -468,6 +468,34 @@ class VersionOut(Value):
     last_at: datetime | None
 
 
+class MeasureOut(Value):
+    value: float
+    low: float
+    high: float
+
+
+class LabelledLine(Value):
+    """`group` is all, language, source or domain."""
+
+    group: str
+    value: str
+    n: int
+    n_failed: int
+    accuracy: MeasureOut
+    macro_f1: MeasureOut
+    calibration_error: float
+
+
+class LabelledOut(Value):
+    """A labelled file that `monitor model eval --keep` measured, with 95 % bootstrap intervals."""
+
+    name: str
+    file: str
+    model: str
+    measured_at: datetime
+    lines: list[LabelledLine]
+
+
 class QualityOut(Value):
     whole: MetricOut
     by_language: list[AccuracyLine]
@@ -478,6 +506,7 @@ class QualityOut(Value):
     calibration_error: float | None
     versions: list[VersionOut]
     states: dict[str, int]
+    labelled: list[LabelledOut]
 
 
 class ReportOut(Value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from monitor.store import evaluations
 from monitor.store.queries import quality
 from monitor.web.accuracy import accuracy
 from monitor.web.frame import frame, memo_of, page
@@ -23,5 +24,5 @@ def show(request: Request, visitor: Viewer, rows: Rows) -> Response:
     return page(
         request, rows, visitor, "quality.html", framed=framed, sources=sources_by_id(rows),
         accuracy=memo.get(("accuracy", brand_id), lambda: accuracy(quality.looked_at(rows, brand_id=brand_id))),
-        versions=versions, states=states,
+        versions=versions, states=states, labelled=evaluations.kept(rows),
     )  # fmt: skip
