@@ -4,9 +4,7 @@ interval, by group.
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,15 +14,11 @@ import numpy.typing as npt
 
 from models.base import SENTIMENTS, Judgement, Scorer
 from models.calibration import calibration_error
-from models.errors import ModelError
+from models.labelled import Example, columns, read
+from models.labels import TOPICS
 
-GROUPS = ("language", "source", "domain")
 MIN_TOPIC_CASES = 10
 _DRAWS = 1000
-_LABELS: dict[str, int] = {
-    **{name: i for i, name in enumerate(SENTIMENTS)},
-    "neg": 0, "neu": 1, "pos": 2, "0": 0, "1": 1, "2": 2,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +73,8 @@ class Evaluation:
     rows: tuple[Row, ...]
     topics: tuple[TopicRow, ...] = ()
     topic_macro_f1: float | None = None
+    unknown_topics: tuple[str, ...] = ()  # labelled, but neither of the taxonomy nor ever said: their F1 is 0
     skipped: tuple[str, ...] = field(default=())  # rows of the file that could not be read, with the reason
-
-
-@dataclass(slots=True)
-class Example:
-    """One labelled row. `topics` maps topic -> labelled sentiment (None: unknown); `labelled_for` None: nothing is
-    known of topics.
-    """
-
-    text: str
-    label: int | None
-    groups: dict[str, str]
-    topics: dict[str, int | None] | None = None
-    labelled_for: frozenset[str] | None = None
 
 
 def evaluate(
@@ -106,17 +88,16 @@ def evaluate(
 ) -> Evaluation:
     """Judge every labelled row of a csv, jsonl or parquet file and compare.
 
-    Columns: text, label (negative | neutral | positive or 0 | 1 | 2), and optionally any columns named in `by`,
-    topics (names separated by ",", or a list), sentiments (0 | 1 | 2 or -1 per topic), labelled_for (topics decided
-    in that row; absent: all topics that occur in the file). by: columns whose values get a row each; default
-    language, where there is such a column. Scorer: default the embedded model. Raises ModelError for a file without
-    text or labels.
+    Columns as `models.labelled.read` has them: text, label, topics, sentiments, labelled_for (topics decided in that
+    row; absent: all topics that occur in the file). by: columns whose values get a row each; default language, where
+    there is such a column. Scorer: default the embedded model, which finds out languages by itself, as in service.
+    Raises ModelError for a file without text or labels.
     """
     from models import load
 
     path = Path(path)
     if by is None:
-        by = ("language",) if "language" in next(iter(_rows(path)), {}) else ()
+        by = ("language",) if "language" in columns(path) else ()
     examples, skipped = read(path, by=by, limit=limit)
     scorer = scorer or load()
     judged = scorer.score([example.text for example in examples], progress=progress)
@@ -136,6 +117,12 @@ def evaluate(
         rows=tuple(rows),
         topics=topics,
         topic_macro_f1=float(np.mean([row.f1.value for row in topics])) if topics else None,
+        unknown_topics=tuple(
+            sorted(
+                {topic for example in examples for topic in example.topics or ()}
+                - {*TOPICS, *(tag.topic for judgement in judged for tag in judgement.topics)}
+            )
+        ),
         skipped=tuple(skipped),
     )
 
@@ -218,94 +205,28 @@ def _topic_rows(examples: list[Example], judged: list[Judgement], rng: np.random
         )
 
 
-def read(path: Path, *, by: Sequence[str] = (), limit: int | None = None) -> tuple[list[Example], list[str]]:
-    """Examples of a file, and the rows that are none, by number with the reason. Raises ModelError."""
-    examples: list[Example] = []
-    skipped: list[str] = []
-    for number, raw in enumerate(_rows(path), start=1):
-        if limit is not None and len(examples) >= limit:
-            break
-        if number == 1:
-            for column in ("text", *by):
-                if column not in raw:
-                    raise ModelError(f"{path}: column {column!r} is missing; there are: {', '.join(map(str, raw))}")
-            if "label" not in raw and "topics" not in raw:
-                there = ", ".join(map(str, raw))
-                raise ModelError(f"{path}: neither a column 'label' nor 'topics'; there are: {there}")
-        label = raw.get("label")
-        if label in (None, "") and raw.get("topics") is None:
-            skipped.append(f"row {number}: no label")
-            continue
-        known = None if label in (None, "") else _LABELS.get(str(label).strip().lower())
-        if known is None and label not in (None, ""):
-            skipped.append(f"row {number}: label {label!r}; allowed: {', '.join(SENTIMENTS)} or 0, 1, 2")
-            continue
-        topics, labelled_for = _topics(raw)
-        groups = {group: str(raw.get(group) or "unknown") for group in by}
-        examples.append(Example(str(raw.get("text") or ""), known, groups, topics, labelled_for))
-    if not examples:
-        raise ModelError(f"{path}: no labelled row ({'; '.join(skipped[:3]) or 'the file is empty'})")
-    return examples, skipped
-
-
-def _topics(raw: Mapping[str, Any]) -> tuple[dict[str, int | None] | None, frozenset[str] | None]:
-    if raw.get("topics") is None:
-        return None, None
-    names = _listed(raw["topics"])
-    polarity = [int(s) if str(s) not in ("", "-1", "None") else None for s in _listed(raw.get("sentiments") or [])]
-    decided = raw.get("labelled_for")
-    topics = dict(zip(names, polarity if len(polarity) == len(names) else [None] * len(names), strict=True))
-    return topics, None if decided is None else frozenset(_listed(decided))
-
-
-def _listed(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return list(value)
-
-
-def _rows(path: Path) -> Iterable[Mapping[str, Any]]:
-    kind = path.suffix.lower()
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    if kind in (".csv", ".tsv"):
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            yield from csv.DictReader(stream, delimiter="\t" if kind == ".tsv" else ",")
-    elif kind in (".jsonl", ".ndjson"):
-        with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    try:
-                        yield json.loads(line)
-                    except ValueError as error:
-                        raise ModelError(f"{path}: line {number} is not JSON: {error}") from error
-    elif kind == ".parquet":
-        import pyarrow.parquet as pq
-
-        for batch in pq.ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-    else:
-        raise ModelError(f"{path}: {kind or 'no ending'}; csv, tsv, jsonl and parquet can be read")
-
-
 def table(evaluation: Evaluation) -> str:
     """The evaluation as plain text, percentages with 95 % intervals."""
-    lines = [f"{evaluation.model} on {evaluation.path}", ""]
+    lines = [f"{evaluation.model} on {evaluation.path}; percent, with 95 % bootstrap intervals", ""]
+    names = ["all" if row.group == "all" else f"{row.group} {row.value}" for row in evaluation.rows]
+    width = max(map(len, names), default=0)
     if evaluation.rows:
         classes = " ".join(f"{name[:3]:>5}" for name in SENTIMENTS)
-        lines.append(f"{'group':24} {'n':>7}  {'macro-F1':22} {'accuracy':22} {classes}   ECE  failed")
-    for row in evaluation.rows:
+        lines.append(f"{'group':{width}} {'n':>7}  {'macro-F1':22} {'accuracy':22} {classes}   ECE  failed")
+    for name, row in zip(names, evaluation.rows, strict=True):
         per = " ".join("    -" if (v := row.f1[name]) is None else f"{100 * v:5.1f}" for name in SENTIMENTS)
-        name = "all" if row.group == "all" else f"{row.group} {row.value}"
         measured = f"{row.macro_f1!s:22} {row.accuracy!s:22} {per} {100 * row.calibration_error:5.1f}"
-        lines.append(f"{name:24} {row.n:7}  {measured}  {row.n_failed}")
+        lines.append(f"{name:{width}} {row.n:7}  {measured}  {row.n_failed}")
     if evaluation.topics:
-        lines += ["", f"{'topic':14} {'n':>7} {'cases':>6}  {'F1':22} precision  recall  sentiment accuracy"]
+        width = max(14, *(len(topic.topic) for topic in evaluation.topics))
+        lines += ["", f"{'topic':{width}} {'n':>7} {'cases':>6}  {'F1':22} precision  recall  sentiment accuracy"]
         for topic in evaluation.topics:
             right = "-" if topic.sentiment_accuracy is None else f"{100 * topic.sentiment_accuracy:.1f}"
             shares = f"{topic.f1!s:22} {100 * topic.precision:9.1f} {100 * topic.recall:7.1f}"
-            lines.append(f"{topic.topic:14} {topic.n:7} {topic.n_positive:6}  {shares}  {right}")
+            lines.append(f"{topic.topic:{width}} {topic.n:7} {topic.n_positive:6}  {shares}  {right}")
         lines.append(f"mean over topics {100 * (evaluation.topic_macro_f1 or 0):.1f}")
+    if evaluation.unknown_topics:
+        lines += ["", f"topics that the model does not know: {', '.join(evaluation.unknown_topics)}"]
     if evaluation.skipped:
         lines += ["", f"{len(evaluation.skipped)} rows skipped, first: {'; '.join(evaluation.skipped[:5])}"]
     return "\n".join(lines)

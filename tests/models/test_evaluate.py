@@ -10,6 +10,7 @@ import pytest
 from models.base import Judgement, Sentiment, Span, TopicTag
 from models.errors import ModelError
 from models.evaluate import evaluate, interval, table
+from models.labelled import read
 
 
 class Parrot:
@@ -113,12 +114,65 @@ def test_topics_are_measured_where_they_were_labelled_for(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("delimiter", "encoding", "topics", "sentiments"),
+    [
+        (";", "cp1251", '"price, staff"', '"negative, positive"'),
+        (",", "utf-16", "price;staff", "0;2"),
+        ("|", "utf-8", "['price', 'staff']", "[0, 2]"),
+        ("\t", "utf-8-sig", '["price", "staff"]', '"neg;pos"'),
+    ],
+)
+def test_a_table_as_other_programs_write_it(
+    tmp_path: Path, delimiter: str, encoding: str, topics: str, sentiments: str
+) -> None:
+    def line(*cells: str) -> str:
+        quoted = (f'"{c}"' if delimiter in c and c[0] != '"' else c for c in cells)
+        return delimiter.join(quoted) + "\r\n"
+
+    target = tmp_path / "table.csv"
+    body = line("Text ", "Label", "topics", "Sentiments") + line(
+        "Дорого, но кассир отличный", "2.0", topics, sentiments
+    )
+    target.write_bytes((body + line("Плохо, и на словах, и на деле", "neg", "", "")).encode(encoding))
+    (first, second), skipped = read(target)
+    assert skipped == []
+    assert (first.text, first.label) == ("Дорого, но кассир отличный", 2)
+    assert first.topics == {"price": 0, "staff": 2}
+    assert (second.text, second.label, second.topics) == ("Плохо, и на словах, и на деле", 0, {})
+
+
+def test_rows_that_cannot_be_used_are_named_with_the_reason(tmp_path: Path) -> None:
+    target = tmp_path / "rows.jsonl"
+    rows = [
+        {"text": "good", "label": "positive"},
+        {"text": None, "label": 2},
+        {"text": "good", "label": None},
+        {"text": "good", "label": True},
+        {"text": "good", "topics": ["price", "staff"], "sentiments": [2]},
+        {"text": "good", "topics": ["price"], "sentiments": ["fine"]},
+        {"text": "price:positive", "topics": ["price", "stafff"], "sentiments": [2, -1]},
+        [1, 2],
+    ]
+    target.write_text("\n".join(map(json.dumps, rows)) + "\nnot json\n", encoding="utf-8")
+    examples, skipped = read(target)
+    assert [example.label for example in examples] == [2, None]
+    assert examples[1].topics == {"price": 2, "stafff": None}
+    reasons = ["row 2: no text", "row 3: no label", "row 4: label True", "row 5: 2 topics, but 1 sentiments",
+               "row 6: sentiment 'fine'", "row 8: a JSON object", "row 9: not JSON"]  # fmt: skip
+    assert all(found.startswith(reason) for found, reason in zip(skipped, reasons, strict=True))
+    found = evaluate(target, scorer=Parrot())
+    assert found.unknown_topics == ("stafff",)
+    assert "does not know: stafff" in table(found)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", "words,label\nx,0\n", "column 'text' is missing; there are: words, label"),
         ("a.csv", "text,stars\nx,0\n", "neither a column 'label' nor 'topics'"),
         ("a.csv", "text,label\nx,hot\n", "no labelled row"),
-        ("a.jsonl", "{\n", "line 1 is not JSON"),
+        ("a.jsonl", "{\n", "no labelled row .row 1: not JSON"),
+        ("a.parquet", "text", "not a parquet file"),
         ("a.txt", "x", r"\.txt; csv, tsv, jsonl and parquet can be read"),
     ],
 )
