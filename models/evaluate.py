@@ -83,6 +83,7 @@ def evaluate(
     scorer: Scorer | None = None,
     by: Sequence[str] | None = None,
     limit: int | None = None,
+    encoding: str | None = None,
     progress: Callable[[int], None] | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -97,8 +98,8 @@ def evaluate(
 
     path = Path(path)
     if by is None:
-        by = ("language",) if "language" in columns(path) else ()
-    examples, skipped = read(path, by=by, limit=limit)
+        by = ("language",) if "language" in columns(path, encoding=encoding) else ()
+    examples, skipped = read(path, by=by, limit=limit, encoding=encoding)
     scorer = scorer or load()
     judged = scorer.score([example.text for example in examples], progress=progress)
     rng = np.random.default_rng(seed)

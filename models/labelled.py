@@ -37,17 +37,20 @@ class Example:
     labelled_for: frozenset[str] | None = None
 
 
-def read(path: Path, *, by: Sequence[str] = (), limit: int | None = None) -> tuple[list[Example], list[str]]:
+def read(
+    path: Path, *, by: Sequence[str] = (), limit: int | None = None, encoding: str | None = None
+) -> tuple[list[Example], list[str]]:
     """Examples of a file, and the rows that are none, by number with the reason. Raises ModelError.
 
     Columns (case and surrounding spaces do not matter): text, label (negative | neutral | positive, their first three
     letters, or 0 | 1 | 2), those of `by`, topics (a list, or names with "," ";" or "|" between), sentiments (one for
-    each topic, as label, or -1), labelled_for (as topics).
+    each topic, as label, or -1), labelled_for (as topics). encoding: of csv and jsonl; else UTF-8, or UTF-16 with its
+    mark.
     """
     examples: list[Example] = []
     skipped: list[str] = []
     number = 0
-    for number, raw in enumerate(_rows(path), start=1):
+    for number, raw in enumerate(_rows(path, encoding), start=1):
         if limit is not None and len(examples) >= limit:
             break
         if isinstance(raw, str):
@@ -64,9 +67,9 @@ def read(path: Path, *, by: Sequence[str] = (), limit: int | None = None) -> tup
     return examples, skipped
 
 
-def columns(path: Path) -> frozenset[str]:
+def columns(path: Path, *, encoding: str | None = None) -> frozenset[str]:
     """The column names of a file's first row."""
-    return frozenset(next((raw for raw in _rows(path) if not isinstance(raw, str)), {}))
+    return frozenset(next((raw for raw in _rows(path, encoding) if not isinstance(raw, str)), {}))
 
 
 def _check(path: Path, raw: Mapping[str, Any], by: Sequence[str]) -> None:
@@ -130,18 +133,15 @@ def _listed(value: Any) -> list[str]:
     return ["" if part is None else str(part).strip() for part in value]
 
 
-def _rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
-    """Rows with folded column names; a text is a row that cannot be read, and why."""
+def _rows(path: Path, encoding: str | None) -> Iterator[Mapping[str, Any] | str]:
+    """Rows with folded column names; a str is a row that cannot be read, and why."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
     kind = path.suffix.lower()
     if kind in (".csv", ".tsv"):
-        yield from _table(path, kind)
+        yield from _table(path, "\t" if kind == ".tsv" else None, encoding)
     elif kind in (".jsonl", ".ndjson"):
-        with path.open(encoding="utf-8-sig", errors="replace") as stream:
-            for line in stream:
-                if line.strip():
-                    yield _json(line)
+        yield from (_json(line) for line in _text(path, encoding).split("\n") if line.strip())
     elif kind == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -155,10 +155,11 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
         raise ModelError(f"{path}: {kind or 'no ending'}; csv, tsv, jsonl and parquet can be read")
 
 
-def _table(path: Path, kind: str) -> Iterator[Mapping[str, Any]]:
-    text = _decoded(path.read_bytes())
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = "\t" if kind == ".tsv" else max(_DELIMITERS, key=first.count)
+def _table(path: Path, delimiter: str | None, encoding: str | None) -> Iterator[Mapping[str, Any]]:
+    text = _text(path, encoding)
+    if delimiter is None:
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        delimiter = max(_DELIMITERS, key=first.count)
     before = csv.field_size_limit(_CELL_LIMIT)
     try:
         yield from map(_folded, csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
@@ -168,17 +169,15 @@ def _table(path: Path, kind: str) -> Iterator[Mapping[str, Any]]:
         csv.field_size_limit(before)
 
 
-def _decoded(data: bytes) -> str:
-    """UTF-8 and UTF-16 by their marks, UTF-8 where it fits, else the likeliest encoding."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
+def _text(path: Path, encoding: str | None) -> str:
+    """The whole file; without an encoding it must be UTF-8, or UTF-16 with its mark."""
+    data = path.read_bytes()
+    if encoding is None:
+        encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
-
-        best = from_bytes(data[: 1 << 18]).best()
-        return data.decode(best.encoding if best is not None else "utf-8", "replace")
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not {encoding}: {error}") from error
 
 
 def _json(line: str) -> Mapping[str, Any] | str:

@@ -49,6 +49,7 @@ def evaluate(
     """Measure a model on anybody's labelled file: macro-F1, accuracy and calibration with 95 % intervals."""
     import models
     import models.evaluate as evaluation
+    from scrapers.imports.tables import find_encoding
 
     if forget:
         _forget_set(keep, config)
@@ -58,9 +59,13 @@ def evaluate(
     if not file.is_file():
         raise ConfigError(f"{file}: no such file")
     keys = [key.strip() for key in by.split(",") if key.strip()] or None
+    with file.open("rb") as stream:
+        encoding = None if file.suffix.lower() == ".parquet" else find_encoding(stream)
     scorer = models.load(model)
     with common.progress() as report:
-        result = evaluation.evaluate(file, scorer=scorer, by=keys, limit=limit, progress=_counting(report, "judge"))
+        result = evaluation.evaluate(
+            file, scorer=scorer, by=keys, limit=limit, encoding=encoding, progress=_counting(report, "judge")
+        )
     if keep:
         _keep_set(keep, result, config)
     if as_json:

@@ -134,8 +134,11 @@ def test_a_table_as_other_programs_write_it(
         "Дорого, но кассир отличный", "2.0", topics, sentiments
     )
     target.write_bytes((body + line("Плохо, и на словах, и на деле", "neg", "", "")).encode(encoding))
-    (first, second), skipped = read(target)
+    (first, second), skipped = read(target, encoding=encoding if encoding == "cp1251" else None)
     assert skipped == []
+    if encoding == "cp1251":
+        with pytest.raises(ModelError, match="not utf-8"):
+            read(target)
     assert (first.text, first.label) == ("Дорого, но кассир отличный", 2)
     assert first.topics == {"price": 0, "staff": 2}
     assert (second.text, second.label, second.topics) == ("Плохо, и на словах, и на деле", 0, {})
