@@ -155,10 +155,10 @@ def rescore(
     config: ConfigOption = None,
 ) -> None:
     """Judge again what another model or version judged; corrections stay. Interrupted, it goes on when called again."""
-    from monitor.pipeline import learning
+    from monitor.pipeline.rescore import rescore as again
 
     with common.context(config) as made:
-        tally = learning.rescore(made, since=common.parse_time(since), limit=limit)
+        tally = again(made, since=common.parse_time(since), limit=limit)
     print(f"{tally.n_new} judged again, {tally.n_failed} could not be judged")
 
 

@@ -1,20 +1,17 @@
-"""Learning from people's corrections, and judging the past again: separate steps, each may be stopped at any time."""
+"""Learning from people's corrections: what is learnt is a version that can be taken back."""
 
 from __future__ import annotations
 
 import random
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import ColumnElement, update
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from monitor.config import Settings
 from monitor.errors import ConfigError
-from monitor.pipeline.context import Context, Tally, adapter_folder, load_scorer
-from monitor.pipeline.score import BATCH, score
-from monitor.store.engine import reading, writing
+from monitor.pipeline.context import Context, adapter_folder, load_scorer
+from monitor.store.engine import reading
 from monitor.store.judgements import judged_words
 from monitor.store.tables import Correction, Mention
 
@@ -74,40 +71,6 @@ def adapt(context: Context) -> Card:
     version = adapter_store(context.settings).add(adapter, card)
     log.info("model.adapted", version=version.name, adopted=card.adopted, n=card.n_corrections)
     return card
-
-
-def rescore(context: Context, *, since: datetime | None = None, limit: int | None = None) -> Tally:
-    """Judge again what another model (or version of it) judged, newest first, in batches.
-
-    Corrections stay. What is done is done: an interrupted run goes on with the rest, since the store says which model
-    judged a mention. Texts marked as unjudgeable are left alone.
-    """
-    model, tally = f"{context.scorer.name}@{context.scorer.revision}", Tally()
-    with reading(context.engine) as session:
-        total = min(int(session.exec(select(func.count()).select_from(Mention).where(*_stale(model, since))).one()),
-                    limit or 10**12)  # fmt: skip
-    while not context.should_stop() and tally.n_seen < total:
-        with writing(context.engine) as session:
-            ids = session.exec(
-                select(Mention.id)
-                .where(*_stale(model, since))
-                .order_by(col(Mention.published_at).desc())
-                .limit(min(BATCH, total - tally.n_seen))
-            ).all()
-            session.execute(update(Mention).where(col(Mention.id).in_(ids)).values(score_state="new"))
-        if not ids:
-            break
-        done = score(context)
-        if done.n_seen == 0:
-            break
-        tally.add(done)
-        context.progress("rescore", min(tally.n_seen, total), total)
-    return tally
-
-
-def _stale(model: str, since: datetime | None) -> list[ColumnElement[bool]]:
-    where = [col(Mention.score_state) == "done", col(Mention.model) != model]
-    return where if since is None else [*where, col(Mention.published_at) >= since]
 
 
 def revert(settings: Settings) -> str:

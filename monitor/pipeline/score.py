@@ -34,7 +34,9 @@ MAX_DEATHS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class Pending:
+    """A mention as it goes to the model."""
+
     id: int
     brand_id: int
     words: str
@@ -58,7 +60,7 @@ def score(context: Context, *, limit: int | None = None) -> Tally:
         size = BATCH if limit is None else min(BATCH, limit - tally.n_seen)
         with writing(context.engine) as session:
             claim = claims.take(session, context.owner, size)
-            batch = _read(session, claim.ids) if claim else []
+            batch = pending_of(session, claim.ids) if claim else []
         if claim is None:
             break
         with _held(context):
@@ -98,24 +100,25 @@ def _beat(context: Context, done: threading.Event) -> None:
             log.warning("claim.not_renewed", error=type(error).__name__)
 
 
-def _read(session: Session, ids: Sequence[int]) -> list[_Pending]:
+def pending_of(session: Session, ids: Sequence[int]) -> list[Pending]:
+    """Mentions by their ids, in order."""
     return [
-        _Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language,
+        Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language,
                  mention.content_hash, mention.published_at)
         for mention in session.exec(select(Mention).where(col(Mention.id).in_(ids)).order_by(col(Mention.id)))
     ]  # fmt: skip
 
 
-def _score_batch(context: Context, batch: list[_Pending]) -> Tally:
-    judgements = _judge(context, batch)
+def _score_batch(context: Context, batch: list[Pending]) -> Tally:
+    judgements = judge(context, batch)
     with writing(context.engine) as session:
-        apply_judgements(session, map(_judged, batch, judgements), now=context.now)
+        apply_judgements(session, map(judged, batch, judgements), now=context.now)
     n_failed = sum(judgement.sentiment is None for judgement in judgements)
     log.info("mentions.scored", n=len(batch), n_failed=n_failed)
     return Tally(n_seen=len(batch), n_new=len(batch) - n_failed, n_failed=n_failed)
 
 
-def _judge(context: Context, batch: list[_Pending]) -> list[ModelJudgement]:
+def judge(context: Context, batch: list[Pending]) -> list[ModelJudgement]:
     """Judgements of a batch; a batch that raises is halved until the text that does it stands alone."""
     from models.base import Judgement as ModelJudgement
 
@@ -125,24 +128,25 @@ def _judge(context: Context, batch: list[_Pending]) -> list[ModelJudgement]:
     except Exception as error:  # noqa: BLE001  (any model may be plugged in: the text is marked, the rest goes on)
         if len(batch) > 1:
             middle = len(batch) // 2
-            return _judge(context, batch[:middle]) + _judge(context, batch[middle:])
+            return judge(context, batch[:middle]) + judge(context, batch[middle:])
         log.warning("mention.unjudgeable", mention=batch[0].id, error=type(error).__name__)
         reason = f"{type(error).__name__}: {error}"[:300]
         return [ModelJudgement(None, None, 0.0, 0.0, 0.0, (), f"{scorer.name}@{scorer.revision}", reason)]
 
 
-def _mark(context: Context, batch: list[_Pending]) -> Tally:
+def _mark(context: Context, batch: list[Pending]) -> Tally:
     """The text with which process after process died gets a mark in place of a judgement."""
     from models.base import Judgement as ModelJudgement
 
     reason = f"the process died {MAX_DEATHS} times with this text in the model"
     judgement = ModelJudgement(None, None, 0.0, 0.0, 0.0, (), "none", reason)
     with writing(context.engine) as session:
-        apply_judgements(session, (_judged(row, judgement) for row in batch), now=context.now)
+        apply_judgements(session, (judged(row, judgement) for row in batch), now=context.now)
     for row in batch:
         log.warning("mention.poisonous", mention=row.id)
     return Tally(n_seen=len(batch), n_failed=len(batch))
 
 
-def _judged(row: _Pending, judgement: ModelJudgement) -> Judged:
+def judged(row: Pending, judgement: ModelJudgement) -> Judged:
+    """What was said of a mention, as the store takes it."""
     return Judged(row.id, row.brand_id, row.published_at, row.content_hash, judgement)

@@ -89,9 +89,10 @@ def _incidents(session: Session) -> list[str]:
 
 
 def _buckets(engine: Engine, brand_id: int, *, repair: bool) -> Iterator[str] | list[str]:
-    with writing(engine) as session:
-        while recompute_touched(session):
-            pass
+    n = 1
+    while n:
+        with writing(engine) as session:
+            n = recompute_touched(session)
     wrong = set()
     with reading(engine) as session:
         first, last = session.exec(

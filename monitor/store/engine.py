@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,10 @@ from monitor.store.search import fold
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x6D6F6E69746F72  # "monitor": one migration at a time on PostgreSQL
+
+_PATIENCE = 600.0  # seconds
+_guard = threading.Lock()
+_queues: dict[str, deque[threading.Event]] = {}  # who wants to write, by store
 
 SessionMaker = Callable[[], Session]
 
@@ -62,7 +68,9 @@ def open_engine(url: str) -> Engine:
     def _begin(connection: Any) -> None:
         # A transaction that first reads and then writes would fail at once with "database is locked" when somebody
         # else has written in between; taking the write lock at the start makes it wait instead.
+        # What says that it only reads is held to it, so that no such transaction hides among the readers.
         write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
@@ -71,8 +79,38 @@ def open_engine(url: str) -> Engine:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """One short write transaction: commits at the end, rolls back on any error."""
-    with Session(engine.execution_options(write=True), expire_on_commit=False) as session, session.begin():
+    with (
+        _turn(engine),
+        Session(engine.execution_options(write=True), expire_on_commit=False) as session,
+        session.begin(),
+    ):
         yield session
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """SQLite: threads of this process write one after the other, in the order in which they came.
+
+    SQLite itself lets waiters try again now and then, and fails whoever had no luck for `busy_timeout`: on a crowded
+    machine that is whoever writes rarely. Other processes (a command beside the daemon) still meet that way.
+    """
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    with _guard:
+        queue = _queues.setdefault(str(engine.url), deque())
+        mine = threading.Event()
+        queue.append(mine)
+        if queue[0] is mine:
+            mine.set()
+    mine.wait(_PATIENCE)  # then it is SQLite's to say who may write
+    try:
+        yield
+    finally:
+        with _guard:
+            queue.remove(mine)
+            if queue:
+                queue[0].set()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from sqlmodel import col, select
 from models.errors import TrainingError
 from monitor.errors import ConfigError
 from monitor.pipeline import learning, own_topics
+from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context, load_scorer, topic_folder
-from monitor.pipeline.score import score
+from monitor.pipeline.rescore import rescore
+from monitor.pipeline.score import n_unscored, score
 from monitor.store.engine import reading, writing
+from monitor.store.ingest import touch
 from monitor.store.judgements import correct
-from monitor.store.tables import Mention, TopicTag
+from monitor.store.tables import Bucket, Mention, TopicTag
 from tests.monitor import support
 from tests.monitor.pipeline.test_score import fill
 from tests.monitor.support import NOW, WordScorer
@@ -107,21 +111,74 @@ def test_the_past_is_judged_again_only_where_another_model_judged(tmp_path: Path
         revision = "2"
 
         def _judge(self, text):  # type: ignore[no-untyped-def]
-            from dataclasses import replace
-
             return replace(super()._judge(text), sentiment="neutral", model="words@2")
 
     newer = Newer()
     again = Context(context.settings, engine=context.engine, clock=lambda: NOW, scorer=newer)
-    stopped = learning.rescore(again, limit=600)
+    stopped = rescore(again, limit=600)
     assert stopped.n_new == 600
-    assert learning.rescore(again).n_new == 501
-    assert learning.rescore(again).n_seen == 0
+    assert rescore(again).n_new == 501
+    assert rescore(again).n_seen == 0
     assert len(newer.seen) == 1101
     with reading(context.engine) as session:
         rows = session.exec(select(Mention.text, Mention.sentiment, Mention.model)).all()
     assert {model for _, _, model in rows} == {"words@2"}
     assert {text for text, sentiment, _ in rows if sentiment != "neutral"} == {"late 7"}
+
+
+def test_new_mentions_do_not_wait_behind_the_past_and_the_past_stays_counted(tmp_path: Path) -> None:
+    context = support.context(tmp_path)
+    fill(context, *(f"late {n}" for n in range(400)))
+    score(context)
+    aggregate(context)
+
+    class Newer(WordScorer):
+        revision = "2"
+
+        def score(self, texts, **options):  # type: ignore[no-untyped-def]
+            with reading(context.engine) as session:
+                assert n_unscored(session) == 1, "only the new one is in the queue of new mentions"
+            with writing(context.engine) as session:
+                touch(session, 1, [NOW])
+            aggregate(context)  # as the daemon does meanwhile
+            with reading(context.engine) as session:
+                counted.append(sum(session.exec(select(Bucket.n).where(Bucket.topic == "")).all()))
+            return super().score(texts, **options)
+
+    counted: list[int] = []
+    fill_more(context, "a new one")
+    rescore(Context(context.settings, engine=context.engine, clock=lambda: NOW, scorer=Newer()))
+    assert counted == [400] * 4  # slices
+    assert score(context).n_new == 1
+
+
+def test_the_text_with_which_the_process_dies_is_found_among_the_past(tmp_path: Path) -> None:
+    context = support.context(tmp_path)
+    fill(context, "good 1", "arsenic", "good 2")
+    score(context)
+
+    class Death(BaseException):
+        """Nothing after it runs."""
+
+    class Deadly(WordScorer):
+        revision = "2"
+
+        def score(self, texts, **options):  # type: ignore[no-untyped-def]
+            if "arsenic" in texts:
+                raise ends
+            return [replace(one, model="words@2") for one in super().score(texts, **options)]
+
+    again = Context(context.settings, engine=context.engine, clock=lambda: NOW, scorer=Deadly())
+    for ends in (KeyboardInterrupt, Death, Death):  # to be stopped by hand is not the text's fault
+        with pytest.raises(ends):
+            rescore(again)
+    rescore(again)
+    with reading(context.engine) as session:
+        states = {text: (state, model) for text, state, model in session.exec(
+            select(Mention.text, Mention.score_state, Mention.model))}  # fmt: skip
+    assert states == {
+        "good 1": ("done", "words@2"), "good 2": ("done", "words@2"), "arsenic": ("failed", "words@2"),
+    }  # fmt: skip
 
 
 def test_a_topic_of_ones_own_is_tagged_once_it_is_fitted(real: Context) -> None:
