@@ -7,11 +7,16 @@ from pathlib import Path
 
 from sqlalchemy import update
 
+import alerts.incident
 import alerts.message
 from alerts.series import SeriesKey
+from alerts.severity import Severity
+from monitor.pipeline.change import Change
 from monitor.pipeline.series import busy_series, live_sources
+from monitor.pipeline.story import facts_of
+from monitor.pipeline.watch import Point
 from monitor.store.engine import reading, writing
-from monitor.store.tables import Brand, DetectorState, Mention
+from monitor.store.tables import Brand, DetectorState, Incident, Mention
 from tests.monitor.pipeline.life import START, Life
 
 DAYS = 8
@@ -54,6 +59,22 @@ def test_a_burst_is_told_within_the_hour_and_ends_within_the_day(tmp_path: Path)
     (row,) = life.incidents()
     assert row.resolved_at is not None and row.resolved_at - BURST < timedelta(hours=18)
     assert row.n_observed == N_BURST, "its life is counted in hours"
+
+
+def test_the_peak_is_the_highest_hour_even_when_it_was_told_later() -> None:
+    hour = timedelta(hours=1)
+    counts = [1, 0, 14, 6, 4, 1]
+    points = [Point(BURST.date(), BURST + n * hour, count, 9, 1.0, 0.0, 3.0) for n, count in enumerate(counts)]
+    step = alerts.incident.Evidence(
+        at=BURST + 4 * hour, score=5.0, threshold=3.0, n_observed=24, n_expected=3, since_at=BURST + 2 * hour,
+        severity=Severity.WARNING, step_observed=4, step_expected=1, step_seconds=3600,
+    )  # fmt: skip
+    (opened,) = alerts.incident.advance(None, step, now=BURST + 5 * hour, series_text="brand=cafe", signal="negative")
+    change = Change(Incident(signal="negative"), opened)
+    facts = facts_of(change, points, [], now=BURST + 6 * hour)
+    assert (facts.peak_observed, facts.peak_at) == (14, BURST + 2 * hour)
+    shorter = facts_of(change, points[3:], [], now=BURST + 6 * hour)
+    assert shorter.peak_observed == 4, "a chart that begins later does not know"
 
 
 def test_what_comes_late_or_without_an_hour_is_counted_by_days(tmp_path: Path) -> None:
