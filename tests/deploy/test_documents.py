@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -33,3 +34,17 @@ def test_every_command_exists(name: str) -> None:
         assert first in commands, first
         inner = getattr(commands[first], "commands", None)
         assert not inner or not second or second in inner, (first, second)
+
+
+def test_the_worked_story_holds_what_its_commands_print() -> None:
+    """Every block of docs/cx.md is one that benchmarks/story.py tells, and none is empty."""
+    spec = importlib.util.spec_from_file_location("story", ROOT / "benchmarks" / "story.py")
+    assert spec is not None and spec.loader is not None
+    story = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(story)
+    document = story.DOCUMENT.read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"<!-- story:(\w+) -->(.*?)<!-- /story -->", document, flags=re.DOTALL))
+    assert blocks.keys() == story.COMMANDS.keys()
+    assert all(f"$ monitor {story.COMMANDS[name][0]}" in held and held.count("\n") > 5 for name, held in blocks.items())
+    told = story.rewritten(document, dict.fromkeys(story.COMMANDS, "NPS 14\n"))
+    assert told.count("NPS 14") >= len(blocks) and told.count("<!-- /story -->") == len(blocks)
