@@ -2,8 +2,9 @@
 
     python -m benchmarks.phrases [--model DIRECTORY] [--wrong]
 
-The phrases and what is expected of them: tests/models/phrases.yaml (never among the training texts). A phrase with
-topics counts twice: its verdict, and all of its topics' sentiments.
+The phrases and what is expected of them: tests/models/phrases.yaml. "New" are those that do not occur, as a whole,
+among the texts written for training (the collections of strangers are not searched). Topics are right where each
+expected one is said with its sentiment.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import yaml
 
 from models.base import Judgement
 from models.scorer import load
+from models.training.data import text_key
+from models.training.written import read_all
 
 FILE = Path(__file__).parent.parent / "tests" / "models" / "phrases.yaml"
 
@@ -48,6 +51,20 @@ def right(phrase: Phrase, judged: Judgement) -> tuple[bool, bool | None]:
     return judged.sentiment in phrase.verdicts, topical if phrase.topics else None
 
 
+def taught_keys() -> set[str]:
+    """Keys of every item of the texts written for training."""
+    found: set[str] = set()
+    for one in read_all():
+        for groups in (one.words, one.verdicts, one.posts, *one.topics.values()):
+            found |= {text_key(text) for group in groups for text in group}
+        found |= {text_key(text) for text, _ in one.mixed}
+    return found
+
+
+def _share(right: list[bool]) -> str:
+    return f"{sum(right)} ({sum(right) / len(right):.0%})" if right else "0"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=None)
@@ -56,12 +73,17 @@ def main() -> None:
     known = phrases()
     judged = load(given.model).score([phrase.text for phrase in known])
     results = [right(phrase, one) for phrase, one in zip(known, judged, strict=True)]
-    print("| language | phrases | verdict right | with topics | topics right |\n|---|---|---|---|---|")
+    taught = taught_keys()
+    new = [text_key(phrase.text) not in taught for phrase in known]
+    print("| language | phrases | right | new | right | with topics | right |\n|---|---|---|---|---|---|---|")
     for language in ["all", *dict.fromkeys(phrase.language for phrase in known)]:
-        own = [result for phrase, result in zip(known, results, strict=True) if language in ("all", phrase.language)]
-        topical = [topics for _, topics in own if topics is not None]
-        verdicts = sum(verdict for verdict, _ in own)
-        print(f"| {language} | {len(own)} | {verdicts} ({verdicts / len(own):.0%}) | {len(topical)} | {sum(topical)} |")
+        own = [i for i, phrase in enumerate(known) if language in ("all", phrase.language)]
+        topical = [topics for i in own if (topics := results[i][1]) is not None]
+        verdicts, fresh = [results[i][0] for i in own], [results[i][0] for i in own if new[i]]
+        print(
+            f"| {language} | {len(own)} | {_share(verdicts)} | {len(fresh)} | {_share(fresh)} "
+            f"| {len(topical)} | {_share(topical)} |"
+        )
     if given.wrong:
         for phrase, one, (verdict, topics) in zip(known, judged, results, strict=True):
             if not verdict or topics is False:
