@@ -48,10 +48,10 @@ class TrainConfig:
     intermediate_size: int = 384
     max_tokens: int = 48  # in training; serving cuts longer texts into windows
     # stage 1: n-gram table
-    ngram_epochs: float = 4.0
+    ngram_epochs: float = 4.0  # of the first half of the tables; the others see half as much: they judge tweets better
     ngram_lr: float = 0.1
-    n_tables: int = 4  # trained with different draws, and merged into one: the mean judges better than each
-    init_share: float = 0.25  # of the table of `init` in that mean
+    n_tables: int = 6  # trained with different draws, and merged into one: the mean judges better than each
+    init_share: float = 0.3  # of the table of `init` in that mean
     ngram_dropout: float = 0.5  # share of features dropped in each pass
     # stage 2: masked tokens (0 steps: skipped), then all tasks together
     mlm_steps: int = 0

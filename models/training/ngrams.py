@@ -173,7 +173,8 @@ def train_table(
     part: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
-    """Train a table (or go on from `checkpoint`) over `ngram_epochs` times the training rows.
+    """Train a table (or go on from `checkpoint`) over `ngram_epochs` times the training rows, half of that from the
+    middle of a run's tables on.
 
     A text's vector is the sum of its n-grams' rows over the square root of their number. Rows move by Adagrad with one
     accumulator each (Duchi et al. 2011), text by text; each visit leaves out a share of the n-grams, which keeps rare
@@ -184,8 +185,9 @@ def train_table(
     if checkpoint.is_file():
         table, done = Table.load(checkpoint)
     kernels = compiled()
-    total = max(1, round(config.ngram_epochs * int((corpus.split == TRAIN).sum()) / CHUNK))
-    size = min(CHUNK, max(1, round(config.ngram_epochs * int((corpus.split == TRAIN).sum()))))
+    epochs = config.ngram_epochs if 2 * part < config.n_tables else config.ngram_epochs / 2
+    n_visits = max(1, round(epochs * int((corpus.split == TRAIN).sum())))
+    total, size = max(1, round(n_visits / CHUNK)), min(CHUNK, n_visits)
     labels = _labels(corpus)
     for chunk in range(done, total):
         rng = np.random.default_rng((config.seed, 1, part, chunk))
