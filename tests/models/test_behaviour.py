@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from models.base import Judgement
 from models.scorer import ModelScorer, load
@@ -91,6 +94,30 @@ def test_negation_turns_the_judgement(shipped: ModelScorer) -> None:
         assert shift > 0, f"{negated!r} is judged no worse than {plain!r}"
         turned += shift > 0.3 and after.sentiment == "negative"
     assert turned >= 6
+
+
+def everyday() -> list[tuple[str, set[str], dict[str, str]]]:
+    """(text, verdicts that are fair, sentiments of its topics), see `python -m benchmarks.phrases`."""
+    found = []
+    for entries in yaml.safe_load((Path(__file__).parent / "phrases.yaml").read_text(encoding="utf-8")).values():
+        for text, expected in entries.items():
+            said = expected if isinstance(expected, dict) else {"verdict": expected}
+            found.append((text, set(said["verdict"].split("|")), said.get("topics", {})))
+    return found
+
+
+def test_everyday_phrases_are_taken_as_a_reader_takes_them(shipped: ModelScorer) -> None:
+    phrases = everyday()
+    judged = shipped.score([text for text, _, _ in phrases])
+    right = [one.sentiment in verdicts for one, (_, verdicts, _) in zip(judged, phrases, strict=True)]
+    assert len(phrases) >= 150
+    assert sum(right) / len(right) >= 0.8
+    topical = [
+        topics.items() <= {tag.topic: tag.sentiment for tag in one.topics}.items()
+        for one, (_, _, topics) in zip(judged, phrases, strict=True)
+        if topics
+    ]
+    assert sum(topical) / len(topical) >= 0.7
 
 
 OPPOSITE: list[tuple[str, dict[str, str]]] = [
