@@ -321,9 +321,13 @@ def _amount(view: EffectView, value: float, t: Translator, *, bare: bool = False
 def _reason(view: EffectView, t: Translator) -> str:
     match view.effect.reason:
         case "too_few_periods_before":
-            return t.gettext("only {n} whole weeks before the change", n=view.effect.n_before)
+            return t.ngettext(
+                "only {n} whole week before the change", "only {n} whole weeks before the change", view.effect.n_before
+            )
         case "too_few_periods_after":
-            return t.gettext("only {n} whole weeks after the change", n=view.effect.n_after)
+            return t.ngettext(
+                "only {n} whole week after the change", "only {n} whole weeks after the change", view.effect.n_after
+            )
         case "too_few_mentions":
             return t.gettext("too few mentions")
         case "pre_trend":
