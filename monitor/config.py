@@ -211,6 +211,13 @@ class Schedule(Section):
     janitor: Duration = parse_duration("1h")
 
 
+class Heartbeat(Section):
+    """The dead man's switch: an address outside that is called while all is well, and tells somebody when it is not."""
+
+    url: str = Field(default="", pattern=r"^$|^https?://\S+$")  # holds a secret of the service: never shown
+    every: Duration = parse_duration("1m")
+
+
 Role = Literal["viewer", "analyst", "admin"]
 
 
@@ -231,6 +238,7 @@ class Web(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8321, ge=1, le=65535)
     base_url: str | None = None  # how users reach the dashboard; links in messages
+    trusted_proxies: tuple[str, ...] = ()  # addresses or networks of proxies that say whom they forward for
     session_lifetime: Duration = parse_duration("14d")
     sso: Sso | None = None
 
@@ -260,6 +268,7 @@ class Settings(Section):
     model: Model = Model()
     http: Http = Http()
     schedule: Schedule = Schedule()
+    heartbeat: Heartbeat = Heartbeat()
     web: Web = Web()
     privacy: Privacy = Privacy()
 

@@ -28,10 +28,11 @@ class MemoryLimiter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._free_at: dict[str, float] = {}
+        self._seen_at = -math.inf
         self._days: dict[str, tuple[int, int]] = {}
 
     async def reserve(self, host: str, *, interval_seconds: float, daily_limit: int | None = None) -> float:
-        now = self._clock()
+        now = self._now()
         at = max(now, self._free_at.get(host, 0.0))
         if daily_limit is not None:
             day = int(now // 86400)
@@ -45,7 +46,15 @@ class MemoryLimiter:
         return at - now
 
     async def hold(self, host: str, *, seconds: float) -> None:
-        self._free_at[host] = max(self._free_at.get(host, 0.0), self._clock() + seconds)
+        self._free_at[host] = max(self._free_at.get(host, 0.0), self._now() + seconds)
+
+    def _now(self) -> float:
+        """The clock. When it was set back, waits go on as long as they should, but from now."""
+        now = self._clock()
+        if now < self._seen_at:
+            self._free_at = {host: at - (self._seen_at - now) for host, at in self._free_at.items()}
+        self._seen_at = now
+        return now
 
 
 @dataclass(slots=True)
@@ -54,7 +63,8 @@ class Circuit:
 
     n_failures: int = 0
     n_openings: int = 0
-    open_until: float = -math.inf
+    opened_at: float = -math.inf
+    rests: float = 0.0  # seconds from then on
     probing: bool = False
 
 
@@ -77,7 +87,9 @@ class Breaker:
         one = self._hosts.get(host)
         if one is None or one.n_failures < self._failures:
             return
-        rest = one.open_until - self._clock()
+        now = self._clock()
+        one.opened_at = min(one.opened_at, now)  # a clock that was set back must not make the rest longer
+        rest = one.opened_at + one.rests - now
         if rest > 0:
             raise Unreachable(
                 f"{host} failed {one.n_failures} times in a row and rests for {rest:.0f} s more", retry=False
@@ -94,7 +106,8 @@ class Breaker:
         one.n_failures += 1
         one.probing = False
         if one.n_failures >= self._failures:
-            one.open_until = self._clock() + min(self._seconds * 2**one.n_openings, 6 * 3600)
+            one.opened_at = self._clock()
+            one.rests = min(self._seconds * 2**one.n_openings, 6 * 3600)
             one.n_openings += 1
 
     def released(self, host: str) -> None:

@@ -77,7 +77,8 @@ class Robots:
     async def _entry(self, origin: str) -> Rules:
         now = self._clock()
         entry = self._entries.get(origin)
-        if entry is not None and now < entry.check_at:
+        # "read in the future" or "again in a week" is a clock that was set back: read anew
+        if entry is not None and entry.read_at <= now < entry.check_at <= now + KEEP_SECONDS:
             return entry
         try:
             code, body = await self._fetch(f"{origin}/robots.txt")

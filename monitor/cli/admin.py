@@ -109,12 +109,15 @@ def check_store(
 
     with common.context(config) as context:
         findings = verify(context.engine, repair=repair)
+        left = verify(context.engine) if repair and findings else findings
     for finding in findings:
-        print(finding)
+        print(finding if finding in left else f"{finding}: repaired")
     if not findings:
         print("ok")
-    elif not repair:
-        raise MonitorError(f"{len(findings)} invariant(s) broken; --repair recomputes what is derived")
+    elif left and repair:
+        raise MonitorError(f"{len(left)} invariant(s) cannot be repaired: nothing tells what is missing")
+    elif left:
+        raise MonitorError(f"{len(left)} invariant(s) broken; --repair recomputes what is derived")
 
 
 def doctor(

@@ -86,6 +86,7 @@ def _run(context: Context, *, web: bool, scheduler: bool, once: bool) -> None:
 
 
 def _cycle(context: Context, *, only: list[str] | None = None) -> None:
+    from monitor.daemon.pulse import call
     from monitor.errors import ConfigError
     from monitor.pipeline import collect as collecting
     from monitor.pipeline.cycle import run_cycle
@@ -107,6 +108,8 @@ def _cycle(context: Context, *, only: list[str] | None = None) -> None:
     )
     for error in cycle.errors:
         say(error)
+    if not cycle.errors and context.settings.heartbeat.url:
+        call(context.settings.heartbeat.url)
     if cycle.errors:
         raise Partial(f"{len(cycle.errors)} part(s) of the cycle failed; they are tried again")
 

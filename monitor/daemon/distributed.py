@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.config import Settings
 from monitor.daemon.embedded import tell_supervisor
+from monitor.daemon.pulse import Pulse, ping
 from monitor.errors import ConfigError, NotReady
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.collect import collect
@@ -88,6 +89,7 @@ class Fleet:
         self._judging = threading.Lock()  # one batch at a time is with the model of this process
         self._pool: ThreadPoolExecutor | None = None
         context.should_stop = self._stopping.is_set
+        self._pulse = Pulse(context)
         for name, step, queue in (
             ("collect", self._collect, "collect"),
             ("score", self._score, "score"),
@@ -164,6 +166,7 @@ class Fleet:
     async def _supervise(self) -> None:
         while True:
             tell_supervisor("WATCHDOG=1")
+            self._pulse.end_if_hanging()  # its jobs go to the living, as those of any dead worker
             await asyncio.sleep(10)
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -179,7 +182,7 @@ class Fleet:
     # What is queued, and when.
 
     def _plan(self) -> list[tuple[float, Callable[[], Coroutine[Any, Any, None]]]]:
-        schedule = self.context.settings.schedule
+        schedule, heartbeat = self.context.settings.schedule, self.context.settings.heartbeat
         return [
             (schedule.collect.total_seconds(), self.queue_collect),
             (schedule.score.total_seconds(), self.queue_score),
@@ -187,7 +190,11 @@ class Fleet:
             (schedule.notify.total_seconds(), lambda: self.queue("notify")),
             (60.0, lambda: self.queue("report")),
             (schedule.janitor.total_seconds(), lambda: self.queue("housekeep")),
+            *([(heartbeat.every.total_seconds(), self._ping)] if heartbeat.url else []),
         ]
+
+    async def _ping(self) -> None:
+        await asyncio.to_thread(ping, self.context)
 
     async def queue_collect(self) -> None:
         """One job for each source whose turn it is, the longest waiting first: no source waits behind a big one."""
@@ -254,7 +261,7 @@ class Fleet:
                 return 0  # read by another since it was queued
             return collect(self.context, only=[source]).n_new
 
-        if await self._in_thread(step):
+        if await self._in_thread("collect", step):
             await self.queue("score", "0", priority=_USUAL, slot=0)
 
     async def _score(self, slot: int) -> None:
@@ -269,7 +276,7 @@ class Fleet:
                 self._judging.release()
             return True
 
-        if not await self._in_thread(step) and not self._stop.is_set():
+        if not await self._in_thread("score", step) and not self._stop.is_set():
             await self.queue("score", str(slot), priority=_USUAL, after=1.0, slot=slot)  # for a host that is free
 
     async def _detect(self) -> None:
@@ -277,22 +284,26 @@ class Fleet:
             aggregate(self.context)
             return any(change.transition.speaks for change in detect(self.context))
 
-        if await self._in_thread(step):
+        if await self._in_thread("detect", step):
             await self.queue("notify")
 
     async def _notify(self) -> None:
-        await self._in_thread(lambda: notify(self.context))
+        await self._in_thread("notify", lambda: notify(self.context))
 
     async def _report(self) -> None:
-        if await self._in_thread(lambda: report_due(self.context) + digest_due(self.context)):
+        if await self._in_thread("report", lambda: report_due(self.context) + digest_due(self.context)):
             await self.queue("notify")
 
     async def _housekeep(self) -> None:
-        await self._in_thread(lambda: housekeep(self.context))
+        await self._in_thread("housekeep", lambda: housekeep(self.context))
         await self.app.job_manager.delete_old_jobs(nb_hours=72, include_failed=True, include_aborted=True)
 
-    async def _in_thread(self, step: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, step)
+    async def _in_thread(self, name: str, step: Callable[[], Any]) -> Any:
+        def turn() -> Any:
+            with self._pulse.step(name):
+                return step()
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, turn)
 
     def _with_model(self) -> Context:
         assert self.context.scorer is not None  # loaded once, before the context is copied

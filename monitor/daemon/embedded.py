@@ -15,6 +15,7 @@ from types import FrameType
 
 import structlog
 
+from monitor.daemon.pulse import Pulse, ping
 from monitor.daemon.schedule import Schedule
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.collect import collect
@@ -37,6 +38,7 @@ class Daemon:
         self.context = context
         self.stop = threading.Event()
         self.context.should_stop = self.stop.is_set
+        self._pulse = Pulse(context)
         self._scheduling = scheduler
         self._serve = serve
         self._writing = threading.Lock()  # steps that judge and count take turns; fetching and sending run beside them
@@ -55,6 +57,7 @@ class Daemon:
         try:
             while not self.stop.wait(timeout=10):
                 tell_supervisor("WATCHDOG=1")
+                self._pulse.end_if_hanging()
         finally:
             tell_supervisor("STOPPING=1")
             self.stop.set()
@@ -85,21 +88,34 @@ class Daemon:
 
     def _schedule(self) -> Schedule:
         schedule, plan = Schedule(self.stop), self.context.settings.schedule
-        schedule.every(plan.collect, "collect", lambda: collect(self.context))
-        schedule.every(plan.score, "judge", self._judge)
+        schedule.every(plan.collect, "collect", self._turn("collect", collect))
+        schedule.every(plan.score, "score", self._judge)
         schedule.every(plan.detect, "detect", self._detect)
-        schedule.every(timedelta(minutes=1), "report", lambda: report_due(self.context) + digest_due(self.context))
-        schedule.every(plan.notify, "notify", lambda: notify(self.context))
-        schedule.every(plan.janitor, "housekeep", lambda: housekeep(self.context))
+        schedule.every(
+            timedelta(minutes=1),
+            "report",
+            self._turn("report", lambda context: report_due(context) + digest_due(context)),
+        )
+        schedule.every(plan.notify, "notify", self._turn("notify", notify))
+        schedule.every(plan.janitor, "housekeep", self._turn("housekeep", housekeep))
+        if self.context.settings.heartbeat.url:
+            schedule.every(self.context.settings.heartbeat.every, "ping", lambda: ping(self.context))
         return schedule
 
+    def _turn(self, name: str, step: Callable[[Context], object]) -> Callable[[], None]:
+        def turn() -> None:
+            with self._pulse.step(name):
+                step(self.context)
+
+        return turn
+
     def _judge(self) -> None:
-        with self._writing:
+        with self._writing, self._pulse.step("score"):  # who waits for the lock does not hang
             score(self.context)
             aggregate(self.context)
 
     def _detect(self) -> None:
-        with self._writing:
+        with self._writing, self._pulse.step("detect"):
             aggregate(self.context)
             detect(self.context)
 

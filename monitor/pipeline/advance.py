@@ -46,9 +46,8 @@ def advance(
             session, transition.incident, brand_id=brand.id or 0, row=again, source_id=source_id,
             rule=hit.rule if hit is not None else "", score=step.score if step is not None else None,
         )  # fmt: skip
-        if transition.speaks:
-            incidents.record(session, stored, str(transition.kind), at=now)
-        changes.append(Change(stored, transition, finding, hit))
+        event = incidents.record(session, stored, str(transition.kind), at=now) if transition.speaks else None
+        changes.append(Change(stored, transition, finding, hit, event))
     return changes
 
 

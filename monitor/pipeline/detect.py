@@ -36,30 +36,45 @@ RECENT = timedelta(days=8)  # of buckets in which a series nobody knew is looked
 
 
 def detect(context: Context, *, only: Collection[int] | None = None) -> list[Change]:
-    """Look at every active brand, or at those of the given ids. Returns the changes that were made."""
+    """Look at every active brand, or at those of the given ids. Returns the changes that were made.
+
+    A brand that cannot be looked at holds up no other: its error is raised when the others are done.
+    """
     if not context.settings.alerts.enabled:
         return []
     with reading(context.engine) as session:
         brands = list(session.exec(select(Brand).where(col(Brand.active).is_(True)).order_by(col(Brand.id))))
     changes: list[Change] = []
+    failed: Exception | None = None
     for brand in brands:
         if only is not None and brand.id not in only:
             continue
         if context.should_stop():
             break
-        with writing(context.engine) as session:
-            exclusive(session, f"detect:{brand.id}")
-            made = detect_brand(session, context, brand)
-            watches = (brand_watch(context.settings, brand), hour_watch(context.settings, brand))
-            for change in made:
-                story.queue(session, context, brand, change, *watches)
-            for row in incidents.unacknowledged(session, brand.id or 0):
-                story.remind(session, context, brand, row, *watches)
-        for change in made:
-            if change.transition.speaks:
-                log.info("incident.changed", incident=change.row.uid, kind=str(change.transition.kind))
-        changes += made
+        try:
+            changes += _look_at(context, brand)
+        except Exception as error:
+            log.exception("brand.not_watched", brand=brand.slug)
+            failed = failed or error
+    if failed is not None:
+        raise failed
     return changes
+
+
+def _look_at(context: Context, brand: Brand) -> list[Change]:
+    """The changes of one brand, with their messages, in one transaction."""
+    with writing(context.engine) as session:
+        exclusive(session, f"detect:{brand.id}")
+        made = detect_brand(session, context, brand)
+        watches = (brand_watch(context.settings, brand), hour_watch(context.settings, brand))
+        for change in made:
+            story.queue(session, context, brand, change, *watches)
+        for row in incidents.unacknowledged(session, brand.id or 0):
+            story.remind(session, context, brand, row, *watches)
+    for change in made:
+        if change.transition.speaks:
+            log.info("incident.changed", incident=change.row.uid, kind=str(change.transition.kind))
+    return made
 
 
 def detect_brand(session: Session, context: Context, brand: Brand) -> list[Change]:

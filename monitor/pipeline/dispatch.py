@@ -57,6 +57,15 @@ def silenced(made: list[Decision]) -> bool:
     )
 
 
+def held_back(made: list[Decision]) -> str:
+    """Which channels do not hear of it and why, as the incident's log keeps it; "" when all do."""
+    return "; ".join(
+        f"{decision.channel}: {', '.join(decision.held)}".removeprefix(": ")
+        for decision in made
+        if decision.send_at is None
+    )
+
+
 def unanswered_for(
     session: Session, settings: Settings, row: Incident, brand: Brand, *, now: datetime
 ) -> list[Decision]:

@@ -16,6 +16,7 @@ from monitor.config import Settings, find, load
 from monitor.errors import ConfigError, NotReady
 from monitor.pipeline.context import utc_now
 from monitor.pipeline.score import n_unscored
+from monitor.pipeline.wellbeing import STEPS, ailing
 from monitor.store import notices
 from monitor.store.catalogue import IMPORT
 from monitor.store.engine import open_engine, pending, reading
@@ -123,6 +124,7 @@ def _store(settings: Settings) -> Iterator[Line]:
         return
     with reading(engine) as session:
         yield Line("store", "ok", "reachable and up to date")
+        yield from _steps(session, settings)
         yield from _sources(session)
         waiting = n_unscored(session)
         yield Line("queue", "ok" if waiting < 10_000 else "warn", f"{waiting} mentions wait for judgement",
@@ -131,6 +133,20 @@ def _store(settings: Settings) -> Iterator[Line]:
             yield Line("notice", "warn", f"{notice.text} (since {notice.at:%Y-%m-%d %H:%M} UTC, {notice.n} times)",
                        "see the operations page of the dashboard")  # fmt: skip
     engine.dispose()
+
+
+def _steps(session: Session, settings: Settings) -> Iterator[Line]:
+    why = ailing(session, settings, now=utc_now())
+    if not why:
+        yield Line("steps", "ok", "every step went well lately")
+    elif len(why) == len(STEPS) and all("not run yet" in line for line in why):
+        yield Line("steps", "warn", "the daemon has not run yet", "`monitor run`, or workers (docs/operations.md)")
+    else:
+        yield Line("steps", "warn", "; ".join(why),
+                   "is the daemon running? its log says why a step fails; `monitor run` starts it")  # fmt: skip
+    if not settings.heartbeat.url:
+        yield Line("heartbeat", "ok", "not used: nobody outside notices when the monitor itself is dead",
+                   "set heartbeat.url to an address that raises an alarm when it is no longer called")  # fmt: skip
 
 
 def _sources(session: Session) -> Iterator[Line]:

@@ -11,9 +11,10 @@ from sqlmodel import col, func, select
 from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
 from monitor.pipeline.suggest import suggest
-from monitor.store import copies
+from monitor.store import copies, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import erase_text
+from monitor.store.queries import operations
 from monitor.store.tables import Mention, Run, Sample, Source, WebSession
 
 log = structlog.get_logger()
@@ -31,6 +32,8 @@ def housekeep(context: Context) -> dict[str, int]:
             done["erased"] += purge(context, before=now - source.retention, source=slug)
     done["suggested"] = suggest(context)
     with writing(context.engine) as session:
+        for step, slug, n, *counts, seconds in operations.run_totals(session, before=now - KEEP_RUNS):
+            tallies.add(session, f"runs.{step}.{slug}", n=n, seconds=seconds, at=now, more=tuple(counts))
         for table, column, limit in (
             (Sample, Sample.at, now - privacy.keep_samples),
             (Run, Run.started_at, now - KEEP_RUNS),

@@ -6,6 +6,7 @@ it has the message, and only then sent again, with the same key.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from alerts.errors import AlertError, Rejected, Retryable
 from monitor.config import Settings
 from monitor.pipeline.context import Context, Tally
 from monitor.pipeline.leaving import addressed
-from monitor.pipeline.outbox import fold_waiting, put, thread_of, wait_from_now
+from monitor.pipeline.outbox import envelope_of, fold_waiting, put, thread_of, wait_from_now
 from monitor.store import notices
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Outbox
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 MAX_TRIES = 10
 WAITS = tuple(timedelta(minutes=m) for m in (1, 2, 5, 15, 30, 60, 120, 240, 480))  # ten tries in about a day
+DEADLINE = 120.0  # seconds for one message; the channels' own limits are for one answer each
 _LIMIT = 100
 
 
@@ -41,7 +43,7 @@ class Job:
     dedup_key: str
     channel: str
     kind: str
-    envelope: alerts.message.Envelope
+    envelope: alerts.message.Envelope | None  # None: it cannot be read
     attempts: int
     interrupted: bool
     created_at: datetime
@@ -91,9 +93,9 @@ def _due(session: Session, now: datetime) -> list[Job]:
     )
     jobs = []
     for row in rows:
-        envelope = alerts.message.loads(row.payload["envelope"])
+        envelope = envelope_of(row)
         thread = thread_of(session, incident_id=row.incident_id, channel=row.channel)
-        if thread is not None:
+        if envelope is not None and thread is not None:
             envelope = replace(envelope, reply_to=thread)
         jobs.append(
             Job(
@@ -116,32 +118,69 @@ def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tal
     now = context.now
     if not _claim(context, job, now):
         return Tally()  # another sender took it
+    envelope = job.envelope
+    if envelope is None:
+        return _dead(context, job, "the message cannot be read")
+    if job.interrupted and job.attempts >= MAX_TRIES:
+        return _dead(context, job, f"the process died {job.attempts} times while it was sent")
     try:
         channel = opened.get(job.channel)
         if channel is None:
             channel = opened[job.channel] = open_channel(context.settings, job.channel)
-        envelope = job.envelope
+        with writing(context.engine) as session:  # writing: the first link makes the key that signs
+            outgoing = addressed(session, context.settings, job.channel, channel, envelope, now=now)
         # a try that died or failed may have arrived all the same
         tried = job.interrupted or job.attempts > 0
-        if tried and channel.lookup(envelope.dedup_key, reply_to=envelope.reply_to, since=job.created_at):
+        receipt = _within(DEADLINE, channel, outgoing, tried=tried, since=job.created_at, now=now)
+        if receipt is None:
             _settle(context, job, state="sent", detail="found at the channel after an interruption")
             return Tally(n_seen=1)
-        with writing(context.engine) as session:  # writing: the first link makes the key that signs
-            envelope = addressed(session, context.settings, job.channel, channel, envelope, now=now)
-        receipt = channel.deliver(envelope, now=now)
+    except _Hangs as problem:
+        del opened[job.channel]  # still in use by the thread that hangs
+        return _again(context, job, str(problem), after=None)
     except Retryable as problem:
         return _again(context, job, str(problem), after=problem.after)
     except AlertError as problem:
-        _dead(context, job, str(problem))
-        return Tally(n_seen=1, n_failed=1, errors=[f"{job.channel}: {problem}"])
+        return _dead(context, job, str(problem))
     except Exception as problem:
         log.exception("notification.crashed", channel=job.channel, outbox=job.id)
         return _again(context, job, f"{type(problem).__name__}: {problem}", after=None)
     _settle(context, job, state="sent", receipt=receipt.id, detail=_detail(receipt))
     if receipt.again:
-        _try_the_rest(context, job, receipt)
+        _try_the_rest(context, job, envelope, receipt)
     log.info("notification.sent", channel=job.channel, outbox=job.id)
     return Tally(n_seen=1, n_new=1)
+
+
+class _Hangs(Exception):
+    """The channel has not come to an end within the time of a message."""
+
+
+def _within(
+    seconds: float, channel: Channel[Any], envelope: alerts.message.Envelope, *, tried: bool, since: datetime,
+    now: datetime,
+) -> Receipt | None:  # fmt: skip
+    """Deliver, in a thread of its own: a server that answers a byte at a time would hold up every other channel.
+
+    None when the message was there already. Raises what the channel raises, and _Hangs.
+    """
+    done: list[Receipt | Exception | None] = []
+
+    def deliver() -> None:
+        try:
+            there = tried and channel.lookup(envelope.dedup_key, reply_to=envelope.reply_to, since=since)
+            done.append(None if there else channel.deliver(envelope, now=now))
+        except Exception as error:  # noqa: BLE001  (raised again where the step waits)
+            done.append(error)
+
+    thread = threading.Thread(target=deliver, name="deliver", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not done:
+        raise _Hangs(f"no end within {seconds:.0f} s")
+    if isinstance(done[0], Exception):
+        raise done[0]
+    return done[0]
 
 
 def _claim(context: Context, job: Job, now: datetime) -> bool:
@@ -174,8 +213,7 @@ def _again(context: Context, job: Job, error: str, *, after: float | None) -> Ta
     """Try later: when the channel said, or after a growing wait; after the last try the row is dead."""
     attempts = job.attempts + 1
     if attempts >= MAX_TRIES:
-        _dead(context, job, f"given up after {attempts} tries; the last said: {error}")
-        return Tally(n_seen=1, n_failed=1, errors=[f"{job.channel}: {error}"])
+        return _dead(context, job, f"given up after {attempts} tries; the last said: {error}")
     wait = max(WAITS[min(attempts, len(WAITS)) - 1], timedelta(seconds=after or 0))
     now = context.now
     with writing(context.engine) as session:
@@ -190,21 +228,22 @@ def _again(context: Context, job: Job, error: str, *, after: float | None) -> Ta
     return Tally(n_seen=1, n_failed=1, errors=[f"{job.channel}: {error}"])
 
 
-def _dead(context: Context, job: Job, error: str) -> None:
+def _dead(context: Context, job: Job, error: str) -> Tally:
     _settle(context, job, state="dead", error=error)
     with writing(context.engine) as session:
         text = f"message {job.dedup_key} could not be delivered to {job.channel}: {error}"
         notices.raise_notice(session, f"channel.{job.channel}", text, now=context.now)
     log.error("notification.dead", channel=job.channel, outbox=job.id)
+    return Tally(n_seen=1, n_failed=1, errors=[f"{job.channel}: {error}"])
 
 
-def _try_the_rest(context: Context, job: Job, receipt: Receipt) -> None:
+def _try_the_rest(context: Context, job: Job, envelope: alerts.message.Envelope, receipt: Receipt) -> None:
     """Recipients that were refused for now get the message again, alone, under a key of their own."""
     number = job.dedup_key.count("+again") + 1
     if number >= MAX_TRIES:
         return
-    key = f"{job.envelope.dedup_key}+again{number}"
-    envelope = replace(job.envelope, dedup_key=key, only_to=receipt.again)
+    key = f"{envelope.dedup_key}+again{number}"
+    envelope = replace(envelope, dedup_key=key, only_to=receipt.again)
     later = context.now + WAITS[min(number, len(WAITS)) - 1]
     with writing(context.engine) as session:
         put(session, envelope, channel=job.channel, kind=job.kind, now=context.now, reason="refused for now",

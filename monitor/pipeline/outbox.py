@@ -50,6 +50,14 @@ def put(
     return True
 
 
+def envelope_of(row: Outbox) -> alerts.message.Envelope | None:
+    """What is to be sent; None when it cannot be read (any more): such a message must not hold up the others."""
+    try:
+        return alerts.message.loads(row.payload["envelope"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def fold_waiting(session: Session, *, now: datetime) -> int:
     """Make one digest of the messages of a channel and group that are due together; returns how many were folded.
 
@@ -68,13 +76,13 @@ def fold_waiting(session: Session, *, now: datetime) -> int:
     for (channel, group), members in groups.items():
         if sum(row.next_try_at <= now for row in members) < 2:
             continue
-        envelopes = [alerts.message.loads(row.payload["envelope"]) for row in members]
+        readable = [(row, envelope) for row in members if (envelope := envelope_of(row)) is not None]
         waiting = [
             Waiting(envelope.message, channel, group, row.next_try_at)
-            for row, envelope in zip(members, envelopes, strict=True)
+            for row, envelope in readable
             if envelope.message is not None
         ]
-        by_key = {envelope.dedup_key: row for row, envelope in zip(members, envelopes, strict=True)}
+        by_key = {envelope.dedup_key: row for row, envelope in readable}
         for batch in fold(waiting, now=now):
             told = [by_key[key] for key in batch.keys]
             if len(told) < 2:

@@ -30,11 +30,11 @@ _CHAT = {"slack", "telegram", "apprise"}
 
 
 def report_due(context: Context, *, at_least: int = 1) -> int:
-    """Write and queue the report of the last whole week where that is due and not done. Returns how many were made.
+    """Write and queue the newest report that is due and not done. Returns how many were made.
 
-    The time is a wall time of the account's zone: missed while the daemon was off, it is made at the next start; the
-    unique keys of report and outbox make it happen once. Weeks with fewer than `at_least` mentions
-    get none.
+    The time is a wall time of the account's zone: missed while the daemon was off, it is made at the next start, even
+    when another week has ended meanwhile; the unique keys of report and outbox make it happen once. Weeks with fewer
+    than `at_least` mentions get none.
     """
     settings = context.settings
     if not settings.report.enabled:
@@ -42,8 +42,9 @@ def report_due(context: Context, *, at_least: int = 1) -> int:
     now = context.now
     week = Week.last_complete(now, settings.zone)
     if now < due_at(settings, week):
-        return 0
+        week = week.back(1)
     n = 0
+    failed: Exception | None = None
     with reading(context.engine) as session:
         brands = [
             brand for brand in session.exec(select(Brand).where(col(Brand.active).is_(True))) if not brand.is_competitor
@@ -51,7 +52,13 @@ def report_due(context: Context, *, at_least: int = 1) -> int:
     for brand in brands:
         if context.should_stop():
             break
-        n += make(context, brand, week, at_least=at_least)
+        try:
+            n += make(context, brand, week, at_least=at_least)
+        except Exception as error:  # one brand's report holds up no other's
+            log.exception("report.failed", brand=brand.slug, week=str(week))
+            failed = failed or error
+    if failed is not None:
+        raise failed
     return n
 
 

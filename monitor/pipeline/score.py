@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from monitor.pipeline.context import Context, Tally
-from monitor.store import claims
+from monitor.store import claims, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.judgements import Judged, apply_judgements, judged_words
 from monitor.store.tables import Mention
@@ -56,6 +57,7 @@ def score(context: Context, *, limit: int | None = None) -> Tally:
         total = min(n_unscored(session), limit or 10**12)
     if total == 0:
         return tally
+    assert context.scorer is not None  # loaded before anything is claimed: who dies meanwhile dies of no text
     while not context.should_stop() and (limit is None or tally.n_seen < limit):
         size = BATCH if limit is None else min(BATCH, limit - tally.n_seen)
         with writing(context.engine) as session:
@@ -64,7 +66,10 @@ def score(context: Context, *, limit: int | None = None) -> Tally:
         if claim is None:
             break
         with _held(context):
-            tally.add(_mark(context, batch) if claim.n_deaths >= MAX_DEATHS else _score_batch(context, batch))
+            if claim.n_deaths >= MAX_DEATHS:
+                tally.add(_mark(context, batch))
+            else:
+                tally.add(_score_batch(context, batch, suspected=claim.n_deaths > 0))
         context.progress("score", tally.n_seen, max(total, tally.n_seen))
     return tally
 
@@ -109,10 +114,17 @@ def pending_of(session: Session, ids: Sequence[int]) -> list[Pending]:
     ]  # fmt: skip
 
 
-def _score_batch(context: Context, batch: list[Pending]) -> Tally:
+def _score_batch(context: Context, batch: list[Pending], *, suspected: bool) -> Tally:
+    started = time.perf_counter()
     judgements = judge(context, batch)
+    seconds = time.perf_counter() - started
+    if suspected:
+        with writing(context.engine) as session:
+            claims.acquit(session, context.owner)
+    now = context.now
     with writing(context.engine) as session:
-        apply_judgements(session, map(judged, batch, judgements), now=context.now)
+        apply_judgements(session, map(judged, batch, judgements), now=now)
+        tallies.add(session, f"score.{judgements[0].model}", n=len(batch), seconds=seconds, at=now)
     n_failed = sum(judgement.sentiment is None for judgement in judgements)
     log.info("mentions.scored", n=len(batch), n_failed=n_failed)
     return Tally(n_seen=len(batch), n_new=len(batch) - n_failed, n_failed=n_failed)

@@ -144,9 +144,10 @@ class Spikes:
         move(self._session, row, key, kind="sharpened", now=self._now)
         row.signal = SIGNAL
         stored = incidents.store(self._session, transition.incident, brand_id=row.brand_id, row=row, score=step.score)
+        event = None
         if transition.speaks:
-            incidents.record(self._session, stored, str(transition.kind), at=self._now)
-        self.changes.append(Change(stored, transition, finding))
+            event = incidents.record(self._session, stored, str(transition.kind), at=self._now)
+        self.changes.append(Change(stored, transition, finding, event=event))
         self.others.remove(row)
         self._rows[row.series] = row
 

@@ -82,6 +82,10 @@ host = "127.0.0.1"
 port = 8321
 # base_url = "https://monitor.example.org"   # links in messages
 
+# A service outside that tells you when the monitor itself is dead or ails: it is called every minute while all is well.
+# [heartbeat]
+# url = "https://hc-ping.com/..."
+
 [privacy]
 store_authors = false             # pseudonyms only
 keep_text = "365d"

@@ -47,10 +47,13 @@ FALLEN, REMARKABLE = 0.8, 1.25  # of all mentions and of the negatives that volu
 
 def queue(session: Session, context: Context, brand: Brand, change: Change, by_day: BrandWatch,
           by_hour: HourWatch) -> None:  # fmt: skip
-    """Keep the explanation with the incident and queue its message for every channel that should have it."""
-    if not change.transition.speaks:
+    """Keep the explanation with the incident and queue its message for every channel that should have it.
+
+    The log says of whom it was kept back and why: no change is ever without either.
+    """
+    if change.event is None:
         return
-    settings, now = context.settings, context.now
+    settings, now = context.settings, change.event.at
     kind = Kind(str(change.transition.kind))
     material = gather(session, brand, change, by_day, by_hour, now=now)
     told = {settings.language: tell(session, settings, brand, change, material, now=now)}
@@ -64,9 +67,11 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, by_d
     }
     session.add(change.row)
     decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
+    change.event.note = dispatch.held_back(decisions)
+    session.add(change.event)
     if dispatch.silenced(decisions):
         incidents.store(session, withheld(change.transition.incident), brand_id=change.row.brand_id, row=change.row)
-    send(session, context, brand, change, material, decisions, told)
+    send(session, settings, brand, change, material, decisions, told, now=now)
 
 
 def remind(session: Session, context: Context, brand: Brand, row: Incident, by_day: BrandWatch,
@@ -78,17 +83,16 @@ def remind(session: Session, context: Context, brand: Brand, row: Incident, by_d
         return False
     change = Change(row, Transition(alerts.incident.Kind.REPEATED, incidents.value_of(row)))
     material = gather(session, brand, change, by_day, by_hour, now=now)
-    send(session, context, brand, change, material, decisions, {}, kind=Kind.UNACKNOWLEDGED)
+    send(session, context.settings, brand, change, material, decisions, {}, now=now, kind=Kind.UNACKNOWLEDGED)
     incidents.record(session, row, str(Kind.UNACKNOWLEDGED), at=now)
     return True
 
 
 def send(
-    session: Session, context: Context, brand: Brand, change: Change, material: Material,
-    decisions: Sequence[Decision], told: dict[Language, Message], *, kind: Kind | None = None,
+    session: Session, settings: Settings, brand: Brand, change: Change, material: Material,
+    decisions: Sequence[Decision], told: dict[Language, Message], *, now: datetime, kind: Kind | None = None,
 ) -> None:  # fmt: skip
     """Queue the message for every channel that was decided on, each in its language."""
-    settings, now = context.settings, context.now
     for decision in decisions:
         if decision.send_at is None:
             continue

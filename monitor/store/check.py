@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
-from sqlalchemy import Engine, func, text
+from sqlalchemy import Engine, func, or_, text, update
 from sqlmodel import Session, col, select
 
+import alerts.incident
+from alerts.message import Kind
 from monitor.store import daily
 from monitor.store.buckets import counts_from_rows, recompute, recompute_touched
 from monitor.store.engine import reading, writing
@@ -16,20 +20,35 @@ from monitor.store.search import searchable
 from monitor.store.tables import Brand, Bucket, Incident, IncidentEvent, Judgement, Mention, Outbox, TouchedHour
 
 _SPAN = timedelta(days=31)
+SPEAKING = sorted(
+    {str(kind) for kind in alerts.incident.Kind} - {str(alerts.incident.Kind.UPDATED)} | {str(Kind.UNACKNOWLEDGED)}
+)
 
 
 def verify(engine: Engine, *, repair: bool = False) -> list[str]:
-    """Broken invariants in words; empty when all hold. With `repair`, buckets, days and search index are recomputed."""
+    """Broken invariants in words; empty when all hold. With `repair`, what is derived is derived anew.
+
+    Derived are judgements (they are asked for again), which copy of a text counts, buckets, days and the search index.
+    The log of an incident and its messages are not: what they lack is only told. May run beside the daemon.
+    """
     found: list[str] = []
-    with reading(engine) as session:
-        found += _unjudged(session)
-        found += _clusters(session)
+    with _snapshot(engine) as session:
+        unjudged = _unjudged(session)
+        clusters = _clusters(session)
         found += _incidents(session)
+        found += _transitions(session)
         missing = _missing_in_search(session)
         brands = [brand.id for brand in session.exec(select(Brand)) if brand.id is not None]
+    if unjudged:
+        found.append(f"{len(unjudged)} mention(s) neither judged nor marked with the reason why not")
+    if clusters:
+        found.append(f"{len(clusters)} cluster(s) of copies do not count exactly once")
     if missing:
         found.append(f"{missing} mention(s) are missing in the search index")
-        if repair:
+    if repair:
+        _judge_again(engine, unjudged)
+        _count_once(engine, clusters)
+        if missing:
             _index(engine)
     for brand_id in brands:
         found += _buckets(engine, brand_id, repair=repair)
@@ -37,39 +56,79 @@ def verify(engine: Engine, *, repair: bool = False) -> list[str]:
     return found
 
 
-def _unjudged(session: Session) -> list[str]:
-    """Every judged mention has the model's output it shows."""
-    n = session.exec(
-        select(func.count())
-        .select_from(Mention)
-        .where(
-            Mention.score_state == "done",
-            ~select(Judgement.id)
-            .where(Judgement.mention_id == Mention.id, Judgement.model == Mention.model)
-            .correlate(Mention)
-            .exists(),
-        )
-    ).one()
+@contextmanager
+def _snapshot(engine: Engine) -> Iterator[Session]:
+    """What the store held at one moment, over several statements, while others write."""
+    with reading(engine) as session:
+        if engine.dialect.name == "postgresql":
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+
+
+def _unjudged(session: Session) -> list[int]:
+    """Mentions that wait for nothing, and have neither the model's output that they show nor a reason for having none.
+
+    Those that wait for their judgement are none of them.
+    """
+    of_its_model = (
+        select(Judgement.id)
+        .where(Judgement.mention_id == Mention.id, Judgement.model == Mention.model)
+        .correlate(Mention)
+        .exists()
+    )
     wrong = session.exec(
-        select(func.count())
-        .select_from(Mention)
-        .where(col(Mention.score_state).not_in(["new", "done", "failed", "none"]))
-    ).one()
-    found = [f"{n} judged mention(s) without the model's output"] if n else []
-    return found + ([f"{wrong} mention(s) in an unknown state"] if wrong else [])
+        select(Mention.id).where(
+            or_(
+                (Mention.score_state == "done") & ~of_its_model,
+                (Mention.score_state == "failed") & (func.coalesce(Mention.score_error, "") == ""),
+                col(Mention.score_state).not_in(["new", "done", "failed", "none"]),
+            )
+        )
+    ).all()
+    unread = session.execute(
+        select(Mention.id, Mention.title, Mention.text).where(
+            Mention.score_state == "none",
+            col(Mention.gone_at).is_(None),
+            or_(col(Mention.text) != "", func.coalesce(Mention.title, "") != ""),
+        )
+    )
+    passed_over = [id for id, title, words in unread if words.strip() or (title or "").strip()]
+    return sorted({int(id) for id in [*wrong, *passed_over] if id is not None})
 
 
-def _clusters(session: Session) -> list[str]:
-    """Of every cluster exactly the first mention counts."""
+def _judge_again(engine: Engine, ids: list[int]) -> None:
+    for at in range(0, len(ids), 500):
+        with writing(engine) as session:
+            session.execute(update(Mention).where(col(Mention.id).in_(ids[at : at + 500])).values(score_state="new"))
+            rows = session.exec(select(Mention).where(col(Mention.id).in_(ids[at : at + 500]))).all()
+            for row in sorted(rows, key=lambda row: (row.brand_id, row.published_at)):
+                touch(session, row.brand_id, [row.published_at])
+
+
+def _clusters(session: Session) -> list[int]:
+    """Clusters of which not exactly one mention counts."""
     rows = session.execute(
         text("SELECT cluster_id FROM mention WHERE cluster_id IS NOT NULL GROUP BY cluster_id "
              "HAVING SUM(CASE WHEN counts THEN 1 ELSE 0 END) <> 1")
-    ).all()  # fmt: skip
-    return [f"{len(rows)} cluster(s) of copies do not count exactly once"] if rows else []
+    )  # fmt: skip
+    return [int(row[0]) for row in rows]
+
+
+def _count_once(engine: Engine, clusters: list[int]) -> None:
+    """The first mention of a cluster counts, the copies do not."""
+    for cluster in clusters:
+        with writing(engine) as session:
+            rows = session.exec(select(Mention).where(Mention.cluster_id == cluster).order_by(col(Mention.id))).all()
+            head = next((row for row in rows if row.id == cluster), rows[0])
+            for row in rows:
+                row.counts = row is head
+                session.add(row)
+            for row in sorted(rows, key=lambda row: (row.brand_id, row.published_at)):
+                touch(session, row.brand_id, [row.published_at])
 
 
 def _incidents(session: Session) -> list[str]:
-    """Every incident has a log without gaps; no message hangs between marked and sent."""
+    """Every incident has a log without gaps."""
     n = session.exec(
         select(func.count())
         .select_from(Incident)
@@ -80,21 +139,33 @@ def _incidents(session: Session) -> list[str]:
         .group_by(col(IncidentEvent.incident_id))
         .having((func.count() != func.max(IncidentEvent.number)) | (func.min(IncidentEvent.number) != 1))
     ).all()
-    stuck = session.exec(select(func.count()).select_from(Outbox).where(Outbox.state == "sending")).one()
     found = [f"{n} incident(s) without a log"] if n else []
-    found += [f"{len(gaps)} incident(s) whose log has gaps"] if gaps else []
-    return found + (
-        [f"{stuck} message(s) were interrupted while being sent; the next notify settles them"] if stuck else []
+    return found + ([f"{len(gaps)} incident(s) whose log has gaps"] if gaps else [])
+
+
+def _transitions(session: Session) -> list[str]:
+    """Every change that speaks has its message, or its line in the log says why it has none."""
+    stamps: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for incident_id, kind, key in session.execute(
+        select(Outbox.incident_id, Outbox.kind, Outbox.dedup_key).where(col(Outbox.incident_id).is_not(None))
+    ):
+        stamps[incident_id, kind].add(key.split(":")[3].split("+")[0] if key.count(":") > 3 else key)
+    spoken = session.execute(
+        select(IncidentEvent.incident_id, IncidentEvent.kind, func.count())
+        .where(IncidentEvent.actor == "", IncidentEvent.note == "", col(IncidentEvent.kind).in_(SPEAKING))
+        .group_by(col(IncidentEvent.incident_id), col(IncidentEvent.kind))
     )
+    n = sum(max(0, n_events - len(stamps[incident_id, kind])) for incident_id, kind, n_events in spoken)
+    return [f"{n} change(s) of incidents without a message, and without a reason for having none"] if n else []
 
 
-def _buckets(engine: Engine, brand_id: int, *, repair: bool) -> Iterator[str] | list[str]:
+def _buckets(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
     n = 1
     while n:
         with writing(engine) as session:
             n = recompute_touched(session)
     wrong = set()
-    with reading(engine) as session:
+    with _snapshot(engine) as session:
         first, last = session.exec(
             select(func.min(Mention.published_at), func.max(Mention.published_at)).where(Mention.brand_id == brand_id)
         ).one()

@@ -69,6 +69,14 @@ def renew(session: Session, owner: str) -> None:
         session.add(row)
 
 
+def acquit(session: Session, owner: str) -> None:
+    """The owner's mentions have been through the model and nobody died: a death from now on is not theirs."""
+    row = session.get(Meta, _key(owner), with_for_update=True)
+    if row is not None:
+        row.value = json.dumps(_read(row.value) | {"deaths": 0})
+        session.add(row)
+
+
 def release(session: Session, owner: str) -> None:
     _remove(session, _key(owner))
 

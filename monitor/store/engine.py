@@ -35,18 +35,25 @@ SessionMaker = Callable[[], Session]
 
 
 def open_engine(url: str) -> Engine:
-    """An engine with the pragmas this product relies on. SQLite: WAL, foreign keys, 30 s of patience."""
+    """An engine with the pragmas this product relies on. SQLite: WAL, foreign keys, 30 s of patience.
+
+    Errors do not show the values of a statement: they end in logs, and are texts and names of people.
+    """
     if not url.startswith("sqlite"):
         if url.startswith(("postgresql://", "postgres://")):
             url = "postgresql+psycopg://" + url.split("://", 1)[1]
         # A host that freezes inside a transaction must not hold its locks for ever: the server ends its session.
         guard = {"options": "-c idle_in_transaction_session_timeout=60000", "application_name": "monitor"}
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=guard)
+        return create_engine(
+            url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=guard, hide_parameters=True
+        )
     memory = url in {"sqlite://", "sqlite:///:memory:"}
     if not memory:
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **options)
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False, "timeout": 30}, hide_parameters=True, **options
+    )
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:

@@ -126,6 +126,7 @@ class HostBucket(SQLModel, table=True):
     __tablename__ = "host_bucket"
     host: str = Field(primary_key=True)
     free_at: float = 0.0  # seconds since the epoch
+    seen_at: float = 0.0  # when a turn was last taken: later than now, and the clock was set back
     day: int = 0
     n_today: int = 0
 

@@ -33,6 +33,12 @@ class NotFound(WebError):
     status = 404
 
 
+class TooLarge(WebError):
+    """More was sent than any form of ours holds."""
+
+    status = 413
+
+
 class TooMany(WebError):
     """Too many tries; `after` seconds until the next."""
 

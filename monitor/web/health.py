@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select
 
 from monitor import __version__
 from monitor.errors import NotReady
+from monitor.store import tallies
 from monitor.store.engine import pending, reading
 from monitor.store.queries import operations
 from monitor.store.tables import Incident, Source
@@ -22,6 +23,7 @@ from monitor.web.visitor import Who, context_of
 
 router = APIRouter(include_in_schema=False)
 _NEAR = {"127.0.0.1", "::1"}
+_NEAR_NAMES = _NEAR | {"localhost"}
 
 
 @router.get("/healthz")
@@ -53,7 +55,8 @@ def metrics(request: Request, visitor: Who) -> Response:
 
     Raises LoginNeeded.
     """
-    near = request.client is not None and request.client.host in _NEAR
+    # by a name of this machine, too: a page of others, whose name is made to mean this machine, is not from here
+    near = request.client is not None and request.client.host in _NEAR and request.url.hostname in _NEAR_NAMES
     forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
     if visitor.user_id is None and (not near or forwarded):
         raise LoginNeeded("log in, or send an API token")
@@ -77,26 +80,39 @@ class _Numbers:
             "monitor_source_last_success_timestamp_seconds", "Last reading that worked", labels=["source"]
         )
         failing = GaugeMetricFamily("monitor_source_failures", "Failed readings in a row", labels=["source"])
+        interval = GaugeMetricFamily(
+            "monitor_source_interval_seconds", "How often a source is to be read", labels=["source"]
+        )
         for source in session.exec(select(Source).where(col(Source.active).is_(True))):
             failing.add_metric([source.slug], source.fail_count)
+            if source.next_due_at is not None:  # what others push to us has no turn
+                interval.add_metric([source.slug], source.interval_seconds)
             if source.last_success_at is not None:
                 last.add_metric([source.slug], source.last_success_at.timestamp())
         yield last
         yield failing
+        yield interval
         items = CounterMetricFamily("monitor_items", "Items read, by what became of them", labels=["source", "result"])
         jobs = SummaryMetricFamily("monitor_job_seconds", "Runs of a step and their time", labels=["job"])
         fetches = SummaryMetricFamily("monitor_fetch_seconds", "Readings of a source and their time", labels=["source"])
-        steps: dict[str, tuple[int, float]] = {}
-        for step, slug, n, n_items, n_new, n_edited, seconds in operations.run_totals(session):
-            runs, total = steps.get(step, (0, 0.0))
-            steps[step] = (runs + n, total + seconds)
+        for step, slug, n, n_items, n_new, n_edited, seconds in operations.all_runs(session):
             if step == "collect":
                 items.add_metric([slug, "new"], n_new)
                 items.add_metric([slug, "edited"], n_edited)
                 items.add_metric([slug, "known"], max(0, n_items - n_new - n_edited))
                 fetches.add_metric([slug], count_value=n, sum_value=seconds)
-        for step, (n, seconds) in steps.items():
-            jobs.add_metric([step], count_value=n, sum_value=seconds)
+        went_well = GaugeMetricFamily(
+            "monitor_step_last_success_timestamp_seconds", "When a step last went well", labels=["step"]
+        )
+        for step, tally in tallies.read(session, "step.").items():
+            jobs.add_metric([step], count_value=tally.n, sum_value=tally.seconds)
+            if tally.at is not None:
+                went_well.add_metric([step], tally.at.timestamp())
+        judged = SummaryMetricFamily("monitor_score_seconds", "Mentions judged and the time it took", labels=["model"])
+        for model, tally in tallies.read(session, "score.").items():
+            judged.add_metric([model], count_value=tally.n, sum_value=tally.seconds)
+        yield went_well
+        yield judged
         yield items
         yield jobs
         yield fetches

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
-from monitor.web.errors import Forbidden, TooMany
+from monitor.web.errors import Forbidden, TooLarge, TooMany
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 CSRF_HEADER = "x-csrf-token"
@@ -51,6 +51,15 @@ class SecurityHeaders:
             await send({"type": "http.response.start", "status": 413, "headers": [(b"content-type", b"text/plain")]})
             await send({"type": "http.response.body", "body": b"the request is too large"})
             return
+        n_received = 0
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal n_received
+            message: MutableMapping[str, Any] = await receive()
+            n_received += len(message.get("body", b""))
+            if n_received > MAX_BODY:  # sent in chunks, its length was not said before
+                raise TooLarge("the request is too large")
+            return message
 
         async def guarded(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -61,7 +70,7 @@ class SecurityHeaders:
                 headers.setdefault("cache-control", "public, max-age=86400" if static else "no-store")
             await send(message)
 
-        await self.app(scope, receive, guarded)
+        await self.app(scope, counted, guarded)
 
 
 def require_same_site(request: Request) -> None:

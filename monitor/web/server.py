@@ -31,7 +31,7 @@ def serve(context: Context, stop: threading.Event) -> None:
     web = context.settings.web
     config = uvicorn.Config(
         create_app(context), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5,
-        proxy_headers=False, lifespan="off",
+        proxy_headers=bool(web.trusted_proxies), forwarded_allow_ips=list(web.trusted_proxies), lifespan="off",
     )  # fmt: skip
     with _listening(web.host, web.port) as sock:
         log.info("web.listening", host=web.host, port=sock.getsockname()[1])

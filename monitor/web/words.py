@@ -99,6 +99,30 @@ def event(t: Translator, key: str) -> str:
     }.get(key, key)
 
 
+def log_note(t: Translator, note: str) -> str:
+    """The note of a line that no person wrote: why channels were not told ("mail: silenced; slack: never_told")."""
+    parts = [part.rpartition(": ") for part in note.split("; ")]
+    reasons = [held_back(t, key) for _, _, key in parts]
+    if not all(reasons):
+        return note
+    told = [f"{channel}: {why}" if channel else why for (channel, _, _), why in zip(parts, reasons, strict=True)]
+    return t.gettext("Not told: {why}").format(why="; ".join(told))
+
+
+def held_back(t: Translator, key: str) -> str:
+    """Why a channel was not told of a change."""
+    return {
+        "no_route": t.pgettext("held back", "no route leads to a channel"),
+        "silenced": t.pgettext("held back", "silenced"),
+        "inhibited": t.pgettext("held back", "a wider incident speaks for it"),
+        "below_severity": t.pgettext("held back", "not severe enough for this channel"),
+        "never_told": t.pgettext("held back", "this channel never heard of it"),
+        "ends_unwanted": t.pgettext("held back", "this channel wants no closing notes"),
+        "already_sent": t.pgettext("held back", "told before"),
+        "not_kept": t.pgettext("held back", "an older version did not keep the reason"),
+    }.get(key, "")
+
+
 def role(t: Translator, key: str) -> str:
     return {
         "viewer": t.pgettext("role", "viewer"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, text
@@ -16,7 +17,7 @@ from monitor.store import notices
 from monitor.store.check import verify
 from monitor.store.engine import reading
 from monitor.store.tables import Incident, IncidentEvent, Judgement, Mention, Outbox, TouchedHour
-from tests.chaos.world import World
+from tests.chaos.world import Nursery, World
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,32 @@ def settled(engine: Engine, world: World) -> bool:
         touched = session.exec(select(func.count()).select_from(TouchedHour)).one()
         told = session.exec(select(func.count()).select_from(Incident)).one()
     return n >= len(world.items) and not waiting and not touched and told >= len(world.words_out)
+
+
+def end(around: World, lives: Nursery, engine: Engine, running: Sequence[int], *, n_kills: int, said: str) -> Account:
+    """How every trial ends: the site grows up, all is done, the lives end in order, and the account is drawn.
+
+    There is no limit on how long it takes, only on how long nothing moves: machines differ, and load too.
+    """
+    moved_at, seen = time.monotonic(), (0, 0)
+    while len(around.items) < around.n_items or not settled(engine, around):
+        now = (len(around.items), n_sent(engine) + n_mentions(engine))
+        if now != seen:
+            moved_at, seen = time.monotonic(), now
+        assert time.monotonic() - moved_at < 300, f"nothing moved for 300 s: {now} of {around.n_items} items, done"
+        time.sleep(0.2)
+    for pid in running:
+        assert lives.end(pid, signal.SIGTERM) == 0
+    found = take(engine, around)
+    engine.dispose()
+    print(f"\n{said}: {found.line()}")
+    check(found, n_kills=n_kills)
+    return found
+
+
+def n_sent(engine: Engine) -> int:
+    with reading(engine) as session:
+        return session.exec(select(func.count()).select_from(Outbox).where(Outbox.state == "sent")).one()
 
 
 def n_mentions(engine: Engine) -> int:

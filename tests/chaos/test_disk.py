@@ -50,13 +50,7 @@ def test_full_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         lives.end(pid, signal.SIGKILL)
         pid = lives.start("embedded", config)
         engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        print(f"\ndisk full twice: {found.line()}")
-        account.check(found, n_kills=2)
+        account.end(around, lives, engine, [pid], n_kills=2, said="disk full twice")
 
 
 def test_writing_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,13 +70,7 @@ def test_writing_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         disk.repair()
         pid = lives.start("embedded", config)
         engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        print(f"\nread-only disk: {found.line()}")
-        account.check(found, n_kills=1)
+        account.end(around, lives, engine, [pid], n_kills=1, said="read-only disk")
 
 
 def test_collecting_pauses_before_the_disk_is_full(tmp_path: Path) -> None:

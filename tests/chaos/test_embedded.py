@@ -47,14 +47,9 @@ def test_killed_at_random_instants(tmp_path: Path) -> None:
             assert lives.end(pid, signal.SIGKILL) == -signal.SIGKILL
         pid = lives.start("embedded", config)
         engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        print(f"\nembedded, {KILLS} kills in {time.monotonic() - started:.0f} s, {around.n_failures} of "
-              f"{around.n_requests} requests failed: {found.line()}")  # fmt: skip
-        account.check(found, n_kills=KILLS)
+        said = f"embedded, {KILLS} kills in {time.monotonic() - started:.0f} s"
+        account.end(around, lives, engine, [pid], n_kills=KILLS, said=said)
+        print(f"{around.n_failures} of {around.n_requests} requests failed")
 
 
 @pytest.mark.parametrize("channel", ["slack", "mail"])
@@ -70,12 +65,7 @@ def test_killed_at_the_instant_of_sending(channel: str, tmp_path: Path) -> None:
         around.slack_delay = 0.0
         pid = lives.start("embedded", config)
         engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        account.check(found, n_kills=1)
+        account.end(around, lives, engine, [pid], n_kills=1, said=f"killed while {channel} is told")
 
 
 def test_a_backup_made_while_it_works_is_restored(tmp_path: Path) -> None:
@@ -99,15 +89,10 @@ def test_a_backup_made_while_it_works_is_restored(tmp_path: Path) -> None:
         restore(settings, copy)
         engine = open_engine(f"sqlite:///{store}")
         assert 0 < account.n_mentions(engine) <= n_before
-        assert [line for line in verify(engine) if "being sent" not in line] == []  # messages on their way
+        assert verify(engine) == []
         pid = lives.start("embedded", config)
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        print(f"\nrestored from a backup: {found.line()}")
-        account.check(found, n_kills=around.n_words)  # mails since the backup may come again
+        # mails since the backup may come again
+        account.end(around, lives, engine, [pid], n_kills=around.n_words, said="restored from a backup")
 
 
 def test_the_clock_is_set_forward_and_back(tmp_path: Path) -> None:
@@ -128,12 +113,8 @@ def test_the_clock_is_set_forward_and_back(tmp_path: Path) -> None:
                 120, f"an alert with the clock {seconds / day:+.1f} days off",
             )  # fmt: skip
         engine = open_engine(f"sqlite:///{tmp_path / 'data' / 'monitor.sqlite'}")
-        account.until(lambda: account.settled(engine, around), 120, "everything is done")
-        assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        print(f"\nclock set forward and back: {found.line()}")
-        account.check(found, n_kills=0)
+        around.n_items = len(around.items)
+        account.end(around, lives, engine, [pid], n_kills=0, said="clock set forward and back")
 
 
 @pytest.mark.skipif("MONITOR_TEST_KILLS" not in os.environ, reason="part of `make chaos`")
@@ -148,12 +129,7 @@ def test_mail_and_chat_down_for_a_while(tmp_path: Path) -> None:
         account.until(lambda: _postponed(engine) == {"mail", "slack"}, 60, "both channels fail")
         assert not around.slack and not around.inbox.mails
         around.slack_down, around.inbox.data_reply = False, ""
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        account.check(found, n_kills=0)
+        account.end(around, lives, engine, [pid], n_kills=0, said="mail and chat down for a while")
 
 
 def _postponed(engine: Engine) -> set[str]:

@@ -53,15 +53,9 @@ def test_killed_at_random_instants(tmp_path: Path, database: str) -> None:
             os.kill(pid, signal.SIGCONT)
             assert lives.end(pid, signal.SIGTERM) in {0, -signal.SIGTERM}  # some froze before they could listen
         engine = open_engine(database)
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        for _, pid in running:
-            assert lives.end(pid, signal.SIGTERM) == 0
-        found = account.take(engine, around)
-        engine.dispose()
-        print(f"\n3 workers, {KILLS - n_frozen} kills and {n_frozen} freezes in {time.monotonic() - started:.0f} s, "
-              f"{around.n_failures} of {around.n_requests} requests failed: {found.line()}")  # fmt: skip
-        account.check(found, n_kills=KILLS)
+        said = f"3 workers, {KILLS - n_frozen} kills and {n_frozen} freezes in {time.monotonic() - started:.0f} s"
+        account.end(around, lives, engine, [pid for _, pid in running], n_kills=KILLS, said=said)
+        print(f"{around.n_failures} of {around.n_requests} requests failed")
 
 
 def test_a_dead_workers_job_goes_on(tmp_path: Path, database: str) -> None:
@@ -110,9 +104,4 @@ def test_the_database_restarts(tmp_path: Path, postgres: Server, database: str) 
         time.sleep(1.0)
         postgres.start()
         engine = open_engine(database)
-        account.until(lambda: len(around.items) == around.n_items, 300, "the site grows")
-        account.until(lambda: account.settled(engine, around), 300, "everything is done")
-        for pid in running:
-            assert lives.end(pid, signal.SIGTERM) == 0
-        account.check(account.take(engine, around), n_kills=1)
-        engine.dispose()
+        account.end(around, lives, engine, running, n_kills=1, said="the database restarted")

@@ -171,9 +171,10 @@ class TestManners:
             assert server.paths() == ["/a", "/a"]
             assert max(clock.slept) >= 7.0
             assert [path for _, path, _ in server.asked].count("/robots.txt") == 1
-            clock.now += 25 * 3600
-            await one.fetch(Request(f"{server.base}/a"))
-            assert [path for _, path, _ in server.asked].count("/robots.txt") == 2
+            for hours, n in ((25, 2), (-100, 3), (1, 3)):  # a day later; the clock set back: who knows how old they are
+                clock.now += hours * 3600
+                await one.fetch(Request(f"{server.base}/a"))
+                assert [path for _, path, _ in server.asked].count("/robots.txt") == n
 
     @test
     async def test_no_robots_file_means_no_rules_and_a_broken_server_means_stay_away(self) -> None:
@@ -329,6 +330,9 @@ class TestWaiting:
                 with pytest.raises(Unreachable):
                     await one.fetch(Request(f"{server.base}/a"))
             with pytest.raises(Unreachable, match="failed 5 times in a row and rests"):
+                await one.fetch(Request(f"{server.base}/a"))
+            clock.now -= 3 * 86_400  # the clock is set back: the rest is as long as it was, but from now
+            with pytest.raises(Unreachable, match="rests for 900 s"):
                 await one.fetch(Request(f"{server.base}/a"))
             assert len(server.paths()) == 5
             clock.now += 901

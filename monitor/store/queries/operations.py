@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from monitor.store import tallies
 from monitor.store.tables import Brand, Coverage, Mention, Outbox, Run, Source, TouchedHour
 
 
@@ -124,13 +125,27 @@ def runs(session: Session, *, limit: int = 50) -> list[tuple[Run, Source | None]
 
 
 def delivered(session: Session) -> list[tuple[str, str, int]]:
-    """(channel, state, how many) over all messages."""
-    rows = session.execute(select(Outbox.channel, Outbox.state, func.count()).group_by(Outbox.channel, Outbox.state))
+    """(channel, state, how many) over all messages that came to an end."""
+    rows = session.execute(
+        select(Outbox.channel, Outbox.state, func.count())
+        .where(col(Outbox.state).in_(["sent", "folded", "dead"]))
+        .group_by(Outbox.channel, Outbox.state)
+    )
     return [(channel, state, int(n)) for channel, state, n in rows]
 
 
-def run_totals(session: Session) -> list[tuple[str, str, int, int, int, int, float]]:
-    """(step, source, runs, items, new, edited, seconds) over the runs that are kept."""
+def all_runs(session: Session) -> list[tuple[str, str, int, int, int, int, float]]:
+    """(step, source, runs, items, new, edited, seconds) over the runs that are kept and those that were: never less."""
+    found = {(step, slug): tuple(rest) for step, slug, *rest in run_totals(session)}
+    for name, gone in tallies.read(session, "runs.").items():
+        step, _, slug = name.partition(".")
+        kept = found.get((step, slug), (0,) * 5)
+        found[step, slug] = tuple(a + b for a, b in zip(kept, (gone.n, *gone.more, gone.seconds), strict=True))
+    return [(step, slug, *numbers) for (step, slug), numbers in sorted(found.items())]  # type: ignore[misc]
+
+
+def run_totals(session: Session, *, before: datetime | None = None) -> list[tuple[str, str, int, int, int, int, float]]:
+    """(step, source, runs, items, new, edited, seconds) over the runs that are kept, or those of them begun earlier."""
     if session.get_bind().dialect.name == "postgresql":
         seconds = func.extract("epoch", col(Run.finished_at) - col(Run.started_at))
     else:
@@ -141,7 +156,7 @@ def run_totals(session: Session) -> list[tuple[str, str, int, int, int, int, flo
             func.sum(Run.n_edited), func.sum(seconds),
         )
         .join(Source, col(Source.id) == col(Run.source_id), isouter=True)
-        .where(col(Run.finished_at).is_not(None))
+        .where(col(Run.finished_at).is_not(None), *([col(Run.started_at) < before] if before is not None else []))
         .group_by(Run.step, Source.slug)
     )  # fmt: skip
     return [

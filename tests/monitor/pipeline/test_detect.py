@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from sqlmodel import select
+import pytest
+from sqlmodel import Session, select
 
+from monitor.pipeline.change import Change
+from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
 from monitor.pipeline.score import score
 from monitor.store.catalogue import ensure_import
@@ -147,3 +150,24 @@ def test_a_plain_rule_fires_exactly_when_its_sentence_is_true(tmp_path: Path) ->
     with reading(context.engine) as session:
         found = {row.rule: (row.severity, row.n_observed) for row in session.exec(select(Incident))}
     assert found == {"one_star": ("warning", 3), "safety": ("critical", 1)}
+
+
+def test_a_brand_that_cannot_be_looked_at_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = Life(tmp_path, rules={"poison": {"kind": "keywords", "words": ["poison*"]}})
+    with writing(life.context.engine) as session:
+        broken = session.exec(select(Brand)).one()
+        session.add(Brand(slug="second", name="Second"))
+        session.flush()
+        session.expunge_all()
+    seen: list[str] = []
+
+    def look(session: Session, context: Context, brand: Brand) -> list[Change]:
+        seen.append(brand.slug)
+        if brand.id == broken.id:
+            raise ArithmeticError("no number")
+        return []
+
+    monkeypatch.setattr("monitor.pipeline.detect.detect_brand", look)
+    with pytest.raises(ArithmeticError, match="no number"):
+        detect(life.context)
+    assert seen == [broken.slug, "second"]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 import alerts.links
 import alerts.render
+import monitor.pipeline.notify as notifying
+from alerts.channels import Channel, Receipt
+from alerts.channels.email import Email
 from monitor.pipeline import leaving, outbox
 from monitor.pipeline.context import Context
 from monitor.pipeline.notify import MAX_TRIES, notify
@@ -110,3 +117,55 @@ def test_after_ten_tries_in_a_day_the_operator_is_told(context: Context, inbox: 
     inbox.data_reply = ""
     pass_time(context, 60)
     assert inbox.mails == []  # dead is dead until a person sends it again
+
+
+def test_a_server_that_drips_holds_up_nobody_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes within the channel's limit, the whole never ends."""
+    over, within = threading.Event(), notifying._within
+
+    def soon(seconds: float, channel: Channel[Any], *values: Any, **named: Any) -> Receipt | None:
+        return within(0.5 if isinstance(channel, Email) else seconds, channel, *values, **named)
+
+    monkeypatch.setattr(notifying, "_within", soon)
+
+    def drip(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as client:
+            while not over.wait(0.02):
+                client.sendall(b"2")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=drip, args=(listener,))
+        server.start()
+        slow = {"host": "127.0.0.1", "port": listener.getsockname()[1], "security": "plain",
+                "sender": "a@luna.example", "recipients": ["b@luna.example"], "timeout": 5}  # fmt: skip
+        box = {"directory": str(tmp_path / "outbox")}
+        context = support.context(
+            tmp_path, channels={"mail": {"kind": "email", "settings": slow}, "box": {"kind": "file", "settings": box}}
+        )
+        with writing(context.engine) as session:
+            for channel in ("mail", "box"):
+                outbox.put(session, alerts.render.envelope(opened()), channel=channel, kind="opened", now=NOW)
+        notify(context)
+        over.set()
+        server.join()
+    with reading(context.engine) as session:
+        states = {row.channel: (row.state, row.last_error) for row in session.exec(select(Outbox))}
+    assert states == {"mail": ("pending", "no end within 0 s"), "box": ("sent", "")}
+
+
+def test_what_cannot_be_read_or_kills_the_process_is_given_up_and_told(context: Context, inbox: Inbox) -> None:
+    inbox.data_reply = ""
+    with writing(context.engine) as session:
+        for n in range(2):
+            envelope = replace(alerts.render.envelope(opened()), dedup_key=f"other:{n}")
+            outbox.put(session, envelope, channel="mail", kind="opened", now=NOW, group="all")
+        first, broken, deadly = session.exec(select(Outbox).order_by(col(Outbox.id))).all()
+        broken.payload = {"envelope": "{"}
+        deadly.state, deadly.attempts = "sending", MAX_TRIES
+    notify(context)
+    with reading(context.engine) as session:
+        rows = {row.id: row for row in session.exec(select(Outbox))}
+    assert rows[first.id].state == "sent" and len(inbox.mails) == 1
+    assert (rows[broken.id].state, rows[broken.id].last_error) == ("dead", "the message cannot be read")
+    assert rows[deadly.id].last_error == "the process died 10 times while it was sent"
+    assert told(context) == ["channel.mail"]

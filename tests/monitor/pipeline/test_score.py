@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlmodel import col, select
 
 from monitor.pipeline.context import Context
@@ -13,7 +16,7 @@ from monitor.store import meta
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
-from monitor.store.judgements import correct
+from monitor.store.judgements import apply_judgements, correct
 from monitor.store.tables import Brand, Judgement, Mention, Meta, TopicTag
 from tests.monitor import support
 from tests.monitor.support import NOW, WordScorer, item
@@ -81,6 +84,27 @@ def test_a_text_that_kills_the_process_is_found_and_marked(tmp_path: Path) -> No
     with reading(context.engine) as session:
         assert "died" in (session.exec(select(Mention.score_error).where(Mention.text == "boom")).one() or "")
         assert not session.exec(select(Meta).where(col(Meta.key).startswith("score."))).all()
+
+
+def test_who_dies_after_the_model_has_answered_does_not_accuse_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed again and again by something else, while the judgement is written: found by kills at random instants."""
+    context = support.context(tmp_path)
+    fill(context, "good 1", "late 2")
+    left = [6]
+
+    def write(*values: Any, **named: Any) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise KeyboardInterrupt
+        apply_judgements(*values, **named)
+
+    monkeypatch.setattr("monitor.pipeline.score.apply_judgements", write)
+    for _ in range(7):
+        with contextlib.suppress(KeyboardInterrupt):
+            score(context)
+    assert states(context) == {"good 1": "done", "late 2": "done"}
 
 
 def test_a_note_of_a_finished_batch_is_harmless(tmp_path: Path) -> None:

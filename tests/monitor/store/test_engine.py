@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from monitor.store import meta
 from monitor.store.engine import _queues as waiting
 from monitor.store.engine import open_engine, reading, upgrade, writing
+from monitor.store.tables import Brand
+from tests.monitor import support
 
 
 def test_writers_that_sqlite_would_not_let_wait_are_served_in_their_order(tmp_path: Path) -> None:
@@ -71,3 +73,12 @@ def test_who_reads_cannot_write(tmp_path: Path) -> None:
     with writing(engine) as session:
         meta.put(session, "a", "1")
     engine.dispose()
+
+
+def test_errors_of_the_database_do_not_show_what_was_written(tmp_path: Path) -> None:
+    """They end in the log, and the values of a row are texts and names of people."""
+    context = support.context(tmp_path)
+    with pytest.raises(IntegrityError) as caught, writing(context.engine) as session:
+        session.add(Brand(slug="cafe", name="Anna Secret"))
+        session.flush()
+    assert "Anna" not in str(caught.value) and "brand" in str(caught.value)

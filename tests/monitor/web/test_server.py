@@ -22,7 +22,7 @@ def free_port() -> int:
 
 def test_it_serves_until_the_event_is_set(tmp_path) -> None:
     port = free_port()
-    context = support.context(tmp_path, web={"port": port})
+    context = support.context(tmp_path, web={"port": port, "trusted_proxies": ["127.0.0.1"]})
     stop = threading.Event()
     thread = threading.Thread(target=serve, args=(context, stop))
     thread.start()
@@ -38,8 +38,19 @@ def test_it_serves_until_the_event_is_set(tmp_path) -> None:
         assert "server" not in answer.headers
         numbers = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
         assert numbers.status_code == 200  # from this machine
-        forwarded = {"x-forwarded-for": "203.0.113.9"}
-        assert httpx.get(f"http://127.0.0.1:{port}/metrics", headers=forwarded, trust_env=False).status_code == 401
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            for headers in ({"x-forwarded-for": "203.0.113.9"}, {"host": "rebound.example"}):
+                assert client.get("/metrics", headers=headers).status_code == 401
+            # behind a proxy that forwards for many: wrong tries of one of them lock nobody else out
+            form = {"name": "nobody", "password": "wrong"}
+            said = [
+                client.post("/login", data=form, headers={"x-forwarded-for": stranger}).status_code
+                for stranger in ("203.0.113.9",) * 21 + ("203.0.113.10",)
+            ]
+            assert said == [401] * 20 + [429, 401]
+            chunks = (b"name=" + b"a" * 65536 for _ in range(80))  # five megabytes whose length nobody said
+            kind = {"content-type": "application/x-www-form-urlencoded"}
+            assert client.post("/login", content=chunks, headers=kind).status_code in {400, 413}
     finally:
         stop.set()
         thread.join(timeout=20)

@@ -1,0 +1,74 @@
+"""When the weekly report is made: once a week at its wall time, whatever summer time or the daemon's absence do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlmodel import col, select
+
+from monitor.pipeline.context import Context
+from monitor.pipeline.reporting import report_due
+from monitor.store.engine import reading
+from monitor.store.tables import Meta
+from tests.monitor import support
+
+HOUR = timedelta(hours=1)
+
+
+def made(context: Context) -> dict[str, datetime]:
+    """Weeks whose report was made, and when."""
+    with reading(context.engine) as session:
+        rows = session.exec(select(Meta).where(col(Meta.key).startswith("report.cafe.")))
+        return {row.key.removeprefix("report.cafe."): datetime.fromisoformat(row.value) for row in rows}
+
+
+def walk(context: Context, first: datetime, last: datetime, step: timedelta) -> None:
+    at = first
+    while at <= last:
+        context.clock = lambda at=at: at  # type: ignore[misc]
+        report_due(context)
+        at += step
+
+
+@pytest.mark.parametrize(
+    ("zone", "changes"),
+    [
+        ("Europe/Berlin", ("2026-03-29", "2026-10-25")),  # 02:30 is not there, and is there twice
+        ("America/New_York", ("2026-03-08", "2026-11-01")),
+        ("Australia/Lord_Howe", ("2026-10-04", "2026-04-05")),  # half an hour
+        ("Africa/Cairo", ("2026-04-24", "2026-10-29")),  # at midnight: a day without its first hour
+        ("Asia/Kathmandu", ("2026-03-29", "2026-10-25")),  # never, and 45 minutes beside the hour
+    ],
+)
+def test_once_a_week_over_both_changes_of_the_clock(tmp_path: Path, zone: str, changes: tuple[str, str]) -> None:
+    context = support.context(tmp_path, time_zone=zone, report={"weekday": "sunday", "at": "02:30"})
+    for change in sorted(changes):
+        day = datetime.fromisoformat(change).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        first = day - timedelta(days=4)
+        walk(context, first, day + timedelta(days=8), 3 * HOUR)
+        found = [at.astimezone(ZoneInfo(zone)) for at in made(context).values() if at > first]
+        assert len(found) == len({f"{at:%G-W%V}" for at in found}) >= 1, (change, found)
+        for at in found:  # looked at every three hours, and one may not be there
+            assert at.weekday() == 6 and 2 <= at.hour + at.minute / 60 <= 6.5, (change, at)
+
+
+def test_a_week_missed_on_its_last_day_is_made_at_the_next_start(tmp_path: Path) -> None:
+    """Off from Saturday to Tuesday: Sunday's report is not lost because a newer week has ended."""
+    context = support.context(tmp_path, report={"weekday": "sunday", "at": "08:00"})
+    sunday = datetime(2026, 3, 15, tzinfo=UTC)
+    walk(context, sunday - timedelta(days=3), sunday - timedelta(days=1), 12 * HOUR)
+    assert "2026-W10" not in made(context)
+    walk(context, sunday + timedelta(days=2), sunday + timedelta(days=2), HOUR)
+    assert made(context)["2026-W10"] == sunday + timedelta(days=2)
+
+
+def test_a_clock_that_jumps_makes_no_report_twice(tmp_path: Path) -> None:
+    context = support.context(tmp_path, report={"weekday": "monday", "at": "09:00"})
+    monday = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    for days in (0, 7, 0, -2, 7.1, 0.1):
+        walk(context, monday + timedelta(days=days), monday + timedelta(days=days), HOUR)
+    times = made(context)
+    assert times["2026-W11"] == monday and times["2026-W12"] == monday + timedelta(days=7)
