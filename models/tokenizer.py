@@ -283,6 +283,9 @@ def unpack_buckets(bits: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.unpackbits(bits)).astype(np.int32)
 
 
+_ONES = np.array([byte.bit_count() for byte in range(256)], np.int32)  # bits that are set in a byte
+
+
 def _special_id(tokenizer: Tokenizer, name: str) -> int:
     found = tokenizer.token_to_id(name)
     if found is None:
@@ -315,8 +318,9 @@ class TextEncoder:
         """
         self.tokenizer = tokenizer
         self.log2_buckets, self.word_order = log2_buckets, word_order
-        self.row_of = np.full(1 << log2_buckets, -1, np.int32)
-        self.row_of[kept_buckets] = np.arange(len(kept_buckets), dtype=np.int32)
+        # One bit a bucket, and how many are owned before each byte: a sixth of a table of rows.
+        self._owned = pack_buckets(kept_buckets, log2_buckets=log2_buckets)
+        self._before = np.concatenate(([0], np.cumsum(_ONES[self._owned], dtype=np.int32))).astype(np.int32)
         self.pad_id, self.cls_id, self.mask_id = (_special_id(tokenizer, name) for name in (PAD, CLS, MASK))
 
     def encode(self, texts: Sequence[str], *, normalised: bool = False) -> Encoded:
@@ -332,7 +336,9 @@ class TextEncoder:
     def ngram_rows(self, clean: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(rows, offsets) of the n-grams of normalised texts that own a vector."""
         buckets, owner = hash_ngrams(clean, log2_buckets=self.log2_buckets, word_order=self.word_order)
-        rows = self.row_of[buckets]
-        known = rows >= 0
+        byte = buckets >> 3
+        upto = self._owned[byte] >> (7 - (buckets & 7)).astype(np.uint8)  # the bucket's own bit comes last
+        known = (upto & 1).astype(bool)
+        rows = self._before[byte[known]] + _ONES[upto[known]] - np.int32(1)
         counts = np.bincount(owner[known], minlength=len(clean))
-        return rows[known], np.concatenate(([0], np.cumsum(counts)))
+        return rows, np.concatenate(([0], np.cumsum(counts)))
