@@ -52,7 +52,7 @@ class OwnHeads:
         self, texts: Sequence[str], found: Sequence[list[Hit] | None], said: npt.NDArray[np.bool_], polarity: Floats
     ) -> Floats:
         """Topic sentiments [n, K, 3]: geometric mean of what the whole text says of the topic, what its clauses say
-        of it, and how they sound. On texts of several clauses with opposite sentiments this gains five points.
+        of it, and how they sound. On texts with opposite sentiments this gains four points (benchmarks/long_texts.py).
         """
         pieces: list[str] = []
         wanted: list[tuple[int, int, list[int]]] = []  # text, topic, its clauses

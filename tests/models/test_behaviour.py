@@ -93,7 +93,7 @@ def test_negation_turns_the_judgement(shipped: ModelScorer) -> None:
         shift = (before.p_positive - before.p_negative) - (after.p_positive - after.p_negative)
         assert shift > 0, f"{negated!r} is judged no worse than {plain!r}"
         turned += shift > 0.3 and after.sentiment == "negative"
-    assert turned >= 6
+    assert turned >= 7
 
 
 def everyday() -> list[tuple[str, set[str], dict[str, str]]]:
@@ -136,7 +136,7 @@ def test_opposite_sentiments_of_topics_in_one_text(shipped: ModelScorer) -> None
     for text, topics in OPPOSITE:
         found = {tag.topic: tag.sentiment for tag in one(shipped, text).topics}
         whole += all(found.get(topic) == sentiment for topic, sentiment in topics.items())
-    assert whole >= 4
+    assert whole >= 5
 
 
 @pytest.mark.parametrize(
