@@ -18,7 +18,7 @@ from monitor.store.tables import Bucket, Mention, TopicTag, TouchedHour
 HOUR = timedelta(hours=1)
 
 
-def recompute_touched(session: Session, *, limit: int = 500) -> int:
+def recompute_touched(session: Session, *, limit: int = 100) -> int:
     """Recompute the buckets of up to `limit` touched hours and unmark them. Returns how many; 0 = nothing left to do.
 
     Idempotent: buckets are written from rows, never incremented.
