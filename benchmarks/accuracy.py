@@ -127,11 +127,30 @@ def sentiment(data: list[dict[str, Any]], said: dict[str, np.ndarray], p: np.nda
     for column in ("language", "source", "domain"):
         yield from ("", f"Sentiment by {column}, macro-F1:", "")
         yield from _groups(column, data, labels, everyone, p)
+        if column == "language":
+            yield from _weak(data, labels, everyone)
     if "vader" in said:
         of = np.flatnonzero([row["language"] == "en" for row in data])
         english = {name: answer[of] for name, answer in said.items()}
         yield from ("", "English alone, by domain, beside VADER:", "")
         yield from _groups("domain", [data[i] for i in of], labels[of], english, p[of])
+
+
+def _weak(data: list[dict[str, Any]], labels: np.ndarray, said: dict[str, np.ndarray]) -> Iterable[str]:
+    """Where ours is worst, and where a peer is better, measured in one line each."""
+    values = np.array([row["language"] for row in data])
+    measured: dict[str, dict[str, float]] = {}
+    for value in np.unique(values):
+        at = np.flatnonzero(values == value)
+        if len(at) >= MIN_SET:
+            rng = np.random.default_rng(0)
+            measured[value] = {name: float(macro_draws(labels[at], a[at], rng)[0]) for name, a in said.items()}
+    worst = sorted(measured, key=lambda value: measured[value]["embedded"])[:12]
+    yield from ("", "Our weakest: " + ", ".join(f"{v} {100 * measured[v]['embedded']:.0f}" for v in worst) + ".", "")
+    for name in said:
+        better = [v for v, figures in measured.items() if figures[name] > figures["embedded"]]
+        if name != "embedded":
+            yield f"- {SHOWN[name]} is ahead of ours in {len(better)} of {len(measured)}: {', '.join(better) or 'none'}"
 
 
 def _groups(
@@ -303,7 +322,7 @@ def main() -> None:
             said[name] = np.where(votes.any(1), votes.argmax(1), -1)
             confidence[name] = votes.max(1)
             if answer.n_train:
-                trained.append(f"{SHOWN[name]} {answer.n_train:,} rows in {answer.seconds:,.0f} s of processor time")
+                trained.append(f"{SHOWN[name]} {answer.n_train:,} rows")
     lines += sentiment(part, said, p)
     labels = np.array([row["label"] for row in part])
     known = said["embedded"] >= 0
@@ -332,16 +351,17 @@ def main() -> None:
         if answer is not None:
             found[name] = answer.said[at]
             if answer.n_train:
-                trained.append(f"{SHOWN[name]} {answer.n_train:,} rows in {answer.seconds:,.0f} s of processor time")
+                trained.append(f"{SHOWN[name]} {answer.n_train:,} rows")
     lines += topics(part, found, polarity)
     curves["topic tags"] = (np.array([p for p, _ in tags]), np.array([right for _, right in tags]))
     if growth:
+        lines += ["", "![Learning curve](learning.svg)"] if given.write else []
         lines += ["", "Learning curve (sentiment, mean macro-F1 over the sets that may ship):", "",
                   "| | training rows | macro-F1 |", "|---|---|---|"]  # fmt: skip
         lines += [f"| {name} | {n:,} | {shown(draws)} |" for name, points in growth.items() for n, draws in points]
     head = (
         f"{scorer.model}, {n_sentiment:,} development rows with a sentiment and {len(part):,} with topics. "
-        f"Trained by us for this table: {'; '.join(trained) or 'nothing'}."
+        f"Training rows of the peers: {'; '.join(trained) or 'none'}."
     )
     lines = [head, *lines]
     if given.write is None:

@@ -225,12 +225,12 @@ def main() -> None:
     parser.add_argument("what", choices=("embedded", "hub"))
     parser.add_argument("directory", type=Path, nargs="?", help="a model directory instead of the shipped one")
     parser.add_argument("--threads", type=int, default=2, help="for hub; 1 gives honest CPU times on a busy machine")
-    parser.add_argument("--texts", type=int, help="default 4000 (embedded), 192 (hub)")
+    parser.add_argument("--texts", type=int, help="default 4000 (embedded), 208 (hub)")
     given = parser.parse_args()
     if given.what == "embedded":
         embedded(given.directory, n_texts=given.texts or 4000)
     else:
-        hub(given.directory, n_texts=given.texts or 192, threads=given.threads)
+        hub(given.directory, n_texts=given.texts or 208, threads=given.threads)
 
 
 if __name__ == "__main__":
