@@ -205,6 +205,20 @@ def test_a_week_that_is_not_over_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_nothing_of_the_pdf_lies_beyond_the_edge_of_its_pages(language: str) -> None:
+    """A table that scrolls on a screen is cut on paper: the newest week of the journey was."""
+    weasyprint = pytest.importorskip("weasyprint", reason="needs the extra pdf", exc_type=ImportError)
+    document = weasyprint.HTML(string=to_html(a_week(), language)).render()
+    beyond = [
+        box.text
+        for shown in document.pages
+        for box in shown._page_box.descendants()
+        if getattr(box, "text", "") and box.position_x + box.width > shown.width
+    ]
+    assert beyond == []
+
+
 def test_pdf_without_its_library_says_what_to_install() -> None:
     if importlib.util.find_spec("weasyprint") is not None:
         assert to_pdf(a_week(), "ru").startswith(b"%PDF-")

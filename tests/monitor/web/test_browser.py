@@ -39,7 +39,8 @@ PATIENCE = 60_000  # ms: the time limit of a hung browser, not of a slow machine
 PAGES = (
     "/", "/?period=365d&topic=waiting", "/mentions", "/mentions/1", "/incidents", f"/incidents/{UID}",
     "/rules?rule=negative_count&more_than=2", "/topics", "/topics/price", "/quality", "/sources", "/reports",
-    "/reports/1", "/accounts", "/audit", "/settings", "/tokens", "/me",
+    "/reports/1", "/accounts", "/audit", "/settings", "/tokens", "/me", "/satisfaction", "/journey", "/customers",
+    "/effects", "/competitors",
 )  # fmt: skip
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
