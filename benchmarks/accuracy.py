@@ -385,7 +385,7 @@ def growing(cache: Path, data: list[dict[str, Any]], texts: list[str]) -> dict[s
                 rng, classes = np.random.default_rng(0), answer.said.argmax(1)
                 draws = np.mean([macro_draws(labels[s.at], classes[s.at], rng) for s in sets], axis=0)
                 found.setdefault(title, []).append((answer.n_train, draws))
-    return found
+    return {title: points for title, points in found.items() if len(points) > 1}
 
 
 _BEGIN, _END = "<!-- benchmarks.accuracy writes from here -->", "<!-- to here -->"

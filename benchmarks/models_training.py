@@ -118,7 +118,7 @@ def training(data: Path, kind: str, *, n_rows: int | None = None) -> Rows:
         path.stem: pq.read_table(path, columns=columns, filters=[("split", "!=", "dev")])
         for path in sorted((data / kind).glob("*.parquet"))
     }
-    table = pa.concat_tables(files.values())
+    table = pa.concat_tables(files.values(), promote_options="permissive")
     language = np.repeat(list(files), [part.num_rows for part in files.values()])
     order = np.random.default_rng(0).permutation(table.num_rows)
     order = order if n_rows is None else order[: int(1.2 * n_rows)]
