@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import delete
-from sqlmodel import col, func, select
+from sqlalchemy import ColumnElement, delete, false, or_
+from sqlmodel import Session, col, func, select
 
 from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
 from monitor.pipeline.suggest import suggest
+from monitor.pipeline.unquote import Quotes
 from monitor.store import copies, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import erase_text
@@ -54,10 +56,14 @@ def _prune_copies(context: Context) -> None:
 
 
 def purge(context: Context, *, before: datetime, source: str | None = None, dry_run: bool = False) -> int:
-    """Erase words and people of mentions published before a time; counts and judgements stay. Returns how many."""
+    """Erase words and people of mentions published before a time, and their quotes; counts and judgements stay.
+
+    Returns how many mentions.
+    """
     with reading(context.engine) as session:
         sources = session.exec(select(Source.id, Source.slug).order_by(col(Source.id))).all()
     total = 0
+    quotes: Quotes | None = None
     for source_id, slug in sources:
         if source not in (None, slug):
             continue
@@ -66,11 +72,16 @@ def purge(context: Context, *, before: datetime, source: str | None = None, dry_
             with reading(context.engine) as session:
                 total += session.exec(select(func.count()).select_from(Mention).where(*old)).one()
             continue
+        with reading(context.engine) as session:
+            oldest = session.exec(select(func.min(Mention.published_at)).where(*old)).one()
+        if oldest is None:
+            continue
+        if quotes is None or oldest < quotes.oldest:
+            quotes = Quotes.since(context.engine, oldest)
         while not context.should_stop():
             with writing(context.engine) as session:
                 page = session.exec(select(Mention).where(*old).order_by(col(Mention.published_at)).limit(_CHUNK)).all()
-                for mention in page:
-                    erase_text(session, mention, now=context.now)
+                _erase(context, session, page, quotes)
             total += len(page)
             if len(page) < _CHUNK:
                 break
@@ -78,21 +89,41 @@ def purge(context: Context, *, before: datetime, source: str | None = None, dry_
 
 
 def forget(context: Context, *, author: str | None = None, url: str | None = None, dry_run: bool = False) -> int:
-    """Erase everything a person wrote, by name or pseudonym, or one address. Returns how many mentions."""
+    """Erase everything a person wrote, by name or pseudonym, or one address, and its quotes. Returns how many mentions.
+
+    What comes in meanwhile is found by the next call.
+    """
+    with writing(context.engine) as session:  # writing: the first call makes the key of pseudonyms
+        conditions = _of(session, author=author, url=url)
+        span = select(func.count(), func.min(Mention.published_at), func.min(Mention.observed_at)).where(conditions)
+        n, *times = session.exec(span).one()
+    if dry_run or not n:
+        return int(n)
+    quotes = Quotes.since(context.engine, min(times))
+    with writing(context.engine) as session:
+        found = session.exec(select(Mention).where(conditions)).all()
+        _erase(context, session, found, quotes)
+    return len(found)
+
+
+def _of(session: Session, *, author: str | None, url: str | None) -> ColumnElement[bool]:
+    """Which mentions are of an author, under a name or a pseudonym, or stand at an address."""
     from monitor.store import meta
 
-    n = 0
-    with writing(context.engine) as session:
-        found: list[Mention] = []
-        if url is not None:
-            found += session.exec(select(Mention).where(Mention.url == url)).all()
-        if author is not None:
-            key = meta.install_key(session)
-            origins = session.exec(select(Mention.origin).distinct()).all()
-            names = {author, *(meta.pseudonym(key, origin, author) for origin in origins)}
-            found += session.exec(select(Mention).where(col(Mention.author).in_(names))).all()
-        for mention in {mention.id: mention for mention in found}.values():
-            n += 1
-            if not dry_run:
-                erase_text(session, mention, now=context.now)
-    return n
+    conditions: list[ColumnElement[bool]] = []
+    if url is not None:
+        conditions.append(col(Mention.url) == url)
+    if author is not None:
+        key = meta.install_key(session)
+        origins = session.exec(select(Mention.origin).distinct()).all()
+        names = {author, *(meta.pseudonym(key, origin, author) for origin in origins)}
+        conditions.append(col(Mention.author).in_(names))
+    return or_(false(), *conditions)
+
+
+def _erase(context: Context, session: Session, mentions: Sequence[Mention], quotes: Quotes) -> None:
+    n = sum(quotes.take_out(session, mentions[start : start + _CHUNK]) for start in range(0, len(mentions), _CHUNK))
+    for mention in mentions:
+        erase_text(session, mention, now=context.now)
+    if n:
+        log.info("quotes.erased", rows=n)

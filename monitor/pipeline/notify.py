@@ -116,9 +116,10 @@ def _due(session: Session, now: datetime) -> list[Job]:
 
 def _deliver(context: Context, job: Job, opened: dict[str, Channel[Any]]) -> Tally:
     now = context.now
-    if not _claim(context, job, now):
+    claimed = _claim(context, job, now)
+    if not claimed:
         return Tally()  # another sender took it
-    envelope = job.envelope
+    envelope = claimed[0]
     if envelope is None:
         return _dead(context, job, "the message cannot be read")
     if job.interrupted and job.attempts >= MAX_TRIES:
@@ -183,8 +184,11 @@ def _within(
     return done[0]
 
 
-def _claim(context: Context, job: Job, now: datetime) -> bool:
-    """Mark the row as being sent, so that a death during the call is known afterwards."""
+def _claim(context: Context, job: Job, now: datetime) -> tuple[alerts.message.Envelope | None] | None:
+    """Mark the row as being sent, so that a death during the call is known afterwards. None: another has it.
+
+    What is sent is read now: since the row was found, a quote in it may have been erased.
+    """
     with writing(context.engine) as session:
         changed = session.execute(
             update(Outbox)
@@ -195,7 +199,12 @@ def _claim(context: Context, job: Job, now: datetime) -> bool:
             )
             .values(state="sending", sending_at=now, attempts=job.attempts + 1)
         )
-        return bool(changed.rowcount == 1)
+        row = session.get(Outbox, job.id) if changed.rowcount == 1 else None
+        if row is None:
+            return None
+        envelope = envelope_of(row)
+        thread = job.envelope.reply_to if job.envelope is not None else None
+        return (envelope if envelope is None else replace(envelope, reply_to=thread or envelope.reply_to),)
 
 
 def _settle(context: Context, job: Job, *, state: str, receipt: str = "", detail: str = "", error: str = "") -> None:
@@ -243,9 +252,11 @@ def _try_the_rest(context: Context, job: Job, envelope: alerts.message.Envelope,
     if number >= MAX_TRIES:
         return
     key = f"{envelope.dedup_key}+again{number}"
-    envelope = replace(envelope, dedup_key=key, only_to=receipt.again)
     later = context.now + WAITS[min(number, len(WAITS)) - 1]
     with writing(context.engine) as session:
+        row = session.get(Outbox, job.id)
+        stored = envelope_of(row) if row is not None else None  # its quotes may have been erased meanwhile
+        envelope = replace(stored or envelope, dedup_key=key, only_to=receipt.again, reply_to=envelope.reply_to)
         put(session, envelope, channel=job.channel, kind=job.kind, now=context.now, reason="refused for now",
             brand_id=job.brand_id, incident_id=job.incident_id, not_before=later)  # fmt: skip
 
