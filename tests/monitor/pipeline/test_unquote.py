@@ -186,6 +186,13 @@ def test_messages_written_before_the_words_are_not_read(context: Context) -> Non
             envelope = alerts.render.envelope(replace(opened(), dedup_key=f"old{n}"))
             outbox.put(session, envelope, channel="folder", kind="opened", now=BEFORE - timedelta(days=30))
     loaded: list[object] = []
-    event.listen(Outbox, "load", lambda row, _: loaded.append(row))
-    assert purge(context, before=NOW) == 2
+
+    def see(row: Outbox, _: object) -> None:
+        loaded.append(row)
+
+    event.listen(Outbox, "load", see)
+    try:
+        assert purge(context, before=NOW) == 2
+    finally:
+        event.remove(Outbox, "load", see)
     assert 3 <= len(loaded) < 20
