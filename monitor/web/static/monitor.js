@@ -233,6 +233,21 @@
   addEventListener("resize", () => drawn.forEach(({ chart }) => chart.resize()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(({ show }) => show()));
 
+  // a table that is wider than its place (behind a chart: taller) scrolls by keys too, under the name of the heading before it
+  const headings = [...document.querySelectorAll("h1, h2, h3")];
+  const reach = (wrap) => {
+    if (wrap.scrollWidth <= wrap.clientWidth + 1 && wrap.scrollHeight <= wrap.clientHeight + 1) {
+      for (const name of ["tabindex", "role", "aria-label"]) wrap.removeAttribute(name);
+      return;
+    }
+    const before = headings.filter((one) => one.compareDocumentPosition(wrap) & Node.DOCUMENT_POSITION_FOLLOWING);
+    wrap.tabIndex = 0;
+    wrap.setAttribute("role", "region");
+    wrap.setAttribute("aria-label", before.length ? before[before.length - 1].textContent.trim() : document.title);
+  };
+  const fits = new ResizeObserver((seen) => seen.forEach(({ target }) => reach(target.closest(".tablewrap"))));
+  document.querySelectorAll(".tablewrap").forEach((wrap) => [wrap, ...wrap.children].forEach((one) => fits.observe(one)));
+
   // selection of mentions for bulk corrections
   const chosen = () => [...document.querySelectorAll("input[data-choose]:checked")];
   const bulk = document.querySelector("[data-bulk]");

@@ -248,3 +248,25 @@ def test_no_page_is_wider_than_a_phone_or_complains(site: Site, anna: Window) ->
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
             assert page.locator("html").get_attribute("lang") == language
     assert anna.complaints == []
+
+
+def test_a_table_that_scrolls_is_reached_by_keys(site: Site, anna: Window) -> None:
+    page = anna.page
+    page.goto(f"{site.url}/topics")
+    table = page.locator(".tablewrap").first
+    table.wait_for()
+    assert table.get_attribute("tabindex") is None  # it fits the desk: no stop on the way
+    page.set_viewport_size(PHONE)
+    region = page.get_by_role("region", name="Topics")
+    region.wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if region.evaluate("region => region === document.activeElement"):
+            break
+    assert region.evaluate("region => region === document.activeElement")
+    page.keyboard.press("ArrowRight")
+    for _ in range(100):  # scrolling is smooth, and the policy of the page forbids wait_for_function
+        if region.evaluate("region => region.scrollLeft") > 0:
+            break
+        page.wait_for_timeout(50)
+    assert region.evaluate("region => region.scrollLeft") > 0
