@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 from scipy import stats
 
@@ -26,10 +27,30 @@ def dispersion(counts: Sequence[float]) -> float:
     mean = sum(counts) / k if k else 0.0
     if k < 4 or mean == 0:
         return 1.0
-    chi_square = sum((c - mean) ** 2 for c in counts) / mean
-    excess = max(0.0, chi_square / (k - 1) - 1.0)
-    raised = (float(stats.t.ppf(0.975, k - 1)) / z_value(0.95)) ** 2
-    return 1.0 + excess * raised
+    return _raised(sum((c - mean) ** 2 for c in counts) / mean, k - 1)
+
+
+def dispersion_of_shares(parts: Sequence[tuple[float, float]]) -> float:
+    """Variance over what a binomial share has, of the periods `parts` (x of n), at least 1; the rule of `dispersion`.
+
+    Complaints come in clumps, so shares swing more than mentions drawn one by one would. Empty periods are left out.
+    """
+    seen = [(x, n) for x, n in parts if n > 0]
+    check_counts(**{f"parts[{i}]": x for i, (x, _) in enumerate(seen)})
+    whole = sum(n for _, n in seen)
+    share = sum(x for x, _ in seen) / whole if whole else 0.0
+    if len(seen) < 4 or not 0.0 < share < 1.0:
+        return 1.0
+    return _raised(sum((x - n * share) ** 2 / n for x, n in seen) / (share * (1 - share)), len(seen) - 1)
+
+
+def _raised(chi_square: float, freedom: int) -> float:
+    return 1.0 + max(0.0, chi_square / freedom - 1.0) * _t_over_z(freedom) ** 2
+
+
+@cache
+def _t_over_z(freedom: int) -> float:
+    return float(stats.t.ppf(0.975, freedom)) / z_value(0.95)
 
 
 def _score(count: float, spread: float, z: float) -> Interval:

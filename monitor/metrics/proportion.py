@@ -32,15 +32,20 @@ def wilson(x: float, n: float, *, confidence: float = CONFIDENCE) -> Interval:
     return Interval(min(low, share), max(high, share))
 
 
-def newcombe(x: float, n: float, x_other: float, n_other: float, *, confidence: float = CONFIDENCE) -> Interval:
-    """Interval of x/n - x_other/n_other for independent samples. With an empty sample: -1 to 1."""
+def newcombe(
+    x: float, n: float, x_other: float, n_other: float, *, confidence: float = CONFIDENCE, dispersion: float = 1.0
+) -> Interval:
+    """Interval of x/n - x_other/n_other for independent samples. With an empty sample: -1 to 1.
+
+    With a `dispersion` (variance over that of a binomial share) samples count for so many times fewer.
+    """
     _check(x, n)
     _check(x_other, n_other)
     if n == 0 or n_other == 0:
         return Interval(-1.0, 1.0)
     p, q = x / n, x_other / n_other
-    of_p = wilson(x, n, confidence=confidence)
-    of_q = wilson(x_other, n_other, confidence=confidence)
+    of_p = wilson(x / dispersion, n / dispersion, confidence=confidence)
+    of_q = wilson(x_other / dispersion, n_other / dispersion, confidence=confidence)
     low = p - q - math.hypot(p - of_p.low, of_q.high - q)
     high = p - q + math.hypot(of_p.high - p, q - of_q.low)
     return Interval(max(-1.0, low), min(1.0, high))
@@ -75,20 +80,22 @@ def paired_difference(n_gained: int, n_lost: int, n: int, *, confidence: float =
     return Interval(min(value, max(-1.0, (b - c) / m - half)), max(value, min(1.0, (b - c) / m + half)))
 
 
-def p_of_difference(x: int, n: int, x_other: int, n_other: int) -> float:
+def p_of_difference(x: int, n: int, x_other: int, n_other: int, *, dispersion: float = 1.0) -> float:
     """Two-sided p of "both shares are equal": Fisher's exact test with mid-P. Empty samples give 1.
 
     The ordinary exact p is conservative on small counts; half of the observed table's own probability is taken off.
+    A `dispersion` above 1 divides the normal deviate that belongs to p by its root (quasi-likelihood).
     """
     _check(x, n)
     _check(x_other, n_other)
     if n == 0 or n_other == 0:
         return 1.0
-    hypergeometric = stats.hypergeom(n + n_other, x + x_other, n)
-    own = float(hypergeometric.pmf(x))
-    lower = float(hypergeometric.cdf(x)) - own / 2
-    upper = float(hypergeometric.sf(x)) + own / 2
-    return min(1.0, 2 * min(lower, upper))
+    margins = (n + n_other, x + x_other, n)
+    own = float(stats.hypergeom.pmf(x, *margins))
+    lower = float(stats.hypergeom.cdf(x, *margins)) - own / 2
+    upper = float(stats.hypergeom.sf(x, *margins)) + own / 2
+    p = min(1.0, 2 * min(lower, upper))
+    return p if dispersion == 1.0 else min(1.0, 2 * float(stats.norm.sf(stats.norm.isf(p / 2) / math.sqrt(dispersion))))
 
 
 def share(name: str, x: int, n: int, *, n_needed: int = 5, confidence: float = CONFIDENCE) -> Metric:

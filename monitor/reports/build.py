@@ -129,9 +129,9 @@ class _Builder:
             total=total,
             topics=topics,
             sources=_lines({key: {"en": self.titles.get(key, str(key))} for key in {*sources_now, *sources_before}},
-                           sources_now, sources_before),
-            places=self._places(),
-            languages=self._languages(),
+                           sources_now, sources_before, self._past(Bucket.source_id, history)),
+            places=self._places(history),
+            languages=self._languages(history),
             brands=self._brands(),
             days=self._days(hourly.get(ALL_TOPICS, {})),
             weeks=(*(WeekPoint(week, tally) for week, tally in sorted(history[ALL_TOPICS].items())),
@@ -192,13 +192,19 @@ class _Builder:
             )
         return tuple(sorted(lines, key=lambda topic: (-topic.line.now.n_negative, -topic.line.now.n, topic.line.key)))
 
-    def _places(self) -> tuple[PlaceLine, ...]:
+    def _past(self, column: Any, history: History) -> list[dict[Any, Tally]]:
+        """Value of a dimension -> tally, of each week of the history in which the brand was mentioned, oldest first."""
+        weeks = sorted(history[ALL_TOPICS])[-HISTORY_WEEKS:]
+        return [self.counts.by(column, Span.of(week, self.frame.zone)) for week in weeks]
+
+    def _places(self, history: History) -> tuple[PlaceLine, ...]:
         now, before = (self.counts.by(Bucket.location, span) for span in (self.frame.now, self.frame.before))
+        past = self._past(Bucket.location, history)
         ratings = self.rows.ratings()
         names = {place: {"en": place} for place in {*now, *before} if place != NOWHERE}
-        return tuple(PlaceLine(line, ratings.get(line.key)) for line in _lines(names, now, before))
+        return tuple(PlaceLine(line, ratings.get(line.key)) for line in _lines(names, now, before, past))
 
-    def _languages(self) -> tuple[Line, ...]:
+    def _languages(self, history: History) -> tuple[Line, ...]:
         now, before = (self.counts.by(Bucket.language, span) for span in (self.frame.now, self.frame.before))
         known = {language: Locale.parse(language).languages for language in languages()}
         names = {
@@ -206,7 +212,7 @@ class _Builder:
             for code in {*now, *before}
             if code
         }
-        return _lines(names, now, before)
+        return _lines(names, now, before, self._past(Bucket.language, history))
 
     def _brands(self) -> tuple[BrandLine, ...]:
         brands = {
@@ -256,6 +262,13 @@ class _Builder:
 
 
 def _lines(
-    names: Mapping[Any, Mapping[str, str]], now: Mapping[Any, Tally], before: Mapping[Any, Tally]
+    names: Mapping[Any, Mapping[str, str]],
+    now: Mapping[Any, Tally],
+    before: Mapping[Any, Tally],
+    past: Sequence[Mapping[Any, Tally]],
 ) -> tuple[Line, ...]:
-    return tuple(Line(str(key), names[key], now.get(key, Tally()), before.get(key, Tally())) for key in sorted(names))
+    none = Tally()
+    return tuple(
+        Line(str(key), names[key], now.get(key, none), before.get(key, none), tuple(of.get(key, none) for of in past))
+        for key in sorted(names)
+    )

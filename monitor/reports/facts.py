@@ -14,7 +14,7 @@ from typing import Literal
 
 from scipy import stats
 
-from monitor.metrics.counts import clear_after_many, difference_of_counts, dispersion, p_of_change
+from monitor.metrics.counts import clear_after_many, difference_of_counts, dispersion, dispersion_of_shares, p_of_change
 from monitor.metrics.metric import Interval, Metric
 from monitor.metrics.proportion import newcombe, p_of_difference, wilson
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
@@ -326,6 +326,16 @@ def _spread(line: Line, count: Callable[[Tally], int]) -> float:
     return dispersion([count(tally) for tally in line.history])
 
 
+def _share_spread(line: Line) -> float:
+    return dispersion_of_shares([(tally.n_negative, tally.n) for tally in line.history])
+
+
+def _share_change(line: Line) -> Interval:
+    """Interval of the change of a line's negative share, in view of how much that swings from week to week."""
+    now, before = line.now, line.before
+    return newcombe(now.n_negative, now.n, before.n_negative, before.n, dispersion=_share_spread(line))
+
+
 def _change(line: Line, data: WeeklyData, count: Callable[[Tally], int]) -> Interval | None:
     if not _comparable(data) or data.total.before.n_all == 0:
         return None
@@ -344,7 +354,7 @@ def _volume(data: WeeklyData) -> Volume:
 
 def _negative_share(data: WeeklyData) -> NegativeShare:
     now, before = data.total.now, data.total.before
-    change = newcombe(now.n_negative, now.n, before.n_negative, before.n) if before.n else None
+    change = _share_change(data.total) if before.n else None
     return NegativeShare(
         now.n_negative, now.n, wilson(now.n_negative, now.n), before.negative_share, change
     )  # fmt: skip
@@ -409,10 +419,13 @@ def _share_changes(
     if len(lines) < 2:
         return found
     p_values = [
-        p_of_difference(line.now.n_negative, line.now.n, line.before.n_negative, line.before.n) for line in enough
+        p_of_difference(
+            line.now.n_negative, line.now.n, line.before.n_negative, line.before.n, dispersion=_share_spread(line)
+        )
+        for line in enough
     ]
     for line, clear in zip(enough, clear_after_many(p_values), strict=True):
-        change = newcombe(line.now.n_negative, line.now.n, line.before.n_negative, line.before.n)
+        change = _share_change(line)
         if clear and change.clear:
             weight = min(abs(change.low), abs(change.high)) * line.now.n
             weight *= 0.5 if line.names.get("en", line.key) in named else 1.0
@@ -429,12 +442,14 @@ def _standing_out(lines: Sequence[Line], changed: set[str]) -> list[StandsOut]:
         everything = everything + line.now
     rest = [everything - line.now for line in enough]
     p_values = [
-        p_of_difference(line.now.n_negative, line.now.n, other.n_negative, other.n)
+        p_of_difference(line.now.n_negative, line.now.n, other.n_negative, other.n, dispersion=_share_spread(line))
         for line, other in zip(enough, rest, strict=True)
     ]
     found = []
     for line, other, clear in zip(enough, rest, clear_after_many(p_values), strict=True):
-        difference = newcombe(line.now.n_negative, line.now.n, other.n_negative, other.n)
+        difference = newcombe(
+            line.now.n_negative, line.now.n, other.n_negative, other.n, dispersion=_share_spread(line)
+        )
         if clear and difference.low > 0 and other.n >= LEAST_IN_SHARE and line.key not in changed:
             weight = difference.low * line.now.n * STATE
             found.append(StandsOut(line, other.negative_share or 0.0, difference, weight))

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.metrics.counts import clear_after_many, difference_of_counts, dispersion, p_of_change, ratio_of_counts
+from monitor.metrics.counts import (
+    clear_after_many,
+    difference_of_counts,
+    dispersion,
+    dispersion_of_shares,
+    p_of_change,
+    ratio_of_counts,
+)
 from monitor.metrics.metric import BadNumbers
 
 quiet = settings(max_examples=60, deadline=None, derandomize=True)
@@ -57,6 +64,17 @@ def test_dispersion_without_history_is_one() -> None:
     assert dispersion([]) == 1.0
     assert dispersion([3, 900, 2]) == 1.0
     assert dispersion([0, 0, 0, 0, 0]) == 1.0
+
+
+def test_dispersion_of_shares() -> None:
+    """Chi-square of (10, 20, 30, 20) of 100 each: 200 / 16 over 3 degrees of freedom, its excess raised by t over z."""
+    raised = 1 + (200 / 16 / 3 - 1) * (3.182446 / 1.959964) ** 2
+    assert dispersion_of_shares([(10, 100), (20, 100), (30, 100), (20, 100), (0, 0)]) == pytest.approx(raised)
+    assert dispersion_of_shares([(20, 100)] * 8) == 1.0  # a steady share
+    assert dispersion_of_shares([(10, 100), (30, 100), (20, 100), (0, 0)]) == 1.0  # three weeks are no history
+    assert dispersion_of_shares([(5, 5)] * 8) == dispersion_of_shares([(0, 5)] * 8) == 1.0
+    with pytest.raises(BadNumbers):
+        dispersion_of_shares([(-1, 5)] * 8)
 
 
 def test_a_clumped_series_needs_a_larger_rise() -> None:

@@ -60,6 +60,14 @@ def test_p_of_difference_halves_the_observed_table() -> None:
     assert p_of_difference(0, 0, 3, 4) == 1.0
 
 
+def test_a_share_that_swings_by_itself_needs_a_larger_difference() -> None:
+    assert newcombe(40, 120, 80, 400, dispersion=4) == newcombe(10, 30, 20, 100)
+    plain, clumped = (p_of_difference(40, 120, 80, 400, dispersion=spread) for spread in (1.0, 4.0))
+    assert plain < 0.005
+    assert clumped == pytest.approx(p_of_difference(10, 30, 20, 100), abs=0.03)
+    assert clumped > 0.1
+
+
 def test_a_share_on_too_few_mentions_is_not_shown() -> None:
     assert share("negative", 2, 4).value is None
     assert share("negative", 0, 0).value is None

@@ -164,6 +164,9 @@ def test_the_story_is_told_from_the_store(shop: Shop) -> None:
     assert "очередь" in data.worst[0].text.lower()
     assert data.worst[0].source == "2GIS"
     assert all(place.rating is not None for place in data.places)
+    compared = [*(place.line for place in data.places), *data.sources, *data.languages]
+    assert all(line.history[-1] == line.before for line in compared)
+    assert all(len(line.history) == len(data.total.history) for line in compared)
     assert to_html(data, "ru").count("<section") >= 5
     assert to_mail(data, "ru").inline
 

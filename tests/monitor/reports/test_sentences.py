@@ -13,7 +13,7 @@ from monitor.metrics.sentiment import Tally
 from monitor.reports import facts as found
 from monitor.reports.facts import facts, fraction_of, rise_began
 from monitor.reports.sentences import between, fraction, sentences, topic_in_sentence
-from monitor.reports.weekly import BrandLine, Line, Part, TopicLine, WeeklyData
+from monitor.reports.weekly import BrandLine, Line, Part, PlaceLine, TopicLine, WeeklyData
 from tests.monitor.reports.sample_week import a_quiet_week, a_week, an_empty_week, names
 
 
@@ -112,6 +112,19 @@ def test_a_clumped_topic_that_doubles_is_no_news() -> None:
     total = Line("total", names("", ""), Tally(100, 100, 100), Tally(100, 100, 100), (Tally(100, 100, 100),) * 8)
     data = replace(a_quiet_week(), total=total, topics=(TopicLine(line),))
     assert not any(isinstance(fact, found.TopicChange) for fact in facts(data))
+
+
+def test_a_place_whose_share_swings_by_itself_is_no_news() -> None:
+    """14 to 41 complaints of 100: news in a place that is steady, none in one that had as many weeks ago."""
+    steady = tuple(Tally(n, 0, 100 - n) for n in (14, 15, 13, 16, 14, 12, 15, 14))
+    swings = tuple(Tally(n, 0, 100 - n) for n in (14, 44, 9, 38, 6, 45, 20, 14))
+    other = PlaceLine(Line("B", names("B", "B"), Tally(20, 0, 80), Tally(20, 0, 80), (Tally(20, 0, 80),) * 8))
+    told = []
+    for past in (steady, swings):
+        place = PlaceLine(Line("A", names("A", "A"), Tally(41, 0, 59), Tally(14, 0, 86), past))
+        data = replace(a_quiet_week(), places=(place, other))
+        told.append(any(isinstance(fact, found.ShareChange | found.StandsOut) for fact in facts(data)))
+    assert told == [True, False]
 
 
 def test_the_largest_branch_is_not_blamed_for_being_large() -> None:
