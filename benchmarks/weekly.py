@@ -1,7 +1,8 @@
 """How often the weekly report says that a topic or place changed when nothing did, and how often it finds a change.
 
     python -m benchmarks.weekly
-    python -m benchmarks.weekly 10 3    (one row: complaints a week, variance over mean)
+    python -m benchmarks.weekly 10 3      (one row: complaints a week, variance over mean)
+    python -m benchmarks.weekly 10 3 2    (the same with two weeks of history instead of eight)
 
 Twelve topics and six places, eight weeks of history (the week before among them) and the week itself are drawn;
 complaints are Poisson, or clumped (variance three times the mean). A place has the complaints of two topics and three
@@ -30,7 +31,7 @@ AT = datetime(2026, 11, 16, 6, tzinfo=UTC)
 TOTAL = Tally(1, 1, 1)  # of all mentions nothing is asked here
 
 
-def a_week(rng: np.random.Generator, mean: float, spread: float, louder: float) -> WeeklyData:
+def a_week(rng: np.random.Generator, mean: float, spread: float, louder: float, history: int) -> WeeklyData:
     """A week whose first topic and first place have `louder` times their usual complaints."""
 
     def draw(expected: float, others: float = 0.0) -> Tally:
@@ -40,13 +41,13 @@ def a_week(rng: np.random.Generator, mean: float, spread: float, louder: float) 
         return Tally(int(rng.negative_binomial(expected / (spread - 1), 1 / spread)), 0, n_positive)
 
     def line(number: int, expected: float, others: float = 0.0) -> Line:
-        past = tuple(draw(expected, others) for _ in range(HISTORY))
+        past = tuple(draw(expected, others) for _ in range(history))
         now = draw(expected * (louder if number == 0 else 1.0), others)
         return Line(str(number), {"en": str(number)}, now, past[-1], past)
 
     topics = tuple(TopicLine(line(number, mean)) for number in range(TOPICS))
     places = tuple(PlaceLine(line(number, 2 * mean, 6 * mean)) for number in range(PLACES))
-    total = Line("", {}, TOTAL, TOTAL, (TOTAL,) * HISTORY)
+    total = Line("", {}, TOTAL, TOTAL, (TOTAL,) * history)
     return WeeklyData("b", Week(2026, 46), ZoneInfo("UTC"), AT, total, topics, places=places)
 
 
@@ -66,11 +67,12 @@ def main() -> None:
     rows = [(mean, spread) for mean in (1.0, 3.0, 10.0, 30.0) for spread in (1.0, 3.0)]
     if asked:
         rows = [(asked[0], asked[1])]
+    history = int(asked[2]) if len(asked) > 2 else HISTORY
     print("complaints a week, spread: weeks with a false topic, place; the doubled topic, place found")
     for mean, spread in rows:
         rng = np.random.default_rng([7, int(mean), int(spread)])
-        quiet = [changed(a_week(rng, mean, spread, 1.0)) for _ in range(WEEKS)]
-        loud = [changed(a_week(rng, mean, spread, 2.0)) for _ in range(WEEKS)]
+        quiet = [changed(a_week(rng, mean, spread, 1.0, history)) for _ in range(WEEKS)]
+        loud = [changed(a_week(rng, mean, spread, 2.0, history)) for _ in range(WEEKS)]
         false = [sum(any(key.startswith(kind) for key in said) for said in quiet) for kind in ("topic", "place")]
         found = [sum(said.get(f"{kind} 0", False) for said in loud) for kind in ("topic", "place")]
         shares = "".join(f"{n / WEEKS:8.1%}" for n in (*false, *found))

@@ -31,6 +31,8 @@ LEAST_COVERAGE = 0.5  # below, counts of two weeks are not compared at all
 GAP_WORTH_SAYING = 0.1
 LEAST_ODDS = 20.0  # of a rise that began inside the week, against one over the whole week
 STATE = 0.25  # a standing fact weighs less than news of the same size
+LEAST_PAST = 4  # weeks before a line's own swings can be told from its history
+UNKNOWN_SPREAD = 3.0  # variance over mean until then: clumped complaints must not be news in the first weeks
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,10 +325,14 @@ def _usual_days(data: WeeklyData) -> tuple[int, ...]:
 
 
 def _spread(line: Line, count: Callable[[Tally], int]) -> float:
+    if len(line.history) < LEAST_PAST:
+        return UNKNOWN_SPREAD
     return dispersion([count(tally) for tally in line.history])
 
 
 def _share_spread(line: Line) -> float:
+    if len(line.history) < LEAST_PAST:
+        return UNKNOWN_SPREAD
     return dispersion_of_shares([(tally.n_negative, tally.n) for tally in line.history])
 
 

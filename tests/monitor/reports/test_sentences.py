@@ -114,6 +114,15 @@ def test_a_clumped_topic_that_doubles_is_no_news() -> None:
     assert not any(isinstance(fact, found.TopicChange) for fact in facts(data))
 
 
+@pytest.mark.parametrize(("now", "n_past", "told"), [(31, 3, False), (31, 4, True), (80, 3, True)])
+def test_in_the_first_weeks_only_a_large_change_is_news(now: int, n_past: int, told: bool) -> None:
+    """12 to 31 complaints where nobody knows yet how much they swing, and where four steady weeks tell; 12 to 80."""
+    past = tuple(Tally(n, 0, 0) for n in (11, 13, 12, 12)[-n_past:])
+    line = Line("app", names("Приложение", "App"), Tally(now, 5, 5), Tally(12, 5, 5), past)
+    data = replace(a_quiet_week(), topics=(TopicLine(line),))
+    assert any(isinstance(fact, found.TopicChange) for fact in facts(data)) is told
+
+
 def test_a_place_whose_share_swings_by_itself_is_no_news() -> None:
     """14 to 41 complaints of 100: news in a place that is steady, none in one that had as many weeks ago."""
     steady = tuple(Tally(n, 0, 100 - n) for n in (14, 15, 13, 16, 14, 12, 15, 14))
