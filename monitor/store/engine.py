@@ -29,9 +29,17 @@ _ADVISORY_LOCK = 0x6D6F6E69746F72  # "monitor": one migration at a time on Postg
 
 _PATIENCE = 600.0  # seconds
 _guard = threading.Lock()
-_queues: dict[str, deque[threading.Event]] = {}  # who wants to write, by store
+_queues: dict[str, deque[_Writer]] = {}  # who wants to write, by store
 
 SessionMaker = Callable[[], Session]
+
+
+class _Writer:
+    """Who waits for a turn to write, or has it."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.turn = threading.Event()
 
 
 def open_engine(url: str) -> Engine:
@@ -104,20 +112,25 @@ def _turn(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
+    mine = _Writer()
     with _guard:
         queue = _queues.setdefault(str(engine.url), deque())
-        mine = threading.Event()
-        queue.append(mine)
-        if queue[0] is mine:
-            mine.set()
-    mine.wait(_PATIENCE)  # then it is SQLite's to say who may write
+        alone = not queue
+        ours = any(writer.thread == mine.thread for writer in queue)
+        if not ours:
+            queue.append(mine)
+    if ours:  # nobody waits for himself: whether a second transaction may begin is SQLite's to say
+        yield
+        return
+    if not alone:
+        mine.turn.wait(_PATIENCE)  # then it is SQLite's to say who may write
     try:
         yield
     finally:
         with _guard:
             queue.remove(mine)
             if queue:
-                queue[0].set()
+                queue[0].turn.set()
 
 
 @contextmanager

@@ -63,6 +63,27 @@ def test_the_next_writer_has_its_turn_when_one_fails(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_nobody_waits_for_himself(tmp_path: Path) -> None:
+    """Who still holds a session whose transaction is over may open another in the same thread."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    upgrade(engine)
+
+    def write() -> None:
+        with writing(engine) as outer:
+            meta.put(outer, "a", "1")
+            outer.commit()
+            with writing(engine) as inner:
+                meta.put(inner, "b", "2")
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    with reading(engine) as session:
+        assert (meta.get(session, "a"), meta.get(session, "b")) == ("1", "2")
+    engine.dispose()
+
+
 def test_who_reads_cannot_write(tmp_path: Path) -> None:
     """Such a transaction fails at once when another wrote since it began to read, however patient the store is."""
     engine = open_engine(f"sqlite:///{tmp_path / 'store.sqlite'}")
