@@ -69,7 +69,8 @@ def small_disk(tmp_path: Path, *, megabytes: int) -> Iterator[Disk]:
     try:
         yield disk
     finally:
-        disk.unmount()
+        # Lazily: what a failed test still holds open must not hide why it failed.
+        _run("umount", "--lazy", str(disk.folder))
 
 
 def _run(*command: str, allowed: tuple[int, ...] = (0,)) -> str:
