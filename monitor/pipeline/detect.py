@@ -1,12 +1,13 @@
 """The detect step: what stands out becomes incidents, and every change of an incident commits with its messages.
 
 One transaction per brand: detector memory, incident rows, their log and the outbox rows are written together or not
-at all.
+at all. What can be learnt without it is learnt before it, so that others may write meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -61,29 +62,52 @@ def detect(context: Context, *, only: Collection[int] | None = None) -> list[Cha
     return changes
 
 
+@dataclass(frozen=True, slots=True)
+class Watches:
+    """The detectors of a brand, with what they have learnt so far."""
+
+    by_day: BrandWatch
+    by_hour: HourWatch
+
+
 def _look_at(context: Context, brand: Brand) -> list[Change]:
     """The changes of one brand, with their messages, in one transaction."""
     with writing(context.engine) as session:
         exclusive(session, f"detect:{brand.id}")
-        made = detect_brand(session, context, brand)
-        watches = (brand_watch(context.settings, brand), hour_watch(context.settings, brand))
+        delays.refresh(session, brand, Steps(context.settings.zone), now=context.now)
+    watches = learn(context, brand)
+    with writing(context.engine) as session:
+        exclusive(session, f"detect:{brand.id}")
+        made = detect_brand(session, context, brand, watches)
         for change in made:
-            story.queue(session, context, brand, change, *watches)
+            story.queue(session, context, brand, change, watches.by_day, watches.by_hour)
         for row in incidents.unacknowledged(session, brand.id or 0):
-            story.remind(session, context, brand, row, *watches)
+            story.remind(session, context, brand, row, watches.by_day, watches.by_hour)
     for change in made:
         if change.transition.speaks:
             log.info("incident.changed", incident=change.row.uid, kind=str(change.transition.kind))
     return made
 
 
-def detect_brand(session: Session, context: Context, brand: Brand) -> list[Change]:
+def learn(context: Context, brand: Brand) -> Watches:
+    """The detectors, brought as far as they get without writing: seconds of arithmetic at the first look."""
+    watches = Watches(brand_watch(context.settings, brand), hour_watch(context.settings, brand))
+    with reading(context.engine) as session:
+        now = context.now
+        watches.by_day.learn(session, now, watched_series(session, context.settings, brand))
+        opened = [key for text in incidents.active_series(session, brand.id or 0) if (key := related.key_of(text))]
+        busy = watches.by_hour.series(session, now)
+        if busy:
+            watches.by_hour.learn(session, now, list(dict.fromkeys([*busy, *opened])))
+    return watches
+
+
+def detect_brand(session: Session, context: Context, brand: Brand, watches: Watches) -> list[Change]:
     """Judge one brand now, in the caller's writing transaction."""
     now, settings = context.now, context.settings
-    delays.refresh(session, brand, Steps(settings.zone), now=now)
     policy = Policy(repeat_interval=settings.alerts.repeat_interval)
     rows = incidents.current(session, brand.id or 0, now=now, memory=policy.reopen_within + timedelta(days=14))
-    by_hour = hour_watch(settings, brand)
+    by_day, by_hour = watches.by_day, watches.by_hour
     busy = by_hour.series(session, now)
     keys = watched_series(session, settings, brand)
     rated = sides.rated_series(keys) if RATING in settings.alerts.signals else []
@@ -92,7 +116,7 @@ def detect_brand(session: Session, context: Context, brand: Brand) -> list[Chang
     spikes = Spikes(session, settings, brand, [row for row in rows if row.signal == SIGNAL], now=now)
     spikes.others = [row for row in rows if row.signal in sides.SIGNALS and row.state != "resolved"]
     keep = [key for row in spikes.rows() if (key := related.key_of(row.series)) is not None]
-    by_day = BrandWatch(brand, settings=detector_settings(settings, brand, n_series, share), zone=settings.zone)
+    by_day.settings = detector_settings(settings, brand, n_series, share)
     by_hour.settings = detector_settings(settings, brand, n_series, share, step=HOUR)
     spikes.by_days(by_day.look(session, now, keys, keep=[*keep, SeriesKey(brand.slug)]))
     opened = [key for row in spikes.active() if (key := related.key_of(row.series)) is not None]

@@ -7,6 +7,7 @@ that hold enough live mentions: every hour is judged once it is over.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -67,8 +68,22 @@ class Point:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A panel over `keys` that has seen every step up to `upto`, and the stored row that it was made from."""
+
+    panel: Panel
+    keys: list[SeriesKey]
+    upto: int
+    made_from: tuple[str, ...]
+
+
 class SeriesWatch:
-    """The memory of a detector over the series of one brand, kept in the store as one row of arrays."""
+    """The memory of a detector over the series of one brand, kept in the store as one row of arrays.
+
+    Learning reads much and takes seconds of arithmetic. `learn` does it where nobody waits; `look`, in a writing
+    transaction, then goes on from there, unless somebody else has written the memory meanwhile.
+    """
 
     def __init__(self, brand: Brand, *, settings: alerts.settings.Settings, zone: ZoneInfo,
                  holidays: Iterable[date] = ()) -> None:  # fmt: skip
@@ -79,6 +94,7 @@ class SeriesWatch:
         self.memory = MEMORIES[settings.step_seconds]
         self.calendar = Calendar.of(settings, holidays)
         self.only: set[int] | None = None  # sources that count; None: all
+        self._learnt: Memory | None = None
 
     def history(self, session: Session, key: SeriesKey, now: datetime, *, last: int = 28) -> list[Point]:
         """The last steps of one series as the detector saw them: what came, what was usual (95 %), what was missing."""
@@ -118,6 +134,8 @@ class SeriesWatch:
     def remembered(self, session: Session) -> tuple[Panel | None, list[SeriesKey], int | None]:
         """The panel as it was stored, its series, and the last whole step in it; nothing where that is void."""
         row = session.get(DetectorState, (self.brand.id, self.memory))
+        if self._learnt is not None and self._learnt.made_from == _stamp(row):
+            return self._learnt.panel, self._learnt.keys, self._learnt.upto
         if row is None or row.settings != self._fingerprint():
             return None, [], None
         keys = [SeriesKey.parse(text) for text in row.series]
@@ -131,6 +149,48 @@ class SeriesWatch:
                 panel.state.arrays[name][:] = stored[name]
         return panel, keys, self.steps.parse(row.day)
 
+    def learn(self, session: Session, now: datetime, keys: Sequence[SeriesKey]) -> None:
+        """Bring the memory of `keys` as far as `look` need not see it happen. Writes nothing.
+
+        The newest steps are left to `look`: it tells what they say.
+        """
+        newest = self.newest(session, now)
+        first = self.begin(session, newest)
+        if first is None:
+            return
+        made_from = _stamp(session.get(DetectorState, (self.brand.id, self.memory)))
+        panel, known, upto = self.remembered(session)
+        whole = [*known, *(key for key in keys if key not in set(known))]
+        if upto is not None and (upto >= newest or self.is_ready(upto, newest, known, whole)):
+            return
+        last = newest - 2 if upto is None or panel is None else newest - 1 - panel.state.span
+        start = first if upto is None else upto + 1
+        past = self._past(session, panel, known, whole, upto, first)
+        counts = self.counts(session, whole, start, last, now) if start <= last else None
+        session.commit()  # nothing was written: a server ends sessions that only compute
+        panel = self._taught(panel, known, whole, past)
+        if counts is not None:
+            for step in range(start, last + 1):
+                self._revise(panel, counts, step)
+                panel.tick(**self.arrays(counts, step))
+        self._learnt = Memory(panel, whole, max(start - 1, last), made_from)
+
+    def is_ready(self, upto: int, newest: int, known: Sequence[SeriesKey], keys: Sequence[SeriesKey]) -> bool:
+        """Whether `look` has nothing to teach."""
+        return upto == newest - 1 and len(keys) == len(known)
+
+    def newest(self, session: Session, now: datetime) -> int:
+        """The step that is not over yet, or not known yet."""
+        del session
+        return self.steps.of(now)
+
+    def begin(self, session: Session, newest: int) -> int | None:
+        """The step from which on a memory that ends before `newest` is taught; None while there is too little."""
+        first = self.first_step(session)
+        if first is None or first > newest - self.steps.within(MIN_HISTORY):
+            return None
+        return max(first, newest - self.steps.within(HISTORY[self.steps.seconds]))
+
     def _save(self, session: Session, panel: Panel, keys: Sequence[SeriesKey], step: int) -> None:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = dict(panel.state.arrays)
@@ -140,25 +200,32 @@ class SeriesWatch:
                           settings=self._fingerprint(), series=[key.text() for key in keys], arrays=buffer.getvalue())
         )  # fmt: skip
 
-    def _taught(self, session: Session, panel: Panel | None, known: list[SeriesKey], keys: list[SeriesKey],
-                upto: int | None, first: int) -> Panel:  # fmt: skip
+    def _past(self, session: Session, panel: Panel | None, known: Sequence[SeriesKey], keys: Sequence[SeriesKey],
+              upto: int | None, first: int) -> Counts | None:  # fmt: skip
+        """What there is to teach of the `keys` that are not `known`, up to where the memory ends."""
+        have = set(known)
+        unknown = [key for key in keys if key not in have]
+        if panel is None or upto is None or not unknown:
+            return None
+        return self.counts(session, unknown, first, upto, self.steps.start(upto + 1))
+
+    def _taught(self, panel: Panel | None, known: Sequence[SeriesKey], keys: Sequence[SeriesKey],
+                past: Counts | None) -> Panel:  # fmt: skip
         """The memory of exactly `keys`: what is known of them, and of series nobody knew their own past.
 
         Zeros included: "never a complaint about this here" is knowledge.
         """
         whole = Panel(len(keys), self.settings)
-        if panel is None or upto is None:
+        if panel is None:
             return whole
         place = {key: n for n, key in enumerate(known)}
         old = [n for n, key in enumerate(keys) if key in place]
         new = [n for n, key in enumerate(keys) if key not in place]
         source = [place[keys[n]] for n in old]
         fresh = Panel(len(new), self.settings)
-        if new:
-            unknown = [keys[n] for n in new]
-            counts = self.counts(session, unknown, first, upto, self.steps.start(upto + 1))
-            for step in range(first, upto + 1):
-                fresh.tick(**self.arrays(counts, step))
+        if past is not None:
+            for line in range(len(past)):
+                fresh.tick(**self.arrays(past, past.first + line))
         for name, array in whole.state.arrays.items():
             array[old] = panel.state.arrays[name][source]
             array[new] = fresh.state.arrays[name]
@@ -216,24 +283,25 @@ class BrandWatch(SeriesWatch):
 
         Writes the detector's state when a day has passed; the caller's transaction must be a writing one.
         """
-        today = self.steps.of(now)
-        first = self.first_step(session)
-        if first is None or first > today - MIN_HISTORY.days:
+        today = self.newest(session, now)
+        first = self.begin(session, today)
+        if first is None:
             return Watch({}, {}, 0)
-        first = max(first, today - self.steps.within(HISTORY[DAY]))
         panel, known, upto = self.remembered(session)
         if upto is not None and upto >= today:  # a clock that went back: what was learnt of "the future" is void
             panel, known, upto = None, [], None
         watched = [*known, *(key for key in keys if key not in set(known))]
-        panel = self._taught(session, panel, known, watched, upto, first)
+        panel = self._taught(panel, known, watched, self._past(session, panel, known, watched, upto, first))
         start = max(first, upto + 1) if upto is not None else first
         counts = self.counts(session, watched, min(start, today - panel.state.span), today, now)
         for day in range(start, today):
             self._revise(panel, counts, day)
             panel.tick(**self.arrays(counts, day))
         ended: dict[SeriesKey, Decision] = {}
-        if start < today:
+        stored = session.get(DetectorState, (self.brand.id, self.memory))
+        if start < today or stored is None or len(stored.series) < len(watched):
             self._save(session, panel, watched, today - 1)
+        if start < today:
             ended = self.decide(panel, panel.judge(), counts, today - 1, keep)
         self._revise(panel, counts, today)
         verdicts = panel.tick(**self.arrays(counts, today))
@@ -250,23 +318,28 @@ class HourWatch(SeriesWatch):
         known = [SeriesKey.parse(text) for text in row.series] if row is not None else []
         return busy_series(session, self.brand, live=self.only, now=now, known=known)
 
+    def is_ready(self, upto: int, newest: int, known: Sequence[SeriesKey], keys: Sequence[SeriesKey]) -> bool:
+        """New series are taught when the hour has ended."""
+        return upto == newest - 1
+
     def look(self, session: Session, now: datetime, busy: Sequence[SeriesKey], *,
              keep: Iterable[SeriesKey] = ()) -> Hours:  # fmt: skip
         """Judge the hours that have ended since the last look. `keep` are series to decide on whatever they say."""
         keep = list(keep)
         keys = list(dict.fromkeys([*busy, *keep]))
-        current = self.steps.of(self._read_until(session, now))
-        first = self.first_step(session)
-        if not busy or first is None or first > current - self.steps.within(MIN_HISTORY):
+        current = self.newest(session, now)
+        first = self.begin(session, current)
+        if not busy or first is None:
             return Hours()
-        first = max(first, current - self.steps.within(HISTORY[HOUR]))
         panel, known, upto = self.remembered(session)
         if upto is not None and upto >= current:
             if upto > self.steps.of(now):  # a clock that went back
                 panel, known, upto = None, [], None
             else:
                 return Hours(busy=frozenset(busy))
-        panel = self._taught(session, panel, known, keys, upto, first)
+        if upto == current - 1:
+            return Hours(busy=frozenset(busy))  # no hour has ended since
+        panel = self._taught(panel, known, keys, self._past(session, panel, known, keys, upto, first))
         start = max(first, upto + 1) if upto is not None else first
         counts = self.counts(session, keys, min(start, current - panel.state.span), current - 1, now)
         ended = []
@@ -280,11 +353,18 @@ class HourWatch(SeriesWatch):
             self._save(session, panel, keys, current - 1)
         return Hours(ended, frozenset(busy))
 
-    def _read_until(self, session: Session, now: datetime) -> datetime:
-        """Up to when mentions are known: files and hooks bring theirs at once, a site when it was last read."""
+    def newest(self, session: Session, now: datetime) -> int:
+        """Files and hooks bring theirs at once, a site when it was last read."""
         rows = session.exec(select(Source).where(col(Source.id).in_(self.only or set()))).all()
         times = [now if row.scraper == IMPORT else row.last_success_at for row in rows]
-        return min(max((at for at in times if at is not None), default=now), now)
+        return self.steps.of(min(max((at for at in times if at is not None), default=now), now))
+
+
+def _stamp(row: DetectorState | None) -> tuple[str, ...]:
+    """Which writing of a memory this is."""
+    if row is None:
+        return ()
+    return (row.day, row.settings, hashlib.sha256(row.arrays).hexdigest())
 
 
 def _on_days(decision: Decision) -> Decision:

@@ -71,6 +71,12 @@ def store(
     return row
 
 
+def active_series(session: Session, brand_id: int) -> list[str]:
+    """What the incidents that have not ended are about."""
+    asked = select(Incident.series).where(Incident.brand_id == brand_id, Incident.state != "resolved")
+    return list(session.exec(asked.distinct()))
+
+
 def unacknowledged(session: Session, brand_id: int) -> list[Incident]:
     """Open incidents that nobody has taken on."""
     return list(session.exec(select(Incident).where(Incident.brand_id == brand_id, Incident.state == "open")))

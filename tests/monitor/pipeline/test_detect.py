@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from sqlmodel import Session, select
 
+import monitor.pipeline.detect as detecting
+from alerts.panel import Panel, Verdicts
+from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
-from monitor.pipeline.detect import detect
+from monitor.pipeline.detect import Watches, detect
 from monitor.pipeline.score import score
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Incident, IncidentEvent, Outbox, Silence
+from monitor.store.tables import Brand, DetectorState, Incident, IncidentEvent, Outbox, Silence
 from tests.monitor import support
 from tests.monitor.pipeline.life import START, TODAY, Life
 from tests.monitor.support import item
@@ -161,7 +168,7 @@ def test_a_brand_that_cannot_be_looked_at_holds_up_no_other(tmp_path: Path, monk
         session.expunge_all()
     seen: list[str] = []
 
-    def look(session: Session, context: Context, brand: Brand) -> list[Change]:
+    def look(session: Session, context: Context, brand: Brand, watches: Watches) -> list[Change]:
         seen.append(brand.slug)
         if brand.id == broken.id:
             raise ArithmeticError("no number")
@@ -171,3 +178,60 @@ def test_a_brand_that_cannot_be_looked_at_holds_up_no_other(tmp_path: Path, monk
     with pytest.raises(ArithmeticError, match="no number"):
         detect(life.context)
     assert seen == [broken.slug, "second"]
+
+
+def test_it_learns_before_it_keeps_others_from_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = Life(tmp_path)
+    life.calm(60)
+    score(life.context)
+    life.at = TODAY
+    aggregate(life.context)
+    n_ticks = {True: 0, False: 0}  # while the store is locked, and while it is not
+    locked, tick = [False], Panel.tick
+
+    @contextlib.contextmanager
+    def noted(engine: Engine) -> Iterator[Session]:
+        with writing(engine) as session:
+            locked[0] = True
+            yield session
+            locked[0] = False
+
+    def counted(panel: Panel, *args: Any, **values: Any) -> Verdicts:
+        n_ticks[locked[0]] += 1
+        return tick(panel, *args, **values)
+
+    monkeypatch.setattr("monitor.pipeline.detect.writing", noted)
+    monkeypatch.setattr(Panel, "tick", counted)
+    detect(life.context)
+    assert n_ticks[False] > 50 and n_ticks[True] <= 2, "yesterday and today are left"
+
+
+def test_what_another_has_written_while_it_learnt_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, overtaken = Life(tmp_path / "alone"), Life(tmp_path / "overtaken")
+    learn = detecting.learn
+    for life in (alone, overtaken):
+        life.calm(60)
+        life.look(TODAY - timedelta(days=1))
+        life.at = TODAY
+        life.feed(TODAY, 9, lambda _: "late", place="B")
+        life.at = TODAY + timedelta(hours=21)
+        score(life.context)
+        aggregate(life.context)
+    assert len(detect(alone.context)) == 1
+    others: list[Change] = []
+
+    def late(context: Context, brand: Brand) -> detecting.Watches:
+        watches = learn(context, brand)
+        monkeypatch.undo()
+        others.extend(detect(context))  # another host, from beginning to end
+        return watches
+
+    monkeypatch.setattr(detecting, "learn", late)
+    told = [change for change in detect(overtaken.context) if change.transition.speaks]
+    assert len(others) == 1 and told == [] and len(overtaken.incidents()) == 1
+    assert memory(overtaken) == memory(alone), "no day was learnt twice"
+
+
+def memory(life: Life) -> list[tuple[str, str, bytes]]:
+    with reading(life.context.engine) as session:
+        return [(row.signal, row.day, row.arrays) for row in session.exec(select(DetectorState))]
