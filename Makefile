@@ -9,6 +9,9 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ARGS ?=
 PYTEST_ARGS ?=
 
+# The tests start the program some hundred times; without stored byte code each start compiles it all anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test lint types walls tests test-browser schema fuzz chaos audit setup clean help
 
 help:

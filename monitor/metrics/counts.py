@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
-from scipy import stats
-
+from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, BadNumbers, Interval, check_counts, z_value
 
 DIFFERENCE = "difference of counts by MOVER over score intervals, variance scaled by the series' own dispersion"
@@ -50,7 +49,7 @@ def _raised(chi_square: float, freedom: int) -> float:
 
 @cache
 def _t_over_z(freedom: int) -> float:
-    return float(stats.t.ppf(0.975, freedom)) / z_value(0.95)
+    return tails.t_quantile(0.975, freedom) / z_value(0.95)
 
 
 def _score(count: float, spread: float, z: float) -> Interval:
@@ -128,15 +127,15 @@ def _binomial_limit(x: float, y: float, alpha: float, *, mid_p: bool) -> float:
     """The lower limit of the share behind x of x + y; upper tail equal to alpha. Real x and y through the beta."""
     if x == 0:
         return 0.0
-    exact = float(stats.beta.ppf(alpha, x, y + 1))
+    exact = tails.beta_quantile(alpha, x, y + 1)
     if not mid_p:
         return exact
     # mid-P: mean of P(X >= x) and P(X > x). Both tails rise with the share, so bisection between safe ends works.
     low, high = exact, x / (x + y)
 
     def tail(share: float) -> float:
-        at_least = float(stats.beta.cdf(share, x, y + 1))
-        above = float(stats.beta.cdf(share, x + 1, y)) if y > 0 else 0.0
+        at_least = tails.beta_cdf(share, x, y + 1)
+        above = tails.beta_cdf(share, x + 1, y) if y > 0 else 0.0
         return (at_least + above) / 2
 
     for _ in range(60):
@@ -164,8 +163,8 @@ def p_of_change(
     share = exposure_now / (exposure_now + exposure_before)
 
     def upper(a: float, b: float, p: float) -> float:
-        at_least = float(stats.beta.cdf(p, a, b + 1)) if a > 0 else 1.0
-        above = float(stats.beta.cdf(p, a + 1, b)) if b > 0 else 0.0
+        at_least = tails.beta_cdf(p, a, b + 1) if a > 0 else 1.0
+        above = tails.beta_cdf(p, a + 1, b) if b > 0 else 0.0
         return (at_least + above) / 2
 
     return min(1.0, 2 * min(upper(x, y, share), upper(y, x, 1 - share)))

@@ -16,8 +16,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
+from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, BadNumbers, Interval, check_counts
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +74,7 @@ class Line:
     def half_width(self, which: int, *, confidence: float = CONFIDENCE) -> float:
         freedom = max(1, self.n - len(self.coefficients))
         error = math.sqrt(max(0.0, float(self.covariance[which, which])))
-        return float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error
+        return tails.t_quantile(0.5 + confidence / 2, freedom) * error
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
+from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, Interval, Metric, Unit
 
 MEDIAN = "median with the interval of its order statistics (binomial; Conover 1999, 3.2)"
@@ -23,8 +23,8 @@ def median_of(
         return Metric(name, None, None, n, MEDIAN, unit=unit, n_needed=needed)
     ordered = np.sort(np.asarray(values, dtype=float))
     # the largest rank k with P(fewer than k of n values lie below the median) <= half of what may be missed
-    rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))
-    if stats.binom.cdf(rank, n, 0.5) > (1 - confidence) / 2:
+    rank = tails.binomial_quantile((1 - confidence) / 2, n, 0.5)
+    if tails.binomial_cdf(rank, n, 0.5) > (1 - confidence) / 2:
         rank -= 1
     interval = Interval(float(ordered[max(rank, 0)]), float(ordered[n - 1 - max(rank, 0)]))
     return Metric(name, float(np.median(ordered)), interval, n, MEDIAN, unit=unit, n_needed=needed)

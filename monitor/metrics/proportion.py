@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
-
+from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, BadNumbers, Interval, Metric, check_counts, z_value
 
 WILSON = "Wilson score interval (Wilson 1927; Newcombe 1998, method 3)"
@@ -90,12 +89,14 @@ def p_of_difference(x: int, n: int, x_other: int, n_other: int, *, dispersion: f
     _check(x_other, n_other)
     if n == 0 or n_other == 0:
         return 1.0
+    from scipy import stats  # here, since it takes a second to import and this test is rarely wanted
+
     margins = (n + n_other, x + x_other, n)
     own = float(stats.hypergeom.pmf(x, *margins))
     lower = float(stats.hypergeom.cdf(x, *margins)) - own / 2
     upper = float(stats.hypergeom.sf(x, *margins)) + own / 2
     p = min(1.0, 2 * min(lower, upper))
-    return p if dispersion == 1.0 else min(1.0, 2 * float(stats.norm.sf(stats.norm.isf(p / 2) / math.sqrt(dispersion))))
+    return p if dispersion == 1.0 else min(1.0, 2 * tails.normal_sf(tails.normal_isf(p / 2) / math.sqrt(dispersion)))
 
 
 def share(name: str, x: int, n: int, *, n_needed: int = 5, confidence: float = CONFIDENCE) -> Metric:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, BadNumbers, Interval, Metric
 from monitor.metrics.proportion import WILSON, wilson
 
@@ -189,7 +189,7 @@ def _mean(name: str, values: Floats, bounds: tuple[float, float], method: str, n
     if n < max(2, n_needed):
         return Metric(name, None, None, n, method, "index", max(2, n_needed))
     mean = float(values.mean())
-    half = float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    half = tails.t_quantile(0.975, n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
     return Metric(
         name, mean, Interval(max(bounds[0], mean - half), min(bounds[1], mean + half)), n, method, "index", n_needed
     )

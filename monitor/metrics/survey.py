@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
+from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, BadNumbers, Interval, Metric
 from monitor.metrics.proportion import WILSON, newcombe, wilson
 from monitor.metrics.sentiment import Tally, net_change, net_interval
@@ -92,7 +92,7 @@ def mean_of(
     if spread == 0 and bounds is not None:
         far = bounds[0] if mean - bounds[0] >= bounds[1] - mean else bounds[1]
         spread = float(np.append(data, far).std(ddof=1))
-    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * spread / math.sqrt(n)
+    half = tails.t_quantile(0.5 + confidence / 2, n - 1) * spread / math.sqrt(n)
     low, high = mean - half, mean + half
     if bounds is not None:
         low, high = max(bounds[0], low), min(bounds[1], high)
@@ -118,7 +118,7 @@ def change_of_mean(
     if a + b <= 0:
         return None
     freedom = (a + b) ** 2 / (a * a / (n_now - 1) + b * b / (n_before - 1))
-    half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * math.sqrt(a + b)
+    half = tails.t_quantile(0.5 + confidence / 2, freedom) * math.sqrt(a + b)
     difference = mean_now - mean_before
     return Interval(difference - half, difference + half)
 

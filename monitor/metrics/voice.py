@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy import stats
-
+from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, Interval, Metric, check_counts
 from monitor.metrics.proportion import newcombe
 
@@ -39,7 +38,7 @@ def share_of_voice(
     check_counts(**{f"mentions of {brand}": n for brand, n in now.items()})
     total = sum(now.values())
     total_before = sum(before.values()) if before else 0
-    chi_square = float(stats.chi2.ppf(1 - (1 - confidence) / max(1, len(now)), 1))
+    chi_square = tails.chi_square_quantile(1 - (1 - confidence) / max(1, len(now)), 1)
     voices = []
     for brand, n_brand in sorted(now.items(), key=lambda entry: (-entry[1], entry[0])):
         if total == 0:

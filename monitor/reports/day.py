@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from scipy import stats
-
+from monitor.metrics import tails
 from monitor.metrics.counts import clear_after_many, difference_of_counts
 from monitor.metrics.metric import Interval
 from monitor.metrics.proportion import newcombe
@@ -140,10 +139,10 @@ def p_of_day(count: int, expected: float, *, spread: float) -> float:
     """
     if spread > 1.0 + 1e-9:
         size = (expected / (spread - 1), 1 / spread)
-        above, below = stats.nbinom.sf(count - 1, *size), stats.nbinom.cdf(count, *size)
+        above, below = tails.negative_binomial_sf(count - 1, *size), tails.negative_binomial_cdf(count, *size)
     else:
-        above, below = stats.poisson.sf(count - 1, expected), stats.poisson.cdf(count, expected)
-    return min(1.0, 2 * min(float(above), float(below)))
+        above, below = tails.poisson_sf(count - 1, expected), tails.poisson_cdf(count, expected)
+    return min(1.0, 2 * min(above, below))
 
 
 def negatives(tally: Tally) -> int:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy import stats
-
+from monitor.metrics import tails
 from monitor.metrics.counts import clear_after_many, difference_of_counts, dispersion, dispersion_of_shares, p_of_change
 from monitor.metrics.metric import Interval, Metric
 from monitor.metrics.proportion import newcombe, p_of_difference, wilson
@@ -277,7 +276,7 @@ def fraction_of(parts: Sequence[Part], *, need_more_than_usual: bool) -> Fractio
         return None
     if need_more_than_usual:
         usual = largest.n_all / n_all
-        if float(stats.binom.sf(largest.n_now - 1, n, usual)) > 0.05:
+        if tails.binomial_sf(largest.n_now - 1, n, usual) > 0.05:
             return None
     return Fraction(largest.name, share, largest.n_now)
 

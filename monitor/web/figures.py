@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
+from monitor.metrics import tails
 from monitor.metrics.branch import branch_rating
 from monitor.metrics.counts import difference_of_counts
 from monitor.metrics.metric import Interval, Metric
@@ -294,14 +295,12 @@ def _moments(stars: Stars) -> tuple[int, float, float]:
 
 
 def _mean_rating(stars: Stars) -> Metric:
-    from scipy import stats as scipy_stats
-
     n, mean, variance = _moments(stars)
     method = "mean stars with Student's t interval"
     if n < 2:
         return Metric("mean_rating", None, None, n, method, "stars", 5)
     spread = max(variance, 1 / (4 * n))  # equal stars do not prove that there is no spread
-    half = float(scipy_stats.t.ppf(0.975, n - 1)) * (spread / n) ** 0.5
+    half = tails.t_quantile(0.975, n - 1) * (spread / n) ** 0.5
     return Metric("mean_rating", mean, Interval(max(1.0, mean - half), min(5.0, mean + half)), n, method, "stars", 5)
 
 
