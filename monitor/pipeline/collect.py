@@ -22,11 +22,12 @@ from monitor.pipeline.health import finish
 from monitor.pipeline.matching import Matcher
 from monitor.pipeline.storing import store
 from monitor.pipeline.turns import due_sources, held_back, wait_from_now
+from monitor.pipeline.unquote import Quotes
 from monitor.store import notices
 from monitor.store.engine import reading, writing
 from monitor.store.hosts import StoreLimiter
-from monitor.store.ingest import Ingested, mark_gone
-from monitor.store.tables import Brand, Run, Sample, Source, SourceState
+from monitor.store.ingest import Ingested, going, mark_gone
+from monitor.store.tables import Brand, Mention, Run, Sample, Source, SourceState
 
 if TYPE_CHECKING:
     from scrapers.batch import Batch
@@ -199,16 +200,28 @@ async def collect_source(
 def _commit(context: Context, source: Source, batch: Batch, version: int, matcher: Matcher) -> Ingested:
     """Rows, tombstones and resume point of one page, or none of them."""
     now = context.now
+    quotes: Quotes | None = None
+    if batch.gone:
+        with reading(context.engine) as session:
+            times = [min(row.published_at, row.observed_at) for row in _going(session, source, batch)]
+        quotes = Quotes.since(context.engine, min(times)) if times else None
     with writing(context.engine) as session:
         _advance(session, source, batch.state_after, version, now)
         total = store(session, context, source, batch.items, matcher=matcher)
         if batch.gone:
-            brand_ids = [brand.id or 0 for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))]
-            mark_gone(session, batch.gone, brand_ids=brand_ids, origin=source.scraper, now=now)
+            gone = _going(session, source, batch)  # with what came in this very batch
+            if quotes is not None:
+                quotes.take_out(session, gone)
+            mark_gone(session, gone, now=now)
         if batch.sample is not None:
             session.add(Sample(source_id=source.id, at=now, status=str(batch.status), url=batch.page_url,
                                body=batch.sample.body[:_MAX_SAMPLE]))  # fmt: skip
     return total
+
+
+def _going(session: Session, source: Source, batch: Batch) -> list[Mention]:
+    brand_ids = [brand.id or 0 for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))]
+    return going(session, batch.gone, brand_ids=brand_ids, origin=source.scraper)
 
 
 def _advance(session: Session, source: Source, state: dict[str, Any], version: int, now: datetime) -> None:

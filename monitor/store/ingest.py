@@ -73,16 +73,11 @@ def ingest(
     return counts
 
 
-def mark_gone(
-    session: Session, external_ids: Sequence[str], *, brand_ids: Sequence[int], origin: str, now: datetime
-) -> int:
-    """Deleted at the source: body and author go, the id, rating and date stay. Returns how many.
-
-    A mention that the site shows again later gets its words back.
-    """
-    n = 0
+def going(session: Session, external_ids: Sequence[str], *, brand_ids: Sequence[int], origin: str) -> list[Mention]:
+    """Which mentions their site has taken away, of those that are not gone yet."""
+    found: list[Mention] = []
     for start in range(0, len(external_ids), _CHUNK):
-        found = session.exec(
+        found += session.exec(
             select(Mention).where(
                 col(Mention.brand_id).in_(brand_ids),
                 Mention.origin == origin,
@@ -90,11 +85,17 @@ def mark_gone(
                 col(Mention.gone_at).is_(None),
             )
         ).all()
-        for mention in found:
-            erase_text(session, mention, now=now)
-            mention.flags = sorted({*mention.flags, GONE})
-            n += 1
-    return n
+    return found
+
+
+def mark_gone(session: Session, mentions: Iterable[Mention], *, now: datetime) -> None:
+    """Deleted at the source: body and author go, the id, rating and date stay.
+
+    A mention that the site shows again later gets its words back.
+    """
+    for mention in mentions:
+        erase_text(session, mention, now=now)
+        mention.flags = sorted({*mention.flags, GONE})
 
 
 def erase_text(session: Session, mention: Mention, *, now: datetime) -> None:

@@ -14,12 +14,14 @@ from sqlmodel import col, select
 
 import alerts.message
 import alerts.render
+import monitor.pipeline.collect as collecting
 import monitor.pipeline.notify as notifying
 from alerts.message import Envelope, Quote
 from monitor.pipeline import outbox, reporting
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.housekeeping import forget, housekeep, purge
+from monitor.pipeline.matching import Matcher
 from monitor.pipeline.notify import notify
 from monitor.pipeline.score import score
 from monitor.pipeline.story import summary
@@ -27,7 +29,9 @@ from monitor.reports.week import Week
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Incident, Outbox, Report
+from monitor.store.tables import Brand, Incident, Outbox, Report, Source
+from scrapers.base import Status
+from scrapers.batch import Batch
 from tests.alerts.sample_messages import opened
 from tests.monitor import support
 from tests.monitor.support import NOW, item
@@ -166,6 +170,17 @@ def test_old_words_go_and_with_them_their_quotes(context: Context) -> None:
     context.clock = lambda: BEFORE + timedelta(days=366)
     housekeep(context)
     assert holding(context, "The waiter was rude") == holding(context, "a cold soup after forty minutes") == 0
+
+
+def test_what_its_site_took_away_takes_its_quotes_along(context: Context) -> None:
+    report(context)
+    with reading(context.engine) as session:
+        source = session.exec(select(Source)).one()
+    source.scraper = "site"  # what its mentions name as their origin
+    gone = Batch(slice="", page_url=address(""), status=Status.OK, gone=("anna", "never seen"))
+    collecting._commit(context, source, gone, 0, Matcher(context.settings.brands))
+    assert holding(context, "The waiter was rude") == holding(context, "reviews.example/anna") == 0
+    assert holding(context, "a cold soup after forty minutes") == 6
 
 
 def test_words_of_before_an_edit_go_too(context: Context) -> None:

@@ -20,7 +20,7 @@ from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.check import verify
 from monitor.store.engine import open_engine, pending, reading, upgrade, writing
 from monitor.store.hosts import StoreLimiter
-from monitor.store.ingest import ingest, mark_gone
+from monitor.store.ingest import going, ingest, mark_gone
 from monitor.store.judgements import correct
 from monitor.store.queries import counts
 from monitor.store.queries.chats import any_chats, chats
@@ -107,7 +107,7 @@ def test_what_is_gone_is_not_found(context: Context) -> None:
     fill(context, item(1, "late coffee"), item(2, "late tea"), item(3, "late bus", author="Anna"))
     with writing(context.engine) as session:
         brand_id = session.exec(select(Brand.id)).one() or 0
-        assert mark_gone(session, ["1"], brand_ids=[brand_id], origin="site", now=NOW) == 1
+        mark_gone(session, going(session, ["1"], brand_ids=[brand_id], origin="site"), now=NOW)
     assert ids(context, "late") == {"2", "3"}
     assert forget(context, author="Anna") == 1
     assert purge(context, before=NOW) == 1

@@ -14,7 +14,7 @@ from monitor.store.buckets import hourly
 from monitor.store.catalogue import ensure_import
 from monitor.store.check import verify
 from monitor.store.engine import reading, writing
-from monitor.store.ingest import ingest, mark_gone, touch
+from monitor.store.ingest import going, ingest, mark_gone, touch
 from monitor.store.judgements import correct
 from monitor.store.tables import Brand, Bucket, Mention
 from tests.monitor.support import NOW, item
@@ -61,7 +61,8 @@ def test_equal_rows_after_a_random_life(context: Context) -> None:
             ]  # fmt: skip
             ingest(session, items, brand_id=brand_id, source_id=source_id, origin="a", now=NOW)
             if rng.random() < 0.3:
-                mark_gone(session, [str(rng.randrange(60))], brand_ids=[brand_id], origin="a", now=NOW)
+                gone = going(session, [str(rng.randrange(60))], brand_ids=[brand_id], origin="a")
+                mark_gone(session, gone, now=NOW)
             if rng.random() < 0.4:
                 for mention in session.exec(select(Mention).limit(2)):
                     correct(session, mention, actor="anna", now=NOW, sentiment=rng.choice(["negative", "positive"]),

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 
 from monitor.store import meta
-from monitor.store.ingest import Ingested, erase_text, hour_of, ingest, mark_gone
+from monitor.store.ingest import Ingested, erase_text, going, hour_of, ingest, mark_gone
 from monitor.store.tables import Brand, Mention, Revision, Source, TouchedHour
 from scrapers.item import Item, Reply
 from tests.monitor.support import NOW, item
@@ -130,7 +130,8 @@ def test_a_copy_after_the_window_is_news(session: Session, brand: Brand, source:
 
 def test_what_is_gone_loses_words_and_author(session: Session, brand: Brand, source: Source) -> None:
     put(session, brand, source, item(1, LONG, rating=2.0), item(2, "stays"))
-    assert mark_gone(session, ["1", "404"], brand_ids=[brand.id or 0], origin=source.slug, now=NOW) == 1
+    (row,) = going(session, ["1", "404"], brand_ids=[brand.id or 0], origin=source.slug)
+    mark_gone(session, [row], now=NOW)
     session.flush()
     gone = session.exec(select(Mention).where(Mention.external_id == "1")).one()
     assert (gone.text, gone.author, gone.rating, gone.gone_at) == ("", None, 2.0, NOW)
@@ -144,7 +145,7 @@ def test_what_the_site_shows_again_gets_its_words_back(session: Session, brand: 
         mention.score_state, mention.sentiment = "done", "positive"
         session.add(mention)
     session.flush()
-    mark_gone(session, ["1", "2"], brand_ids=[brand.id or 0], origin=source.slug, now=NOW)
+    mark_gone(session, going(session, ["1", "2"], brand_ids=[brand.id or 0], origin=source.slug), now=NOW)
     later = NOW + timedelta(days=3)
     assert put(session, brand, source, item(1, "good"), item(2, "worse"), now=later).n_edited == 2
     session.expire_all()
