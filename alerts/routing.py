@@ -153,6 +153,7 @@ class Sent:
     kind: Kind
     group: str = ""
     incident_id: str | None = None
+    queued_at: datetime | None = None  # before `at`, where it was held back or had to be tried again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,16 +199,38 @@ def decide(
 
 
 def unanswered(
-    event: Event, routes: Sequence[Route], *, opened_at: datetime, now: datetime, log: Sequence[Sent] = ()
+    event: Event,
+    routes: Sequence[Route],
+    *,
+    since: datetime,
+    now: datetime,
+    silences: Iterable[Silence] = (),
+    firing: Iterable[Event] = (),
+    log: Sequence[Sent] = (),
 ) -> list[Decision]:
-    """Whom to tell that nobody has acknowledged this open incident for too long; each is told once."""
+    """Whom to tell that nobody has acknowledged this open incident for too long; each is told once.
+
+    `since` is when it opened last. The wait begins when the route's own channel was to hear of it: not in quiet hours,
+    not while it was muted. What is muted, or left to a wider incident, is passed on to nobody either; in quiet hours
+    only what is grave enough is.
+    """
+    if muted_by(event.labels, silences, now=now) or any(inhibits(other, event) for other in firing):
+        return []
     found: dict[str, Decision] = {}
     for route in _taken(event.labels, routes):
-        if not route.escalate_to or event.severity < route.min_severity or now - opened_at < route.escalate_after:
+        if not route.escalate_to or event.severity < route.min_severity:
+            continue
+        mine = [sent for sent in log if sent.incident_id == event.incident_id]
+        told = [sent.queued_at or sent.at for sent in mine if sent.channel in route.channels]
+        begins = min((at for at in told if at >= since), default=since)
+        if route.quiet is not None and event.severity < route.quiet.breaks_for:
+            begins = route.quiet.until(begins) or begins
+            if route.quiet.until(now):
+                continue
+        if now - begins < route.escalate_after:
             continue
         for channel in route.escalate_to:
-            told = [sent for sent in log if sent.channel == channel and sent.incident_id == event.incident_id]
-            if any(sent.kind is Kind.UNACKNOWLEDGED and sent.at >= opened_at for sent in told):
+            if any(s.channel == channel and s.kind is Kind.UNACKNOWLEDGED and s.at >= since for s in mine):
                 continue
             found.setdefault(
                 channel, Decision(channel=channel, route=route.name, reason=Reason.UNANSWERED, send_at=now)

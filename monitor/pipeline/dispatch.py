@@ -20,7 +20,7 @@ from alerts.silence import Matcher, Op, labels_of
 from monitor.config import Settings
 from monitor.pipeline.outbox import put
 from monitor.pipeline.related import key_of
-from monitor.store import meta
+from monitor.store import incidents, meta
 from monitor.store.tables import Brand, Incident, Outbox, Silence
 
 log = structlog.get_logger()
@@ -32,14 +32,9 @@ _NONE = timedelta(0)
 def decisions_for(session: Session, settings: Settings, row: Incident, brand: Brand, kind: Kind, *,
                   now: datetime) -> list[Decision]:  # fmt: skip
     """Which channels hear of this change and when; those that do not are there too, with the reason."""
-    event = event_of(row, brand, kind, now=now)
-    others = session.exec(
-        select(Incident).where(Incident.brand_id == brand.id, Incident.state != "resolved", Incident.id != row.id)
-    )
-    firing = [event_of(other, brand, Kind.OPENED, now=other.opened_at) for other in others]
     made = decide(
-        event, routes_of(settings), now=now, silences=silences_of(session, now), firing=firing,
-        log=log_of(session, brand, now, about=row),
+        event_of(row, brand, kind, now=now), routes_of(settings), now=now, silences=silences_of(session, now),
+        firing=firing_beside(session, row, brand), log=log_of(session, brand, now, about=row),
     )  # fmt: skip
     for decision in made:
         if decision.send_at is None:
@@ -70,10 +65,22 @@ def unanswered_for(
     session: Session, settings: Settings, row: Incident, brand: Brand, *, now: datetime
 ) -> list[Decision]:
     """Whom to tell that nobody has acknowledged this open incident for too long."""
-    event = event_of(row, brand, Kind.UNACKNOWLEDGED, now=now)
+    routes = routes_of(settings)
+    if not any(route.escalate_to for route in routes):
+        return []
     return unanswered(
-        event, routes_of(settings), opened_at=row.opened_at, now=now, log=log_of(session, brand, now, about=row)
+        event_of(row, brand, Kind.UNACKNOWLEDGED, now=now), routes, since=incidents.value_of(row).active_since, now=now,
+        silences=silences_of(session, now), firing=firing_beside(session, row, brand),
+        log=log_of(session, brand, now, about=row),
+    )  # fmt: skip
+
+
+def firing_beside(session: Session, row: Incident, brand: Brand) -> list[Event]:
+    """The other incidents of the brand that are active."""
+    others = session.exec(
+        select(Incident).where(Incident.brand_id == brand.id, Incident.state != "resolved", Incident.id != row.id)
     )
+    return [event_of(other, brand, Kind.OPENED, now=other.opened_at) for other in others]
 
 
 def put_message(session: Session, settings: Settings, message: Message, decision: Decision, *, row: Incident,
@@ -167,19 +174,25 @@ def silences_of(session: Session, now: datetime) -> list[alerts.silence.Silence]
 
 
 def log_of(session: Session, brand: Brand, now: datetime, *, about: Incident) -> list[Sent]:
-    """What channels got or will get: the last day, and everything of this incident and those that are active."""
+    """What channels got or will get: the last day, and everything of this incident and those that are active.
+
+    What could not be sent was not heard. Only a call for help stands even so: it is made once, not at every tick.
+    """
     active = select(Incident.id).where(
         Incident.brand_id == brand.id, (Incident.state != "resolved") | (Incident.id == about.id)
     )
     rows = session.exec(
         select(Outbox, Incident.uid)
         .join(Incident, col(Incident.id) == col(Outbox.incident_id), isouter=True)
-        .where((col(Outbox.created_at) > now - _DAY) | col(Outbox.incident_id).in_(active), Outbox.state != "dead")
+        .where(
+            (col(Outbox.created_at) > now - _DAY) | col(Outbox.incident_id).in_(active),
+            (Outbox.state != "dead") | (Outbox.kind == str(Kind.UNACKNOWLEDGED)),
+        )
     )
     known = {str(kind): kind for kind in Kind}
     return [
         Sent(key=row.dedup_key.rsplit(":", 1)[0], channel=row.channel, at=row.sent_at or row.next_try_at,
-             kind=known[row.kind], group=row.group_key, incident_id=uid)
+             kind=known[row.kind], group=row.group_key, incident_id=uid, queued_at=row.created_at)
         for row, uid in rows
         if row.kind in known
     ]  # fmt: skip

@@ -330,23 +330,51 @@ def test_a_storm_never_exceeds_the_limit() -> None:
 
 def test_somebody_else_hears_when_nobody_acknowledges() -> None:
     climbing = route(escalate_to=("phone",), escalate_after=HOUR)
-    assert unanswered(event(), [climbing], opened_at=NOW - 59 * MINUTE, now=NOW) == []
-    found = only(unanswered(event(), [climbing], opened_at=NOW - HOUR, now=NOW))
+    assert unanswered(event(), [climbing], since=NOW - 59 * MINUTE, now=NOW) == []
+    found = only(unanswered(event(), [climbing], since=NOW - HOUR, now=NOW))
     assert (found.channel, found.reason, found.send_at) == ("phone", Reason.UNANSWERED, NOW)
     log = [sent(1, "phone", ago=10 * MINUTE, kind=Kind.UNACKNOWLEDGED)]
-    assert unanswered(event(), [climbing], opened_at=NOW - HOUR, now=NOW, log=log) == []
+    assert unanswered(event(), [climbing], since=NOW - HOUR, now=NOW, log=log) == []
     # it came back since: a new story for them
-    assert len(unanswered(event(), [climbing], opened_at=NOW - 5 * MINUTE, now=NOW + HOUR, log=log)) == 1
-    assert unanswered(event(), [route()], opened_at=NOW - 9 * HOUR, now=NOW) == []
+    assert len(unanswered(event(), [climbing], since=NOW - 5 * MINUTE, now=NOW + HOUR, log=log)) == 1
+    assert unanswered(event(), [route()], since=NOW - 9 * HOUR, now=NOW) == []
     assert (
         unanswered(
             event(severity=Severity.INFO),
             [replace(climbing, min_severity=Severity.WARNING)],
-            opened_at=NOW - 9 * HOUR,
+            since=NOW - 9 * HOUR,
             now=NOW,
         )
         == []
     )
+
+
+def test_nobody_is_called_before_the_first_could_answer() -> None:
+    night = QuietHours(start=dt.time(22), end=dt.time(8), time_zone=MOSCOW)
+    climbing = route(escalate_to=("phone",), escalate_after=HOUR, quiet=night)
+    late = dt.datetime(2026, 11, 16, 23, 0, tzinfo=MOSCOW)
+    morning = late.replace(day=17, hour=8)
+
+    def called(at: dt.datetime, severity: Severity = Severity.WARNING, *, since: dt.datetime = late) -> bool:
+        return bool(unanswered(event(severity=severity), [climbing], since=since, now=at))
+
+    assert not called(late + 2 * HOUR)  # the message itself waits for the morning
+    assert not called(morning + 59 * MINUTE) and called(morning + HOUR)
+    assert called(late + HOUR, Severity.CRITICAL)
+    assert not called(late, since=late - 2 * HOUR) and called(morning, since=late - 2 * HOUR)
+
+
+def test_what_was_told_to_nobody_is_passed_on_to_nobody() -> None:
+    climbing = route(escalate_to=("phone",), escalate_after=HOUR)
+    ago = {"since": NOW - 9 * HOUR, "now": NOW}
+    mute = Silence(matchers=(Matcher("brand", "luna"),), starts_at=NOW - HOUR, ends_at=NOW + HOUR)
+    assert unanswered(event(), [climbing], silences=[mute], **ago) == []
+    wider = event(2, labels=labels_of(brand="luna", topic="delivery"))
+    assert unanswered(event(), [climbing], firing=[wider], **ago) == []
+    # the mute ended, and its message left half an hour ago
+    assert unanswered(event(), [climbing], log=[sent(1, "mail", ago=30 * MINUTE)], **ago) == []
+    failing = replace(sent(1, "mail", ago=-30 * MINUTE), queued_at=NOW - 9 * HOUR)  # tried again and again
+    assert len(unanswered(event(), [climbing], log=[failing], **ago)) == 1
 
 
 # digests

@@ -6,7 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import update
+from sqlmodel import col
+
 from monitor.pipeline.notify import notify
+from monitor.store.engine import writing
+from monitor.store.tables import Outbox
 from tests.monitor.pipeline.life import START, Life
 
 RULES = {
@@ -59,3 +64,29 @@ def test_closing_notes_are_told_only_where_they_are_wanted(tmp_path: Path) -> No
         assert all(row.state == "resolved" for row in life.incidents())
         kinds = [row.kind for row in life.messages()]
         assert kinds.count("resolved") == (2 if wanted else 0), kinds
+
+
+def test_a_call_for_help_is_made_once_and_anew_when_the_story_comes_back(tmp_path: Path) -> None:
+    life = Life(tmp_path, rules=RULES, routes=[{"channels": ["folder"], "escalate_to": ["folder"]}])
+
+    def calls() -> int:
+        return sum(row.kind == "unacknowledged" for row in life.messages())
+
+    life.feed(START, 1, lambda _: "I was poisoned", hours=(11, 11.5))
+    life.look(NOON)
+    life.look(NOON + timedelta(minutes=59))
+    assert calls() == 0
+    for minutes in (60, 61, 62):
+        life.look(NOON + timedelta(minutes=minutes))
+        with writing(life.context.engine) as session:  # the channel refuses it for good
+            session.execute(update(Outbox).where(col(Outbox.kind) == "unacknowledged").values(state="dead"))
+    assert calls() == 1
+    hours = 12
+    while life.incidents()[0].state != "resolved":
+        life.look(NOON + timedelta(hours=(hours := hours + 1)))
+    life.feed(START, 1, lambda _: "I was poisoned again", hours=(12 + hours, 12.5 + hours))
+    back = NOON + timedelta(hours=hours + 1)
+    assert life.look(back) == ["reopened"]
+    assert calls() == 1
+    life.look(back + timedelta(hours=1))
+    assert calls() == 2
