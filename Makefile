@@ -41,8 +41,9 @@ types: $(VENV)/.tested
 walls: $(VENV)/.tested
 	$(BIN)/lint-imports
 
+# Three at a time on two cores: a third of the longest tests wait for daemons, servers and deadlines.
 tests: $(VENV)/.tested
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.tested
 	@command -v chromium >/dev/null 2>&1 || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }

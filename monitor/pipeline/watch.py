@@ -8,7 +8,7 @@ that hold enough live mentions: every hour is judged once it is over.
 from __future__ import annotations
 
 import hashlib
-import io
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -16,6 +16,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
@@ -140,13 +142,14 @@ class SeriesWatch:
             return None, [], None
         keys = [SeriesKey.parse(text) for text in row.series]
         panel = Panel(len(keys), self.settings)
-        with np.load(io.BytesIO(row.arrays)) as stored:
-            if any(
-                name not in stored or stored[name].shape != array.shape for name, array in panel.state.arrays.items()
-            ):
-                return None, [], None  # written by a version with another memory: rebuilt from the rows
-            for name in panel.state.arrays:
-                panel.state.arrays[name][:] = stored[name]
+        try:
+            stored = safetensors.load(zlib.decompress(row.arrays))
+        except (zlib.error, SafetensorError):
+            return None, [], None  # written by a version that stored it otherwise: rebuilt from the rows
+        for name, array in panel.state.arrays.items():
+            if name not in stored or stored[name].shape != array.shape:
+                return None, [], None  # or by one with another memory
+            array[:] = stored[name]
         return panel, keys, self.steps.parse(row.day)
 
     def learn(self, session: Session, now: datetime, keys: Sequence[SeriesKey]) -> None:
@@ -192,12 +195,11 @@ class SeriesWatch:
         return max(first, newest - self.steps.within(HISTORY[self.steps.seconds]))
 
     def _save(self, session: Session, panel: Panel, keys: Sequence[SeriesKey], step: int) -> None:
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = dict(panel.state.arrays)
-        np.savez_compressed(buffer, **arrays)
+        # Not a npz: each of its two dozen arrays is a file in an archive with a header to parse, at every look.
+        arrays = zlib.compress(safetensors.save(panel.state.arrays), level=1)
         session.merge(
             DetectorState(brand_id=self.brand.id, signal=self.memory, day=self.steps.text(step),
-                          settings=self._fingerprint(), series=[key.text() for key in keys], arrays=buffer.getvalue())
+                          settings=self._fingerprint(), series=[key.text() for key in keys], arrays=arrays)
         )  # fmt: skip
 
     def _past(self, session: Session, panel: Panel | None, known: Sequence[SeriesKey], keys: Sequence[SeriesKey],

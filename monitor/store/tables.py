@@ -365,7 +365,7 @@ class Coverage(SQLModel, table=True):
 
 
 class DetectorState(SQLModel, table=True):
-    """What the detector remembers of all series of a brand, up to the end of a day: keys, and arrays as a npz."""
+    """What the detector remembers of all series of a brand, up to the end of a day: keys, and deflated safetensors."""
 
     __tablename__ = "detector_state"
     brand_id: int = Field(sa_column=Column(Integer, ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True))
