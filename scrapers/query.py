@@ -173,15 +173,18 @@ class _Parser:
         return BadQuery(words_, query=self.text, position=(self.now.at if at is None else at) + 1)
 
     def either(self) -> Node:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.trouble(f"more than {DEEPEST} levels of brackets")
+        self.deeper()
         parts = [self.both()]
         while self.now.kind == "or":
             self.take()
             parts.append(self.both())
         self.depth -= 1
         return parts[0] if len(parts) == 1 else Either(parts)
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.trouble(f"more than {DEEPEST} levels of brackets or negations")
 
     def both(self) -> Node:
         parts = [self.near()]
@@ -205,9 +208,11 @@ class _Parser:
     def single(self) -> Node:
         piece = self.take()
         if piece.kind == "not":
+            self.deeper()
             self.negated = not self.negated
             part = self.single()
             self.negated = not self.negated
+            self.depth -= 1
             return Not(part)
         if piece.kind == "(":
             inner = self.either()

@@ -7,8 +7,8 @@ The headers are those of Standard Webhooks (https://www.standardwebhooks.com), f
     webhook-signature   "v1,<base64 of HMAC-SHA256 over id.timestamp.body>", several while keys rotate
 
 `verify(body, headers, settings, now=...) -> Message` checks size, headers, signature and time in this order, and reads
-the body (whatever an import reads: a JSON object, a list, JSON lines, CSV). `receive(..., guard, ...)` then looks for a
-replay; who keeps ids in a database calls `verify`, and remembers the id in the transaction that stores the rows.
+the body (a JSON object, a list, JSON lines or CSV, as an import reads them). `receive(..., guard, ...)` then looks for
+a replay; who keeps ids in a database calls `verify`, and remembers the id in the transaction that stores the rows.
 
 With kind "survey" the rows are answers (`scrapers.imports.surveys`), and the signatures of Typeform and Tally are taken
 too. These sign the body alone: the id is its digest, and what is older than a week is refused, since they try again for
@@ -36,6 +36,7 @@ from scrapers.item import Item
 MAX_BYTES = 1024 * 1024
 SURVEY = "survey"
 _DIGEST = "sha256:"
+_PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1")  # a megabyte of these unpacks to gigabytes
 OLDEST_NATIVE = timedelta(days=7)
 
 
@@ -121,6 +122,8 @@ class Message:
 def verify(body: bytes, headers: Mapping[str, str], settings: WebhookSettings, *, now: datetime) -> Message:
     """A message that may be trusted, though it may be a repetition. Raises `PushRejected` with the status to answer."""
     key = authentic(body, headers, settings, now=now)
+    if body.startswith(_PACKED):
+        raise PushRejected("a packed file is not taken: send JSON, JSON lines or CSV", status=422)
     until = now + timedelta(seconds=2 * settings.window_seconds)
     try:
         if settings.takes_answers:

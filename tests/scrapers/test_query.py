@@ -170,6 +170,7 @@ class TestTrouble:
             ("к*", 1, "needs two letters"),
             ("кофе & * чай", 8, "not understood"),
             ("(" * 50 + "a" + ")" * 50, 41, "levels of brackets"),
+            ("NOT " * 2000 + "a", 161, "negations"),
         ],
     )
     def test_the_place_and_the_reason_are_named(self, asked: str, position: int, why: str) -> None:

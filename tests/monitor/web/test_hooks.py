@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,7 +11,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,15 +159,26 @@ def test_what_is_not_taken_is_answered_in_plain_words(hook: Hook, changed: dict[
 
 
 def test_a_message_without_a_length_is_cut_off_at_the_limit(hook: Hook) -> None:
-    read: list[int] = []
+    n_read = 0
+    answers: list[MutableMapping[str, Any]] = []
 
-    def endless() -> Iterator[bytes]:
-        for number in range(1000):
-            read.append(number)
-            yield b"x" * 1000
+    async def endless() -> dict[str, Any]:
+        nonlocal n_read
+        n_read += 1
+        return {"type": "http.request", "body": b"x" * 10_000, "more_body": True}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message)
 
     headers = sign(b"", key="m", timestamp=int(NOW.timestamp()), secret=SECRET)
-    assert hook.client.post("/hooks/shop", content=endless(), headers=headers).status_code == 413
+    scope = {
+        "type": "http", "method": "POST", "path": "/hooks/shop", "query_string": b"", "root_path": "", "scheme": "http",
+        "http_version": "1.1", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    asyncio.run(hook.client.app(scope, endless, send))  # type: ignore[arg-type]
+    assert answers[0]["status"] == 413
+    assert n_read == 1, "what is over the limit of a hook is not read"
 
 
 def test_a_message_in_which_nothing_can_be_read_is_told_to_the_operator(hook: Hook) -> None:

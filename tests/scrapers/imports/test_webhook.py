@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -92,7 +93,7 @@ def test_size_headers_and_content() -> None:
             push(**{missing: ""})
         assert caught.value.status == 400
     guard = MemoryReplayGuard()
-    for body in (b'{"a": 1}', b"{", b"[]"):
+    for body in (b'{"a": 1}', b"{", b"[]", gzip.compress(BODY), b"PK\x03\x04 a workbook", b"PAR1 columns"):
         headers = sign(body, key="m", timestamp=int(NOW.timestamp()), secret=SECRET)
         with pytest.raises(PushRejected) as caught:
             receive(body, headers, SETTINGS, guard, now=NOW)
