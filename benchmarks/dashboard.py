@@ -38,7 +38,9 @@ N_WORDS = 20_000  # of an invented vocabulary, drawn as words of texts are: the 
 TOPICS = ("delivery", "price", "staff", "quality", "food", "waiting", "app", "cleanliness", "support", "payment")
 PAGES = (
     "/", "/?period=90d", "/?period=365d", "/?topic=waiting", "/?location=place%203", "/?sentiment=negative",
+    "/?sentiment=negative&period=365d", "/?rating=1&rating=2&period=90d", "/?topic=waiting&sentiment=negative",
     "/?q=coffee+rude&period=90d", "/mentions", "/mentions?q=coffee", "/mentions?topic=price&sentiment=negative",
+    "/mentions?rating=2&language=es&period=365d", "/mentions?kind=survey&period=365d",
     "/mentions?q=cold+soup&period=365d", "/incidents", "/topics", "/quality", "/sources", "/reports",
     "/api/v1/mentions?limit=100", "/api/v1/timeline",
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.pipeline.context import Context
-from monitor.store import daily
+from monitor.store import daily, sheets
 from monitor.store.buckets import recompute_touched
 from monitor.store.engine import writing
 
@@ -21,5 +21,9 @@ def aggregate(context: Context) -> int:
 
 
 def roll_up(context: Context) -> int:
-    """Make the daily counts where the store has none of the configured time zone. Returns the number of days."""
+    """Make the daily counts where the store has none of the configured time zone, and sheets where it has none.
+
+    Returns the number of days.
+    """
+    sheets.build(context.engine, should_stop=context.should_stop)
     return daily.build(context.engine, context.settings.zone, should_stop=context.should_stop)

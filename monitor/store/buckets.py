@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, col, select
 
-from monitor.store import daily
+from monitor.store import daily, sheets
 from monitor.store.ingest import hour_of
 from monitor.store.tables import Bucket, Mention, TopicTag, TouchedHour
 
@@ -38,18 +38,19 @@ def recompute_touched(session: Session, *, limit: int = 100) -> int:
 
 
 def recompute(session: Session, brand_id: int, hours: Sequence[datetime]) -> None:
-    """Rewrite the buckets of these hours of one brand from its mentions, and the counts of their days."""
+    """Rewrite the buckets of these hours of one brand from its mentions, their sheets and the counts of their days."""
     session.execute(delete(Bucket).where(col(Bucket.brand_id) == brand_id, col(Bucket.hour_at).in_(hours)))
     rows = counts_from_rows(session, brand_id, hours)
     if rows:
         session.execute(insert(Bucket), rows)
+    sheets.write(session, brand_id, hours)
     daily.recompute(session, brand_id, hours)
 
 
 def counts_from_rows(session: Session, brand_id: int, hours: Sequence[datetime]) -> list[dict[str, Any]]:
     """What the buckets of these hours must be, as bucket rows. Unjudged texts wait: they are counted once judged."""
     cells: dict[tuple[datetime, int, str, str, str], dict[str, Any]] = {}
-    for first, last in _ranges(hours):
+    for first, last in sheets.runs(hours):
         base = [
             Mention.brand_id == brand_id,
             col(Mention.published_at) >= first,
@@ -151,14 +152,3 @@ def _count(cells: dict[Any, dict[str, Any]], key: Any, sentiment: str | None, ra
     if rating is not None:
         cell["n_ratings"] += 1
         cell["rating_sum"] += rating
-
-
-def _ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
-    """Runs of neighbouring hours, so that few range queries cover them."""
-    runs: list[tuple[datetime, datetime]] = []
-    for hour in sorted(set(hours)):
-        if runs and hour - runs[-1][1] <= 6 * HOUR:
-            runs[-1] = (runs[-1][0], hour)
-        else:
-            runs.append((hour, hour))
-    return runs

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 import alerts.incident
 from alerts.message import Kind
-from monitor.store import daily
+from monitor.store import daily, sheets
 from monitor.store.buckets import counts_from_rows, recompute, recompute_touched
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import hour_of, touch
@@ -28,7 +28,8 @@ SPEAKING = sorted(
 def verify(engine: Engine, *, repair: bool = False) -> list[str]:
     """Broken invariants in words; empty when all hold. With `repair`, what is derived is derived anew.
 
-    Derived are judgements (they are asked for again), which copy of a text counts, buckets, days and the search index.
+    Derived are judgements (they are asked for again), which copy of a text counts, buckets, days,
+    sheets and the search index.
     The log of an incident and its messages are not: what they lack is only told. May run beside the daemon.
     """
     found: list[str] = []
@@ -53,6 +54,7 @@ def verify(engine: Engine, *, repair: bool = False) -> list[str]:
     for brand_id in brands:
         found += _buckets(engine, brand_id, repair=repair)
         found += _days(engine, brand_id, repair=repair)
+        found += _sheets(engine, brand_id, repair=repair)
     return found
 
 
@@ -216,6 +218,15 @@ def _days(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
     if wrong and repair:
         daily.rewrite(engine, brand_id, wrong)
     return [f"brand {brand_id}: the counts of {len(wrong)} day(s) differ from the hours"] if wrong else []
+
+
+def _sheets(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
+    with reading(engine) as session:
+        wrong = sheets.differing(session, brand_id)
+    for at in range(0, len(wrong) if repair else 0, 200):
+        with writing(engine) as session:
+            sheets.write(session, brand_id, wrong[at : at + 200])
+    return [f"brand {brand_id}: the sheets of {len(wrong)} hour(s) differ from the rows"] if wrong else []
 
 
 def _missing_in_search(session: Session) -> int:

@@ -346,6 +346,24 @@ class DailyStars(SQLModel, table=True):
     n: int = 0
 
 
+class Sheet(SQLModel, table=True):
+    """The mentions of an hour in two blobs (`monitor.store.sheets`); derived from rows, written with the buckets."""
+
+    __tablename__ = "sheet"
+    brand_id: int = Field(sa_column=Column(Integer, ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True))
+    hour_at: datetime = Field(sa_type=UTCDateTime, primary_key=True)
+    mentions: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    tags: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class SheetWord(SQLModel, table=True):
+    """The number of a place, language, kind or topic in the sheets."""
+
+    __tablename__ = "sheet_word"
+    id: int | None = Field(default=None, primary_key=True)
+    word: str = Field(unique=True)
+
+
 class TouchedHour(SQLModel, table=True):
     """An hour of a brand whose buckets must be recomputed; written with the rows that touch it."""
 

@@ -20,7 +20,7 @@ from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.metrics.survey import change_of_mean
 from monitor.metrics.voice import Voice, share_of_voice
 from monitor.store.queries import counts, incidents
-from monitor.store.queries.counts import Count, Pair
+from monitor.store.queries.count import Count, Pair
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView
 from monitor.store.tables import Brand, Incident, Source

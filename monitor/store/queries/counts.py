@@ -1,14 +1,13 @@
 """Counts of a selection: in total, by day, by source, topic, location, language; beside the period before.
 
 Daily counts answer for whole days where they can, hourly buckets for the rest; what neither knows (words, ratings,
-sentiment) is counted from rows. Unjudged texts wait: they are counted once judged.
+sentiment) is counted from the sheets, or from rows while there are none. Unjudged texts are counted once judged.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
@@ -17,48 +16,24 @@ from sqlalchemy import String, case, func
 from sqlmodel import Session, col, select
 
 from monitor.store import daily
-from monitor.store.queries.selection import Selection, bucket_conditions, mention_conditions, sentiment_about
+from monitor.store.queries.chosen import chosen
+from monitor.store.queries.count import Count, Pair
+from monitor.store.queries.selection import (
+    Selection,
+    bucket_conditions,
+    mention_conditions,
+    remembered,
+    sentiment_about,
+)
 from monitor.store.tables import Brand, Bucket, Coverage, Daily, DailyStars, Mention, Source, TopicTag
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Mentions by sentiment, and their stars."""
-
-    n: int = 0
-    n_negative: int = 0
-    n_neutral: int = 0
-    n_positive: int = 0
-    n_ratings: int = 0
-    rating_sum: float = 0.0
-
-    def __add__(self, other: Count) -> Count:
-        return Count(
-            self.n + other.n,
-            self.n_negative + other.n_negative,
-            self.n_neutral + other.n_neutral,
-            self.n_positive + other.n_positive,
-            self.n_ratings + other.n_ratings,
-            self.rating_sum + other.rating_sum,
-        )
-
-    @property
-    def n_judged(self) -> int:
-        return self.n_negative + self.n_neutral + self.n_positive
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A count and that of the period before."""
-
-    now: Count = Count()
-    before: Count = Count()
 
 
 def by_day(session: Session, selection: Selection, zone: ZoneInfo) -> dict[date, Count]:
     """Local days that hold anything."""
     if selection.countable:
         return {key[0]: count for key, count in _sums(session, selection, ("day",), zone).items()}
+    if (held := chosen(session, selection)) is not None:
+        return held.by_day(selection, zone)
     found: dict[date, Count] = defaultdict(Count)
     for row in _mention_rows(session, selection, [_hour(session, Mention.published_at).label("hour")]):
         found[_time(row[0]).astimezone(zone).date()] += _count(row[1:])
@@ -72,6 +47,8 @@ def topics_by_day(session: Session, selection: Selection, zone: ZoneInfo) -> dic
     if selection.countable:
         for (topic, day), count in _sums(session, selection, ("topic", "day"), zone).items():
             found[topic][day] = count
+    elif (held := chosen(session, selection)) is not None:
+        return held.topics_by_day(selection, zone)
     else:
         for (topic, current, hour), count in _tag_cube(session, selection).items():
             if current:
@@ -135,6 +112,8 @@ def ratings_by_location(
 
 def stars(session: Session, selection: Selection) -> list[tuple[float, int]]:
     """(stars, how many) of the selection."""
+    if selection.topics and (chose := chosen(session, selection)) is not None:
+        return chose.stars(selection)[0]
     found: dict[float, int] = defaultdict(int)
     spans = _whole(selection.start, selection.end)
     cut = _cut(selection)
@@ -164,8 +143,10 @@ def stars(session: Session, selection: Selection) -> list[tuple[float, int]]:
 
 def stars_pair(session: Session, selection: Selection) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
     """`stars` of the selection and of the period before."""
-    if selection.countable:
+    if selection.countable and not selection.topics:
         return stars(session, selection), stars(session, selection.before())
+    if (held := chosen(session, selection)) is not None:
+        return held.stars(selection)
     found: dict[bool, dict[float, int]] = {True: defaultdict(int), False: defaultdict(int)}
     for place, count in _cube(session, selection).items():
         if place.rating is not None and _within(place, selection, None):
@@ -200,6 +181,8 @@ def _pairs(session: Session, selection: Selection, dimension: str | None) -> dic
         for current, asked in ((True, selection), (False, selection.before())):
             for key, count in _sums(session, asked, keys).items():
                 found[key[0] if key else ""][current] = count
+    elif (held := chosen(session, selection)) is not None:
+        return held.topics(selection) if dimension == "topic" else held.pairs(selection, dimension)
     else:
         if dimension == "topic":
             for (topic, current, _), count in _tag_cube(session, selection).items():
@@ -307,12 +290,12 @@ class _Place(NamedTuple):
 
 
 def _cube(session: Session, selection: Selection) -> dict[_Place, Count]:
-    """Rows of both periods counted once for all that a page asks of them; kept as long as the session.
+    """Rows of both periods counted once for all that a page asks of them; kept as long as the transaction.
 
     Filters by source, location and language are left open: `_within` applies them to the cells.
     """
     opened = dataclasses.replace(selection, source_ids=(), locations=(), languages=())
-    kept = session.info.setdefault("cubes", {})
+    kept = remembered(session, "cubes")
     if opened in kept:
         return cast("dict[_Place, Count]", kept[opened])
     both = dataclasses.replace(opened, start=opened.before().start)
@@ -342,8 +325,8 @@ def _within(place: _Place, selection: Selection, dimension: str | None) -> bool:
 
 
 def _tag_cube(session: Session, selection: Selection) -> dict[tuple[str, bool, Any], Count]:
-    """Tags of both periods by (topic, of the period or the one before, hour); kept as long as the session."""
-    kept = session.info.setdefault("tag cubes", {})
+    """Tags of both periods by (topic, of the period or the one before, hour); kept as long as the transaction."""
+    kept = remembered(session, "tag cubes")
     if selection not in kept:
         both = dataclasses.replace(selection, start=selection.before().start)
         current = case((col(Mention.published_at) >= selection.start, 1), else_=0)

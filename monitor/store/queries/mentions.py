@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
 
+from monitor.store.queries.chosen import Chosen, chosen
 from monitor.store.queries.selection import Selection, mention_conditions, sentiment_about
 from monitor.store.tables import Correction, Judgement, Mention, Revision, TopicTag
 
@@ -52,19 +53,37 @@ class Whole:
 
 def page(session: Session, selection: Selection, *, cursor: str | None = None, limit: int = 25) -> Page:
     """One page, newest first. Raises BadCursor."""
+    after = _decode(cursor) if cursor else None
+    if (held := _held(session, selection)) is not None:
+        return _page(session, held.newest(selection, limit + 1, after=after), limit)
     about = sentiment_about(selection.topics) if selection.topics else None
     statement = select(Mention)
     if about is not None:
         statement = statement.join(about, about.c.mention_id == Mention.id)
     conditions = mention_conditions(session, selection, about=about)
-    if cursor:
-        at, last = _decode(cursor)
+    if after:
+        at, last = after
         conditions.append(
             or_(col(Mention.published_at) < at, and_(col(Mention.published_at) == at, col(Mention.id) < last))
         )
     found = session.exec(
         statement.where(*conditions).order_by(col(Mention.published_at).desc(), col(Mention.id).desc()).limit(limit + 1)
     ).all()
+    return _page_of(session, found, limit)
+
+
+def _held(session: Session, selection: Selection) -> Chosen | None:
+    """The selection in the sheets, where it is one that the rows' own order does not find at once."""
+    everything = Selection(selection.brand_id, selection.start, selection.end)
+    return None if selection == everything else chosen(session, selection, before=False)
+
+
+def _page(session: Session, newest: Sequence[int], limit: int) -> Page:
+    rows = {row.id: row for row in session.exec(select(Mention).where(col(Mention.id).in_(newest)))}
+    return _page_of(session, [rows[number] for number in newest if number in rows], limit)
+
+
+def _page_of(session: Session, found: Sequence[Mention], limit: int) -> Page:
     shown = found[:limit]
     more = len(found) > limit
     return Page(
@@ -102,6 +121,8 @@ def entries(session: Session, mentions: Sequence[Mention]) -> list[Entry]:
 
 def count(session: Session, selection: Selection, *, limit: int = COUNT_LIMIT) -> int:
     """How many mentions, counted no further than `limit` + 1."""
+    if (held := _held(session, selection)) is not None:
+        return min(limit + 1, len(held.ids(selection)))
     about = sentiment_about(selection.topics) if selection.topics else None
     statement = select(col(Mention.id))
     if about is not None:

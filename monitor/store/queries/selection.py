@@ -55,6 +55,16 @@ class Selection:
         return not narrowed and len(self.topics) <= 1
 
 
+def remembered(session: Session, name: str) -> dict[Any, Any]:
+    """Answers that several questions of a page need, kept as long as the transaction."""
+    session.connection()
+    transaction = session.get_transaction()
+    if session.info.get("remembered", (None,))[0] is not transaction:
+        session.info["remembered"] = (transaction, {})
+    answers: dict[Any, Any] = session.info["remembered"][1].setdefault(name, {})
+    return answers
+
+
 def bucket_conditions(selection: Selection) -> list[Any]:
     """Conditions on `Bucket`, all but the topic."""
     conditions: list[Any] = [
@@ -131,7 +141,7 @@ def words_condition(session: Session, selection: Selection) -> Any:
     if not expression:
         return text("1 = 0")  # nothing to look for: only signs that are no words
     clause, values = "SELECT rowid FROM mention_search WHERE mention_search MATCH :words", {"words": expression}
-    known = session.info.setdefault("searched", {})  # several counts of one page ask the same
+    known = remembered(session, "searched")  # several counts of one page ask the same
     if expression not in known:
         some = text(f"SELECT count(*) FROM ({clause} LIMIT {_RARE + 1})")  # noqa: S608  (nothing of the user's is in it)
         known[expression] = int(session.execute(some, values).scalar_one()) > _RARE

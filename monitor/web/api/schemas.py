@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.metrics.metric import Metric
-from monitor.store.queries.counts import Count
+from monitor.store.queries.count import Count
 from monitor.store.queries.mentions import Entry
 from monitor.store.tables import Incident
 from monitor.web.figures import Change

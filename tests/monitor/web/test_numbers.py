@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import Session, select
 
-from monitor.store import daily
+from monitor.store import daily, sheets
 from monitor.store.engine import reading, writing
 from monitor.store.queries import counts, mentions
-from monitor.store.queries.counts import Count
+from monitor.store.queries.count import Count
 from monitor.store.queries.selection import Selection
 from monitor.store.tables import Coverage, Mention, Source
 from tests.monitor import support
@@ -40,7 +40,11 @@ def test_the_head_numbers_are_those_of_the_texts(house: House) -> None:
 
 
 @pytest.mark.parametrize("days_in", [None, "UTC", "Europe/Berlin", "Asia/Kolkata"])
-def test_days_hours_and_rows_say_the_same(house: House, days_in: str | None) -> None:
+@pytest.mark.parametrize("in_sheets", [False, True])
+def test_days_hours_sheets_and_rows_say_the_same(house: House, days_in: str | None, in_sheets: bool) -> None:
+    if in_sheets:
+        assert sheets.build(house.context.engine) > 0
+        assert sheets.build(house.context.engine) == 0  # they are there
     if days_in:
         assert daily.build(house.context.engine, ZoneInfo(days_in)) > 0
     with reading(house.context.engine) as session:

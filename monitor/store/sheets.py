@@ -1,0 +1,270 @@
+"""Sheets: the mentions of an hour packed into two blobs, so that a filter no count knows reads columns and not rows.
+
+A sheet holds what pages filter and group by, never words or people: numbers, and places, languages, kinds and topics
+by their number in `sheet_word`. It is derived from the rows and written with the buckets of its hour; hours that wait
+to be counted again are packed from their rows while they are read, so that a reader sees what the rows say.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Engine, delete, func, insert
+from sqlmodel import Session, col, select
+
+from monitor.store import meta
+from monitor.store.engine import exclusive, reading, writing
+from monitor.store.ingest import hour_of
+from monitor.store.tables import Mention, Sheet, SheetWord, TopicTag, TouchedHour
+
+Array = npt.NDArray[Any]
+MENTION = np.dtype([("id", "<i8"), ("at", "<u4"), ("source", "<i4"), ("place", "<i4"), ("language", "<i4"),
+                    ("kind", "<i4"), ("rating", "<f8"), ("sentiment", "i1"), ("flags", "u1")])  # fmt: skip
+TAG = np.dtype([("row", "<i4"), ("topic", "<i4"), ("sentiment", "i1")])  # row: place of its mention in the sheet
+SENTIMENTS = ("negative", "neutral", "positive")  # by number; -1: none
+COUNTS, WAITS, CORRECTED = 1, 2, 4  # flags: no copy; not judged yet; a person corrected it
+
+_KEPT = "sheets"  # stands in the store once every hour has its sheet
+_HOUR = timedelta(hours=1)
+_CHUNK = 200  # hours a transaction
+_MANY = 300  # hours that wait, beyond which a reader takes their sheets as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The mentions of a span, oldest first, and their tags; `hour` and `row` are theirs over all sheets."""
+
+    mentions: Array
+    hour: npt.NDArray[np.int64]  # of each mention, in seconds since the epoch
+    tags: Array
+    row: npt.NDArray[np.int64]  # of each tag: the place of its mention
+    words: dict[int, str]
+
+    def numbers(self, wanted: Iterable[str]) -> list[int]:
+        """The numbers of words; those that no mention has are left out."""
+        known = set(wanted)
+        return [number for number, word in self.words.items() if word in known]
+
+    @property
+    def at(self) -> npt.NDArray[np.int64]:
+        """When each was published, in microseconds since the epoch."""
+        return self.hour * 1_000_000 + self.mentions["at"]
+
+
+def write(session: Session, brand_id: int, hours: Sequence[datetime]) -> None:
+    """Write the sheets of these hours anew from the rows."""
+    if not hours:
+        return
+    exclusive(session, f"sheets {brand_id}")
+    session.execute(delete(Sheet).where(col(Sheet.brand_id) == brand_id, col(Sheet.hour_at).in_(hours)))
+    packed = _pack(session, brand_id, hours, _Numbers(session).lasting)
+    if packed:
+        session.execute(insert(Sheet), [
+            {"brand_id": brand_id, "hour_at": hour, "mentions": mentions.tobytes(), "tags": tags.tobytes()}
+            for hour, (mentions, tags) in packed.items()
+        ])  # fmt: skip
+
+
+def build(engine: Engine, *, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Make the sheets of a store that lacks them, a short transaction at a time. Returns the number of hours.
+
+    What is interrupted starts anew; meanwhile pages read the rows.
+    """
+    with reading(engine) as session:
+        if meta.get(session, _KEPT):
+            return 0
+        spans = _spans(session)
+    n = 0
+    for brand_id, first, last in spans:
+        for hours in _chunks(first, last):
+            if should_stop():
+                return n
+            with writing(engine) as session:
+                write(session, brand_id, hours)
+            n += len(hours)
+    with writing(engine) as session:
+        meta.put(session, _KEPT, "kept")
+    return n
+
+
+def kept(session: Session) -> bool:
+    """Whether every hour has its sheet."""
+    return meta.get(session, _KEPT) is not None
+
+
+def read(session: Session, brand_id: int, *, start: datetime, end: datetime) -> Columns | None:
+    """The hours that begin or go on in start <= time < end; None while the store keeps no sheets."""
+    if not kept(session):
+        return None
+    first = hour_of(start)
+    known = _Numbers(session)
+    waiting = session.exec(
+        select(TouchedHour.hour_at)
+        .where(TouchedHour.brand_id == brand_id, col(TouchedHour.hour_at) >= first, col(TouchedHour.hour_at) < end)
+        .limit(_MANY + 1)
+    ).all()
+    fresh = _pack(session, brand_id, waiting, known.passing) if 0 < len(waiting) <= _MANY else {}
+    anew = set(waiting) if len(waiting) <= _MANY else set()
+    parts: list[tuple[datetime, bytes, bytes]] = [
+        (hour, mentions, tags)
+        for hour, mentions, tags in session.execute(
+            select(Sheet.hour_at, Sheet.mentions, Sheet.tags)
+            .where(Sheet.brand_id == brand_id, col(Sheet.hour_at) >= first, col(Sheet.hour_at) < end)
+            .order_by(col(Sheet.hour_at))
+        )
+        if hour not in anew
+    ]
+    if fresh:
+        parts += [(hour, mentions.tobytes(), tags.tobytes()) for hour, (mentions, tags) in fresh.items()]
+        parts.sort(key=lambda part: part[0])
+    mentions = np.frombuffer(b"".join(part[1] for part in parts), MENTION)
+    tags = np.frombuffer(b"".join(part[2] for part in parts), TAG)
+    n_mentions = np.array([len(part[1]) // MENTION.itemsize for part in parts], np.int64)
+    n_tags = [len(part[2]) // TAG.itemsize for part in parts]
+    hours = np.array([int(part[0].timestamp()) for part in parts], np.int64)
+    before = np.cumsum(n_mentions) - n_mentions  # mentions in the sheets before each
+    return Columns(mentions, np.repeat(hours, n_mentions), tags, np.repeat(before, n_tags) + tags["row"], known.words)
+
+
+def differing(session: Session, brand_id: int) -> list[datetime]:
+    """Hours whose sheet is not what the rows say; empty while none are kept."""
+    if not kept(session):
+        return []
+    waiting = set(session.exec(select(TouchedHour.hour_at).where(TouchedHour.brand_id == brand_id)))
+    known, wrong = _Numbers(session), set()
+    spans = [(first, last) for of_brand, first, last in _spans(session) if of_brand == brand_id]
+    for first, last in spans:
+        for hours in _chunks(first, last):
+            due = {
+                hour: (mentions.tobytes(), tags.tobytes())
+                for hour, (mentions, tags) in _pack(session, brand_id, hours, known.passing).items()
+            }
+            stored = {
+                hour: (mentions, tags)
+                for hour, mentions, tags in session.execute(
+                    select(Sheet.hour_at, Sheet.mentions, Sheet.tags)
+                    .where(Sheet.brand_id == brand_id, col(Sheet.hour_at).in_(hours))
+                )
+            }  # fmt: skip
+            wrong |= {hour for hour in due.keys() | stored.keys() if due.get(hour) != stored.get(hour)}
+    outside = select(Sheet.hour_at).where(Sheet.brand_id == brand_id)
+    wrong |= {
+        hour for hour in session.exec(outside) if not any(hour_of(first) <= hour <= last for first, last in spans)
+    }
+    return sorted(wrong - waiting)
+
+
+def runs(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
+    """(first, last) of runs of neighbouring hours, so that few range queries cover them."""
+    found: list[tuple[datetime, datetime]] = []
+    for hour in sorted(set(hours)):
+        if found and hour - found[-1][1] <= 6 * _HOUR:
+            found[-1] = (found[-1][0], hour)
+        else:
+            found.append((hour, hour))
+    return found
+
+
+class _Numbers:
+    """The numbers of words: those of the store, and new ones that a writer stores and a reader makes up."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.words: dict[int, str] = {}
+        self._known: dict[str, int] = {}
+        self._read()
+
+    def lasting(self, words: set[str]) -> dict[str, int]:
+        new = sorted(words - self._known.keys())
+        if new:
+            exclusive(self._session, "sheet words")
+            self._read()
+            rows = [{"word": word} for word in new if word not in self._known]
+            if rows:
+                self._session.execute(insert(SheetWord), rows)
+            self._read()
+        return self._known
+
+    def passing(self, words: set[str]) -> dict[str, int]:
+        for word in sorted(words - self._known.keys()):
+            self._known[word] = number = max(self.words, default=0) + 1
+            self.words[number] = word
+        return self._known
+
+    def _read(self) -> None:
+        for number, word in self._session.execute(select(SheetWord.id, SheetWord.word)):
+            self.words[number], self._known[word] = word, number
+
+
+def _pack(
+    session: Session, brand_id: int, hours: Sequence[datetime], numbers: Callable[[set[str]], dict[str, int]]
+) -> dict[datetime, tuple[Array, Array]]:
+    """Mentions and tags of these hours, in order of time and id; hours without any are left out."""
+    rows: list[Any] = []
+    tagged: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for first, last in runs(hours):
+        base = [
+            Mention.brand_id == brand_id,
+            col(Mention.published_at) >= first,
+            col(Mention.published_at) < last + _HOUR,
+        ]
+        rows += session.execute(
+            select(Mention.published_at, Mention.id, Mention.source_id, Mention.location, Mention.language,
+                   Mention.kind, Mention.rating, Mention.sentiment, Mention.counts, Mention.score_state,
+                   Mention.corrected).where(*base)
+        ).all()  # fmt: skip
+        for mention_id, topic, sentiment in session.execute(
+            select(TopicTag.mention_id, TopicTag.topic, TopicTag.sentiment)
+            .join(Mention, col(Mention.id) == col(TopicTag.mention_id))
+            .where(*base)
+        ):
+            tagged[mention_id].append((topic, sentiment))
+    wanted = set(hours)
+    by_hour: dict[datetime, list[Any]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row[0], row[1])):
+        if (hour := hour_of(row[0])) in wanted:
+            by_hour[hour].append(row)
+    number = numbers({word for row in rows for word in row[3:6]} | {tag[0] for tags in tagged.values() for tag in tags})
+    packed = {}
+    for hour, held in by_hour.items():
+        mentions = np.array([
+            (row[1], int((row[0] - hour) / timedelta(microseconds=1)), row[2], number[row[3]], number[row[4]],
+             number[row[5]], np.nan if row[6] is None else row[6], _sentiment(row[7]),
+             COUNTS * bool(row[8]) + WAITS * (row[9] == "new") + CORRECTED * bool(row[10]))
+            for row in held
+        ], MENTION)  # fmt: skip
+        tags = [
+            (at, number[topic], _sentiment(sentiment))
+            for at, row in enumerate(held)
+            for topic, sentiment in sorted(tagged.get(row[1], ()))
+        ]
+        packed[hour] = (mentions, np.array(tags, TAG))
+    return packed
+
+
+def _sentiment(name: str | None) -> int:
+    return SENTIMENTS.index(name) if name in SENTIMENTS else -1
+
+
+def _spans(session: Session) -> list[tuple[int, datetime, datetime]]:
+    """Brand, and when its first and last mention were published."""
+    rows = session.execute(
+        select(Mention.brand_id, func.min(Mention.published_at), func.max(Mention.published_at))
+        .group_by(col(Mention.brand_id))
+    )  # fmt: skip
+    return [(brand_id, first, last) for brand_id, first, last in rows]
+
+
+def _chunks(first: datetime, last: datetime) -> Iterator[list[datetime]]:
+    """The hours from the first to the last time, a chunk at a time."""
+    start = hour_of(first.astimezone(UTC))
+    while start <= last:
+        hours = [start + n * _HOUR for n in range(_CHUNK)]
+        yield [hour for hour in hours if hour <= last]
+        start += _CHUNK * _HOUR
