@@ -26,95 +26,99 @@ _CELLS = 2_000_000  # beyond which groups are sorted instead of laid out
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Mentions of a selection and of the period before; filters by source, place and language are left open."""
+    """Mentions of a selection and of the period before, oldest first, with their tags.
 
-    columns: Columns
-    open: Mask
-    current: Mask
+    Filters by source, place and language are left open.
+    """
+
+    words: dict[int, str]
+    id: npt.NDArray[np.int64]
+    at: npt.NDArray[np.int64]  # when published, in microseconds since the epoch
+    current: Mask  # of the period, not of the one before
+    judged: Mask
+    source: Array
+    place: Array
+    language: Array
+    rating: npt.NDArray[np.float64]
     sentiment: npt.NDArray[np.int8]  # about the topics, where topics are asked for
-
-    def within(self, selection: Selection, dimension: str | None = None) -> Mask:
-        """With the filters left open, but that of `dimension`."""
-        mask = self.open
-        for name, held, values in (
-            ("source", self.columns.mentions["source"], selection.source_ids),
-            ("location", self.columns.mentions["place"], selection.locations),
-            ("language", self.columns.mentions["language"], selection.languages),
-        ):
-            if values and name != dimension:
-                wanted = values if name == "source" else self.columns.numbers(map(str, values))
-                mask = mask & _among(held, [int(value) for value in wanted])
-        return mask
+    tag_row: npt.NDArray[np.int64]  # of each tag: the place of its mention
+    tag_topic: Array
+    tag_sentiment: npt.NDArray[np.int8]
 
     def pairs(self, selection: Selection, dimension: str | None) -> dict[Any, Pair]:
         """Counts of judged mentions by source id, location or language; by "" for all of them."""
-        judged = self.columns.mentions["flags"] & sheets.WAITS == 0
-        at = np.flatnonzero(self.within(selection, dimension) & judged)
+        at = np.flatnonzero(self._within(selection, dimension) & self.judged)
         keys = [self.current[at]]
         if dimension:
-            keys.append(self.columns.mentions["place" if dimension == "location" else dimension][at])
+            keys.append(self._dimension(dimension)[at])
         found: dict[Any, list[Count]] = {}
-        for (current, *rest), count in _counts(keys, self.sentiment[at], self.columns.mentions["rating"][at]):
-            key = "" if not rest else rest[0] if dimension == "source" else self.columns.words[rest[0]]
+        for (current, *rest), count in _counts(keys, self.sentiment[at], self.rating[at]):
+            key = "" if not rest else rest[0] if dimension == "source" else self.words[rest[0]]
             found.setdefault(key, [Count(), Count()])[not current] = count
         return {key: Pair(now, before) for key, (now, before) in found.items()}
 
     def topics(self, selection: Selection) -> dict[str, Pair]:
         """Counts of tags by topic."""
-        at, mention = self._tags(selection)
-        keys = [self.current[mention], self.columns.tags["topic"][at]]
+        at, mention = self._tags(selection, self.judged)
+        keys = [self.current[mention], self.tag_topic[at]]
         found: dict[str, list[Count]] = {}
-        for (current, topic), count in _counts(keys, self.columns.tags["sentiment"][at], self._rating(mention)):
-            found.setdefault(self.columns.words[topic], [Count(), Count()])[not current] = count
+        for (current, topic), count in _counts(keys, self.tag_sentiment[at], self.rating[mention]):
+            found.setdefault(self.words[topic], [Count(), Count()])[not current] = count
         return {key: Pair(now, before) for key, (now, before) in found.items()}
 
     def topics_by_day(self, selection: Selection, zone: ZoneInfo) -> dict[str, dict[date, Count]]:
-        at, mention = self._tags(selection)
-        now = self.current[mention]
-        at, mention = at[now], mention[now]
-        day, days = _days(self.columns.hour[mention], zone)
+        at, mention = self._tags(selection, self.judged & self.current)
+        day, days = _days(self.at[mention], zone)
         found: dict[str, dict[date, Count]] = {}
-        keys = [self.columns.tags["topic"][at], day]
-        for (topic, index), count in _counts(keys, self.columns.tags["sentiment"][at], self._rating(mention)):
-            found.setdefault(self.columns.words[topic], {})[days[index]] = count
+        for (topic, index), count in _counts([self.tag_topic[at], day], self.tag_sentiment[at], self.rating[mention]):
+            found.setdefault(self.words[topic], {})[days[index]] = count
         return found
 
     def by_day(self, selection: Selection, zone: ZoneInfo) -> dict[date, Count]:
-        judged = self.columns.mentions["flags"] & sheets.WAITS == 0
-        at = np.flatnonzero(self.within(selection) & judged & self.current)
-        day, days = _days(self.columns.hour[at], zone)
-        return {days[key[0]]: count for key, count in _counts([day], self.sentiment[at], self._rating(at))}
+        at = np.flatnonzero(self._within(selection) & self.judged & self.current)
+        day, days = _days(self.at[at], zone)
+        return {days[key[0]]: count for key, count in _counts([day], self.sentiment[at], self.rating[at])}
 
     def stars(self, selection: Selection) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
         """(stars, how many) of the period and of the one before."""
-        mask, rating = self.within(selection), self.columns.mentions["rating"]
-        sides = []
+        mask, sides = self._within(selection) & ~np.isnan(self.rating), []
         for side in (mask & self.current, mask & ~self.current):
-            values, n = np.unique(rating[side & ~np.isnan(rating)], return_counts=True)
+            values, n = np.unique(self.rating[side], return_counts=True)
             sides.append(list(zip(values.tolist(), n.tolist(), strict=True)))
         return sides[0], sides[1]
 
-    def ids(self, selection: Selection) -> npt.NDArray[np.int64]:
-        """Ids of the period, oldest first, whether judged or not."""
-        return cast("npt.NDArray[np.int64]", self.columns.mentions["id"][self.within(selection) & self.current])
+    def n(self, selection: Selection) -> int:
+        """How many the period has, whether judged or not."""
+        return int(np.count_nonzero(self._within(selection) & self.current))
 
     def newest(self, selection: Selection, limit: int, *, after: tuple[datetime, int] | None) -> list[int]:
         """Ids of the period, newest first; with `after` those older than that time and id."""
-        mask = self.within(selection) & self.current
+        mask = self._within(selection) & self.current
         if after:
             at, last = _micros(after[0]), after[1]
-            mask &= (self.columns.at < at) | ((self.columns.at == at) & (self.columns.mentions["id"] < last))
-        there = np.flatnonzero(mask)[-limit:][::-1]
-        return [int(number) for number in self.columns.mentions["id"][there]]
+            mask &= (self.at < at) | ((self.at == at) & (self.id < last))
+        return [int(number) for number in self.id[np.flatnonzero(mask)[-limit:][::-1]]]
 
-    def _tags(self, selection: Selection) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _within(self, selection: Selection, dimension: str | None = None) -> Mask:
+        """Those that the filters left open let pass; that of `dimension` itself stays open."""
+        mask = np.ones(len(self.id), np.bool_)
+        for name, values in (
+            ("source", selection.source_ids),
+            ("location", selection.locations),
+            ("language", selection.languages),
+        ):
+            if values and name != dimension:
+                numbers = [number for number, word in self.words.items() if word in values]
+                mask &= _among(self._dimension(name), list(selection.source_ids) if name == "source" else numbers)
+        return mask
+
+    def _dimension(self, name: str) -> Array:
+        return {"source": self.source, "location": self.place, "language": self.language}[name]
+
+    def _tags(self, selection: Selection, mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The places of the tags, and of their mentions."""
-        judged = self.columns.mentions["flags"] & sheets.WAITS == 0
-        at = np.flatnonzero((self.within(selection) & judged)[self.columns.row])
-        return at, self.columns.row[at]
-
-    def _rating(self, at: npt.NDArray[np.int64]) -> Array:
-        return self.columns.mentions["rating"][at]
+        at = np.flatnonzero((self._within(selection) & mask)[self.tag_row])
+        return at, self.tag_row[at]
 
 
 def chosen(session: Session, selection: Selection, *, before: bool = True) -> Chosen | None:
@@ -157,9 +161,17 @@ def _choose(session: Session, selection: Selection, columns: Columns, start: dat
         mask &= _among(sentiment, [sheets.SENTIMENTS.index(name) for name in selection.sentiments])
     if selection.words.strip():
         mask[mask] = np.isin(held["id"][mask], _found(session, selection, held["id"][mask]))
-    return Chosen(columns, mask, at >= _micros(selection.start), sentiment)
+    there = np.flatnonzero(mask)
+    tags = np.flatnonzero(mask[columns.row])
+    moment, part, labels = at[there], held[there], columns.tags[tags]
+    return Chosen(
+        columns.words, part["id"], moment, moment >= _micros(selection.start), part["flags"] & sheets.WAITS == 0,
+        part["source"], part["place"], part["language"], part["rating"], sentiment[there],
+        (np.cumsum(mask) - 1)[columns.row[tags]], labels["topic"], labels["sentiment"],
+    )  # fmt: skip
 
 
+_MICROS_OF_HOUR = 3_600_000_000
 _NOT = -2  # the topic is not on it
 
 
@@ -223,11 +235,12 @@ def _places(key: Array) -> tuple[Array, Array]:
     return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[shifted]
 
 
-def _days(hours: npt.NDArray[np.int64], zone: ZoneInfo) -> tuple[Array, list[date]]:
-    """The local day of each hour as its place in a list of days."""
-    first = int(hours.min()) // 3600 if len(hours) else 0
-    there, place = _places(hours // 3600) if len(hours) else (np.array([], np.int64), hours)
-    days = [datetime.fromtimestamp(int(hour) * 3600, UTC).astimezone(zone).date() for hour in there] if first else []
+def _days(at: npt.NDArray[np.int64], zone: ZoneInfo) -> tuple[Array, list[date]]:
+    """The local day of each moment, by the hour in which it lies, as its place in a list of days."""
+    if not len(at):
+        return at, []
+    hours, place = _places(at // _MICROS_OF_HOUR)
+    days = [datetime.fromtimestamp(int(hour) * 3600, UTC).astimezone(zone).date() for hour in hours]
     names = sorted(set(days))
     index = {day: at for at, day in enumerate(names)}
     return np.array([index[day] for day in days], np.int64)[place], names

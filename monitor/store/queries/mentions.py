@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
@@ -16,6 +17,7 @@ from monitor.store.queries.selection import Selection, mention_conditions, senti
 from monitor.store.tables import Correction, Judgement, Mention, Revision, TopicTag
 
 COUNT_LIMIT = 10_000  # a feed is not read further: counting beyond costs more than it tells
+_LATEST = timedelta(days=31)
 
 
 class BadCursor(ValueError):
@@ -54,8 +56,13 @@ class Whole:
 def page(session: Session, selection: Selection, *, cursor: str | None = None, limit: int = 25) -> Page:
     """One page, newest first. Raises BadCursor."""
     after = _decode(cursor) if cursor else None
-    if (held := _held(session, selection)) is not None:
-        return _page(session, held.newest(selection, limit + 1, after=after), limit)
+    for part in _latest(selection, after):
+        held = _held(session, part)
+        if held is None:
+            break
+        newest = held.newest(part, limit + 1, after=after)
+        if len(newest) > limit or part.start == selection.start:
+            return _page(session, newest, limit)
     about = sentiment_about(selection.topics) if selection.topics else None
     statement = select(Mention)
     if about is not None:
@@ -76,6 +83,14 @@ def _held(session: Session, selection: Selection) -> Chosen | None:
     """The selection in the sheets, where it is one that the rows' own order does not find at once."""
     everything = Selection(selection.brand_id, selection.start, selection.end)
     return None if selection == everything else chosen(session, selection, before=False)
+
+
+def _latest(selection: Selection, after: tuple[datetime, int] | None) -> Iterator[Selection]:
+    """The latest part of what is left of a selection, then all of it: most pages are found in the first."""
+    end = selection.end if after is None else min(selection.end, after[0] + timedelta(hours=1))
+    if selection.start < end - _LATEST:
+        yield dataclasses.replace(selection, start=end - _LATEST, end=end)
+    yield dataclasses.replace(selection, end=max(end, selection.start))
 
 
 def _page(session: Session, newest: Sequence[int], limit: int) -> Page:
@@ -122,7 +137,7 @@ def entries(session: Session, mentions: Sequence[Mention]) -> list[Entry]:
 def count(session: Session, selection: Selection, *, limit: int = COUNT_LIMIT) -> int:
     """How many mentions, counted no further than `limit` + 1."""
     if (held := _held(session, selection)) is not None:
-        return min(limit + 1, len(held.ids(selection)))
+        return min(limit + 1, held.n(selection))
     about = sentiment_about(selection.topics) if selection.topics else None
     statement = select(col(Mention.id))
     if about is not None:

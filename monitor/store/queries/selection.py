@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,8 +60,9 @@ def remembered(session: Session, name: str) -> dict[Any, Any]:
     """Answers that several questions of a page need, kept as long as the transaction."""
     session.connection()
     transaction = session.get_transaction()
-    if session.info.get("remembered", (None,))[0] is not transaction:
-        session.info["remembered"] = (transaction, {})
+    assert transaction is not None
+    if session.info.get("remembered", (lambda: None,))[0]() is not transaction:
+        session.info["remembered"] = (weakref.ref(transaction), {})
     answers: dict[Any, Any] = session.info["remembered"][1].setdefault(name, {})
     return answers
 

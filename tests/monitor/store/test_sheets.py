@@ -82,8 +82,11 @@ def said(session: Session, asked: Selection) -> list[Any]:
 
 
 @pytest.mark.parametrize("waiting", [True, False])
-def test_sheets_and_rows_say_the_same_under_every_filter(fed: tuple[Context, Brand], waiting: bool) -> None:
+def test_sheets_and_rows_say_the_same_under_every_filter(
+    fed: tuple[Context, Brand], waiting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context, brand = fed
+    monkeypatch.setattr(mentions, "_LATEST", timedelta(days=2))
     if not waiting:
         aggregate(context)
     answers = []
