@@ -49,7 +49,7 @@ def score_stream(
         for text, judgement in stream(scorer, chained(), text_of=lambda value: value):
             n += 1
             n_failed += judgement.sentiment is None
-            sink.write(json.dumps(judgement_line(text, judgement), ensure_ascii=False) + "\n")
+            sink.write(_written(judgement_line(text, judgement)) + "\n")
             if n % 256 == 0:
                 report("score", n, n)
     return n_failed, n
@@ -67,6 +67,16 @@ def judgement_line(text: Any, judgement: Judgement) -> dict[str, Any]:
         "topics": [{"topic": t.topic, "p": round(t.p, 4), "sentiment": t.sentiment} for t in judgement.topics],
         "model": judgement.model,
     }
+
+
+def _written(line: dict[str, Any]) -> str:
+    """JSON in UTF-8; half a character (a cut emoji, as `"\\ud83d"`) has none, so its line is escaped, as it came."""
+    written = json.dumps(line, ensure_ascii=False)
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        return json.dumps(line)
+    return written
 
 
 def read_texts(source: str) -> Iterator[Any]:

@@ -146,11 +146,12 @@ def language_code(raw: object) -> str | None:
 
 
 def absolute(url: object, base: str = "") -> str | None:
-    """An http(s) address made absolute; None for anything else (javascript:, data:, broken)."""
+    """An http(s) address made absolute; None for anything else (javascript:, data:, broken, half a character)."""
     if not isinstance(url, str) or not url.strip():
         return None
     try:
         full = urljoin(base, url.strip())
+        full.encode()  # a lone surrogate (UnicodeEncodeError is a ValueError) could not be stored
         parts = urlsplit(full)
         host, _ = parts.hostname, parts.port
     except ValueError:

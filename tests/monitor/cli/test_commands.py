@@ -47,6 +47,16 @@ class TestScore:
         assert [line["sentiment"] for line in lines] == ["negative", None, None, "positive"]
         assert lines[1]["error"] and told.code == 0
 
+    def test_half_a_character(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        """Exports cut texts within an emoji: JSON may say half of it, UTF-8 cannot."""
+        told = run("score", "-", "-o", tmp_path / "out.jsonl", stdin=b'{"text": "late \\ud83d"}\n{"text": "good"}\n')
+        lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert told.code == 0 and [line["text"] for line in lines] == ["late \ud83d", "good"]
+        row = {"id": "1\ud83d", "text": "late \ud83d", "author": "\ud83d", "url": "http://example.org/\ud83d"}
+        (tmp_path / "in.jsonl").write_text(json.dumps(row), encoding="utf-8")
+        told = run("import", tmp_path / "in.jsonl", "--brand", "Кафе")
+        assert told.code == 0 and "1 imported" in told.out
+
     def test_output_file(self, run: Callable[..., Told], tmp_path: Path) -> None:
         path = table(tmp_path / "in.csv", [{"text": "late"}])
         told = run("score", path, "-o", tmp_path / "deep" / "out.jsonl")
