@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import MutableMapping
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Incident, Mention, SavedView, Source
-from monitor.web.security import POLICY
+from monitor.web.security import MAX_BODY, POLICY
 from tests.monitor import support
 from tests.monitor.web.conftest import PASSWORD, UID, House
 
@@ -188,6 +191,32 @@ def test_a_report_is_framed_without_scripts(house: House) -> None:
 def test_a_body_that_is_too_large_is_refused_unread(house: House) -> None:
     answer = house.as_("analyst").post("/views", content=b"x" * (5 * 1024 * 1024))
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+def test_a_body_that_does_not_say_its_length_is_cut_off(kind: str, house: House) -> None:
+    """By whoever: nobody has logged in. A part of a form of its own has no end either."""
+    n_read = 0
+    answers: list[MutableMapping[str, Any]] = []
+    head = b'--b\r\ncontent-disposition: form-data; name="name"; filename="f"\r\n\r\n' if "multi" in kind else b""
+
+    async def endless() -> dict[str, Any]:
+        nonlocal n_read
+        n_read += 1
+        assert n_read < 1000
+        return {"type": "http.request", "body": (head if n_read == 1 else b"") + b"x" * 65_536, "more_body": True}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/login", "query_string": b"", "root_path": "", "scheme": "http",
+        "http_version": "1.1", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        "headers": [(b"content-type", kind.encode()), (b"host", b"127.0.0.1")],
+    }  # fmt: skip
+    asyncio.run(house.as_("viewer").app(scope, endless, send))  # type: ignore[arg-type]
+    assert answers[0]["status"] in {400, 413}
+    assert n_read * 65_536 < MAX_BODY + 2 * 65_536
 
 
 def test_secrets_of_the_configuration_are_masked(tmp_path) -> None:
