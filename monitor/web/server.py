@@ -29,13 +29,18 @@ class _Server(uvicorn.Server):
 def serve(context: Context, stop: threading.Event) -> None:
     """Serve the dashboard on settings.web until `stop` is set. Raises MonitorError when the port cannot be had."""
     web = context.settings.web
-    config = uvicorn.Config(
-        create_app(context), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5,
-        proxy_headers=bool(web.trusted_proxies), forwarded_allow_ips=list(web.trusted_proxies), lifespan="off",
-    )  # fmt: skip
     with _listening(web.host, web.port) as sock:
         log.info("web.listening", host=web.host, port=sock.getsockname()[1])
-        asyncio.run(_serve(_Server(config), sock, stop))
+        asyncio.run(_serve(_Server(configured(context)), sock, stop))
+
+
+def configured(context: Context) -> uvicorn.Config:
+    """How the server runs: who a request comes from, only the proxies of `web.trusted_proxies` may say."""
+    trusted = context.settings.web.trusted_proxies
+    return uvicorn.Config(
+        create_app(context), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5,
+        proxy_headers=bool(trusted), forwarded_allow_ips=list(trusted), lifespan="off",
+    )  # fmt: skip
 
 
 async def _serve(server: _Server, sock: socket.socket, stop: threading.Event) -> None:

@@ -139,6 +139,23 @@ def test_nobody_is_sent_elsewhere_after_the_login(house: House, target: str) -> 
     assert answer.headers["location"] == "/"
 
 
+@pytest.mark.parametrize("name", ["vera", "nobody-of-this-name"])
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(
+    name: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    verify = accounts._verify
+
+    def noted(stored: str, password: str) -> bool:
+        hashed.append(stored)
+        return verify(stored, password)
+
+    monkeypatch.setattr(accounts, "_verify", noted)
+    assert house.nobody().post("/login", data={"name": name, "password": "wrong"}).status_code == 401
+    (one,) = hashed
+    assert one.startswith("$argon2id$")
+
+
 def test_cookies_and_tokens_are_stored_as_hashes_only(house: House) -> None:
     token = house.as_("viewer").cookies["monitor_session"]
     answer = house.as_("viewer").post("/tokens", data={"name": "script", "lifetime": "30d"})

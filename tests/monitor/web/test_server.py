@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import threading
 import time
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from monitor.errors import MonitorError
 from monitor.web.memo import Memo
-from monitor.web.server import serve
+from monitor.web.server import configured, serve
 from tests.monitor import support
 
 
@@ -52,6 +57,27 @@ def test_it_serves_until_the_event_is_set(tmp_path) -> None:
         stop.set()
         thread.join(timeout=20)
     assert not thread.is_alive()
+    context.engine.dispose()
+
+
+@pytest.mark.parametrize(("trusted", "seen"), [([], "127.0.0.1"), (["127.0.0.1"], "203.0.113.9"),
+                                               (["10.0.0.1"], "127.0.0.1")])  # fmt: skip
+def test_only_a_named_proxy_says_who_asks(trusted: list[str], seen: str, tmp_path: Path) -> None:
+    context = support.context(tmp_path, web={"trusted_proxies": trusted})
+    config = configured(context)
+    clients: list[str] = []
+
+    async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        del receive, send
+        clients.append(scope["client"][0])
+
+    config.app = app
+    config.load()
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "scheme": "http",
+             "headers": [(b"x-forwarded-for", b"203.0.113.9")]}  # fmt: skip
+    with contextlib.suppress(RuntimeError):  # the application answers nothing
+        asyncio.run(config.loaded_app(scope, None, None))
+    assert clients == [seen]
     context.engine.dispose()
 
 
