@@ -167,6 +167,8 @@ def test_cookies_and_tokens_are_stored_as_hashes_only(house: House) -> None:
     assert made not in house.as_("viewer").get("/tokens").text  # shown once
     client = house.nobody()
     client.headers["authorization"] = f"Bearer {made}"
+    again = client.post("/tokens", data={"name": "another", "lifetime": "365d"})
+    assert again.status_code == 403, "a stolen token must not outlive itself"
     assert client.get("/api/v1/overview").status_code == 200
     assert client.get("/api/v1/users").status_code == 403  # the rights of its owner
     house.as_("viewer").post("/tokens/1/revoke")

@@ -337,6 +337,9 @@ def test_survey_tools_are_read_as_they_send(
     assert found["nps"].answered_at == datetime(2026, 11, 20, 9, 15, tzinfo=UTC) and found["nps"].customer
     assert [one.text for one in hook.stored()] == ["Nobody came to our table"]
     if signature is not None:  # a body that is signed carries no time: what is old is refused
+        other = base64.b64encode(b"another secret of thirty-two bytes!").decode()
+        forged = hook.client.post("/hooks/form", content=body + b" ", headers=_native(*signature, body + b" ", other))
+        assert forged.status_code == 401
         hook.context.clock = lambda: NOW + timedelta(days=8)
         assert send().status_code == 400
         stolen = hook.client.post("/hooks/shop", content=body, headers=_native(*signature, body))
