@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import SENTIMENTS, Judgement, Scorer
-from models.calibration import calibration_error
+from models.calibration import Bin, calibration_error, reliability
 from models.labelled import Example, columns, read
 from models.labels import TOPICS
 
@@ -36,7 +36,7 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Row:
     """Sentiment on one group. `macro_f1` is over the classes that occur among its labels; `f1` is None for a class
-    that does not.
+    that does not. `curve`: how sure the model was of what it said, and how often that was right, in ten bins.
     """
 
     group: str
@@ -47,6 +47,7 @@ class Row:
     accuracy: Interval
     f1: Mapping[str, float | None]
     calibration_error: float
+    curve: tuple[Bin, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def _row(
         accuracy=interval(lambda at: float((labels[at] == said[at]).mean()), len(members), rng),
         f1={name: float(f1[i]) if i in classes else None for i, name in enumerate(SENTIMENTS)},
         calibration_error=calibration_error(p[known], labels[known]),
+        curve=tuple(reliability(p[known].max(axis=1), said[known] == labels[known], n_bins=10)) if known.any() else (),
     )
 
 

@@ -76,14 +76,14 @@ def evaluate(
 
 def _keep_set(name: str, result: Evaluation, config: Path | None) -> None:
     from monitor.store.engine import writing
-    from monitor.store.evaluations import LabelledSet, Line, Measure, keep
+    from monitor.store.evaluations import LabelledSet, Line, Measure, Point, keep
 
     def measure(of: Interval) -> Measure:
         return Measure(of.value, of.low, of.high)
 
     lines = tuple(
         Line(row.group, row.value, row.n, row.n_failed, measure(row.accuracy), measure(row.macro_f1),
-             row.calibration_error)
+             row.calibration_error, tuple(Point(bin.n, bin.confidence, bin.accuracy) for bin in row.curve))
         for row in result.rows
     )  # fmt: skip
     with common.context(config) as context, writing(context.engine) as session:

@@ -25,6 +25,15 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """Judgements of a like probability: how many, how sure they were on average, and the share that was right."""
+
+    n: int
+    p_mean: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One group of a set ("all", or a value of language, source, domain)."""
 
@@ -35,6 +44,7 @@ class Line:
     accuracy: Measure
     macro_f1: Measure
     calibration_error: float
+    curve: tuple[Point, ...] = ()  # none in sets that were kept before there was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +83,9 @@ def drop(session: Session, name: str) -> bool:
 def _read(row: Meta) -> LabelledSet:
     value = json.loads(row.value)
     lines = tuple(
-        Line(**{**line, "accuracy": Measure(**line["accuracy"]), "macro_f1": Measure(**line["macro_f1"])})
+        Line(**{**line, "accuracy": Measure(**line["accuracy"]), "macro_f1": Measure(**line["macro_f1"]),
+                "curve": tuple(Point(**point) for point in line.get("curve", ()))})
         for line in value["lines"]
-    )
+    )  # fmt: skip
     return LabelledSet(row.key.removeprefix(_PREFIX), value["file"], value["model"],
                        datetime.fromisoformat(value["measured_at"]), lines)  # fmt: skip

@@ -85,6 +85,8 @@ def test_the_table_by_hand(tmp_path: Path, kind: str) -> None:
     assert everything.macro_f1.low <= everything.macro_f1.value <= everything.macro_f1.high
     # of the four judged, three are right at a confidence of 0.8
     assert everything.calibration_error == pytest.approx(0.05)
+    (bin,) = everything.curve
+    assert (bin.n, bin.confidence, bin.accuracy) == (4, pytest.approx(0.8), 3 / 4)
     assert english.f1["neutral"] is None
     assert english.value == "en"
     assert russian.n == 3

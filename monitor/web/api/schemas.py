@@ -474,8 +474,16 @@ class MeasureOut(Value):
     high: float
 
 
+class CurvePoint(Value):
+    """Judgements of a like probability: how sure they were on average, and the share that was right."""
+
+    n: int
+    p_mean: float
+    right: float
+
+
 class LabelledLine(Value):
-    """`group` is all, language, source or domain."""
+    """`group` is all, language, source or domain. `curve` is the calibration curve, the least sure first."""
 
     group: str
     value: str
@@ -484,6 +492,7 @@ class LabelledLine(Value):
     accuracy: MeasureOut
     macro_f1: MeasureOut
     calibration_error: float
+    curve: list[CurvePoint]
 
 
 class LabelledOut(Value):
