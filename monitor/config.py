@@ -493,13 +493,20 @@ def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
 
 
 def _validate_plugins(settings: Settings, *, origin: str) -> None:
-    """Parameters of scrapers and settings of channels, by the models these declare."""
+    """Parameters of scrapers and settings of channels, by the models these declare; queries of brands."""
     import alerts.channels
+    import scrapers.query
     import scrapers.registry
     from alerts.errors import UnknownChannel
     from scrapers.errors import BadParams, UnknownScraper
 
     mistakes: list[str] = []
+    for name, brand in settings.brands.items():
+        try:
+            if brand.query is not None:
+                scrapers.query.parse(brand.query)
+        except BadParams as error:
+            mistakes.append(f"{origin}: brands.{name}.query: {error}")
     for name, source in settings.sources.items():
         try:
             scraper = scrapers.registry.get(source.scraper)

@@ -85,6 +85,11 @@ def _weights(settings: Settings) -> Iterator[Line]:
     from models.errors import ModelError
 
     if settings.model.name:
+        folder = Path(settings.model.name).expanduser()
+        if settings.model.name.startswith(("/", ".", "~")) and not (folder / "config.json").is_file():
+            yield Line("model", "fail", f"model.name: {settings.model.name}: no config.json is there",
+                       "name a folder with a model, a hub id, or leave it out for the embedded one")  # fmt: skip
+            return
         yield Line("model", "ok", f"{settings.model.name}, loaded when a text is judged")
         return
     try:

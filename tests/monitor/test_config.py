@@ -92,6 +92,7 @@ def test_password_in_database_url_is_masked(tmp_path: Path) -> None:
         ("[alerts]\nrepeat_interval = 'soon'", ["alerts.repeat_interval", "'soon'", "15m"]),
         ("[brands.'Café']\nname = 'x'", ["brands", "lower-case"]),
         ("[brands.a]\nnme = 'x'", ["brands.a.nme", "did you mean 'name'"]),
+        ("[brands.a]\nname = 'x'\nquery = '(soup OR'", ["brands.a.query", "ends where a word is expected", "(soup OR"]),
         ("[brands.a]", ["brands.a.name", "missing"]),
         (
             "[sources.s]\nscraper = 'rss'\nbrand = 'nobody'\nparams = {url='https://example.org'}",

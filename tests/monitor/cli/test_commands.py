@@ -297,6 +297,10 @@ recipients = ["team@luna.example"]
         lines = json.loads(run("doctor", "--json", "--offline").out)
         assert {"configuration", "model", "disk", "store"} <= {line["check"] for line in lines}
         assert all(line["remedy"] for line in lines if line["status"] != "ok")
+        (tmp_path / "nowhere.toml").write_text("[model]\nname = './nowhere'\n", encoding="utf-8")
+        done = run("doctor", "--json", "--offline", "--config", str(tmp_path / "nowhere.toml"))
+        (model,) = (line for line in json.loads(done.out) if line["check"] == "model")
+        assert done.code == 1 and model["status"] == "fail" and "./nowhere" in model["message"]
 
     def test_usage(self, run: Callable[..., Told]) -> None:
         assert run("scroe").code == 2
