@@ -66,7 +66,8 @@ class Telegram(Channel[TelegramSettings]):
                 values["reply_markup"] = {"inline_keyboard": keyboard}
         else:
             assert envelope is not None
-            values["text"] = _fitted([_bold(envelope.subject), _escape(shorten(envelope.text, MAX_TEXT - 300))])
+            subject = _bold(shorten(envelope.subject, 250))
+            values["text"] = _fitted([subject, _cut(envelope.text, MAX_TEXT - 4 - _units(subject))])
         sent = self._method("sendMessage", now=now, json=values)
         receipt = str(sent.get("message_id", ""))
         detail = "sent"
@@ -147,6 +148,14 @@ def _fitted(parts: list[str]) -> str:
             kept.append(part)
             room -= length
     return "\n\n".join(kept)
+
+
+def _cut(text: str, room: int) -> str:
+    """The beginning of a text, escaped, in at most `room` units: escapes and emoji take more than one each."""
+    limit = room
+    while _units(cut := _escape(shorten(text, limit))) > room:
+        limit = min(limit - 1, limit * room // _units(cut))
+    return cut
 
 
 def _units(text: str) -> int:

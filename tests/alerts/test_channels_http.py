@@ -146,6 +146,15 @@ def test_telegram_texts_stay_whole_within_the_limit() -> None:
     assert text.startswith("<b>Новый инцидент · критично</b>\n\nКофейня «Луна»")
 
 
+@pytest.mark.parametrize("line", ["Отчёт: https://r.example/?a=1&b=2&c=3 ", "😡 ", "<" * 70 + " "])
+def test_a_report_by_telegram_is_cut_and_never_lost(httpserver: HTTPServer, line: str) -> None:
+    sent = post(httpserver, "/bot1:abc/sendMessage", {"ok": True, "result": {"message_id": 7}})
+    bot(httpserver).deliver(Envelope(dedup_key="r", subject="Неделя " * 60, text=line * 3000), now=NOW)
+    text = sent[0].get_json()["text"]
+    assert 3500 < len(text.encode("utf-16-le")) // 2 <= 4096
+    assert balanced(text)
+
+
 def test_telegram_gets_no_button_to_a_private_address(httpserver: HTTPServer) -> None:
     sent = post(httpserver, "/bot1:abc/sendMessage", {"ok": True, "result": {"message_id": 7}})
     message = samples.opened()
