@@ -10,7 +10,7 @@ import numpy as np
 from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, Interval, Metric, Unit
 
-MEDIAN = "median with the interval of its order statistics (binomial; Conover 1999, 3.2)"
+MEDIAN = "median with the interval of its order statistics (binomial), interpolated (Hettmansperger and Sheather 1986)"
 LEAST = 6  # below it the smallest and the largest value together do not hold a median in 95 of 100 samples
 
 
@@ -26,8 +26,25 @@ def median_of(
     rank = tails.binomial_quantile((1 - confidence) / 2, n, 0.5)
     if tails.binomial_cdf(rank, n, 0.5) > (1 - confidence) / 2:
         rank -= 1
-    interval = Interval(float(ordered[max(rank, 0)]), float(ordered[n - 1 - max(rank, 0)]))
-    return Metric(name, float(np.median(ordered)), interval, n, MEDIAN, unit=unit, n_needed=needed)
+    rank = max(rank, 0)
+    inner = _inward(n, rank, confidence) if 2 * rank + 3 <= n else 0.0
+    low, high = (
+        (1 - inner) * float(ordered[at]) + inner * float(ordered[at + step])
+        for at, step in ((rank, 1 if inner else 0), (n - 1 - rank, -1 if inner else 0))
+    )
+    middle = float(np.median(ordered))
+    interval = Interval(min(low, middle), max(high, middle))
+    return Metric(name, middle, interval, n, MEDIAN, unit=unit, n_needed=needed)
+
+
+def _inward(n: int, rank: int, confidence: float) -> float:
+    """How far to go from the order statistics of `rank`, which hold too much, to the next ones, which hold too little
+    (Hettmansperger and Sheather 1986, Statistics and Probability Letters 4): 0 to 1."""
+    outer, closer = (1 - 2 * float(tails.binomial_cdf(k, n, 0.5)) for k in (rank, rank + 1))
+    if outer <= confidence:
+        return 0.0
+    part, d = (outer - confidence) / (outer - closer), rank + 1
+    return (n - d) * part / (d + (n - 2 * d) * part)
 
 
 def change_of_median(now: Metric, before: Metric) -> Interval | None:

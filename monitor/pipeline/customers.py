@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = TypeVar("P", "Answer", "Purchase")
-_ORIGIN = "customer"  # of pseudonyms: one person is one pseudonym in every file
 _IDS_AT_ONCE = 500
 
 
@@ -116,7 +115,7 @@ def store_answers(
     for answer in answers:
         values = {
             "value": answer.value, "answered_at": answer.answered_at,
-            "customer": meta.pseudonym(key, _ORIGIN, answer.customer) if answer.customer else None,
+            "customer": meta.pseudonym(key, meta.CUSTOMER, answer.customer) if answer.customer else None,
             "segment": answer.segment, "location": answer.location, "touchpoint": answer.touchpoint,
             "mention_id": mentions.get(answer.external_id),
         }  # fmt: skip
@@ -234,7 +233,7 @@ def store_orders(session: Session, purchases: Sequence[Purchase], *, brand_id: i
     n_edited = 0
     for purchase in purchases:
         values = {
-            "customer": meta.pseudonym(key, _ORIGIN, purchase.customer), "ordered_at": purchase.ordered_at,
+            "customer": meta.pseudonym(key, meta.CUSTOMER, purchase.customer), "ordered_at": purchase.ordered_at,
             "amount": purchase.amount, "location": purchase.location, "returned": purchase.returned,
         }  # fmt: skip
         row = known.get(purchase.external_id)

@@ -116,7 +116,7 @@ def _of(session: Session, *, author: str | None, url: str | None) -> ColumnEleme
     if author is not None:
         key = meta.install_key(session)
         origins = session.exec(select(Mention.origin).distinct()).all()
-        names = {author, *(meta.pseudonym(key, origin, author) for origin in origins)}
+        names = {author, *(meta.pseudonym(key, origin, author) for origin in (*origins, meta.CUSTOMER))}
         conditions.append(col(Mention.author).in_(names))
     return or_(false(), *conditions)
 

@@ -1,4 +1,4 @@
-"""What changed for customers this week, for the weekly report: indices, stages, who falls silent, answered changes.
+"""What changed for customers this week, for the weekly report: surveys, chats, stages, who falls silent, effects.
 
 The four weeks up to the end of the week are compared with the four before, after Benjamini and Hochberg over all that
 is looked at. What was as clear a week ago is no news and is left out.
@@ -22,17 +22,19 @@ from monitor.metrics.metric import Interval, Metric
 from monitor.metrics.proportion import paired_difference, share
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.pipeline.effects import EffectView, answer, measure_effect
-from monitor.pipeline.indices import kind_of, p_of
+from monitor.pipeline.indices import metric_table, p_of
 from monitor.pipeline.segmenting import PERIOD
 from monitor.reports.weekly import ExperienceLine
 from monitor.store import comparisons
 from monitor.store.queries import customers
+from monitor.store.queries.chats import any_chats
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.tables import Comparison
 
 SPAN = timedelta(days=28)
 WEEK = timedelta(days=7)
 INDICES = ("nps", "csat", "ces")
+CHATS = ("first_answer", "resolved", "chat_start", "chat_end")
 SILENT = ("sleeping", "lost")
 
 
@@ -47,7 +49,7 @@ class Seen:
 def experience_news(session: Session, brand_id: int, *, end: datetime, zone: tzinfo) -> tuple[ExperienceLine, ...]:
     """The lines of the section for a week that ends at `end`; empty where nothing changed. Reads only."""
     taxonomy = in_force(session)
-    now, before = (_clear(_looked_at(session, brand_id, taxonomy, end=at)) for at in (end, end - WEEK))
+    now, before = (_clear(_looked_at(session, brand_id, taxonomy, end=at, zone=zone)) for at in (end, end - WEEK))
     fresh = [line for key, line in now.items() if key not in before or not _same_way(line, before[key])]
     return (*fresh, *_answers(session, brand_id, taxonomy, end=end, zone=zone))
 
@@ -65,25 +67,24 @@ def _same_way(a: ExperienceLine, b: ExperienceLine) -> bool:
     return (a.change or 0.0) * (b.change or 0.0) > 0
 
 
-def _looked_at(session: Session, brand_id: int, taxonomy: TaxonomyView, *, end: datetime) -> list[Seen]:
+def _looked_at(session: Session, brand_id: int, taxonomy: TaxonomyView, *, end: datetime, zone: tzinfo) -> list[Seen]:
     return [
-        *_indices(session, brand_id, end=end),
+        *_indices(session, brand_id, end=end, zone=zone),
         *_stages(session, brand_id, taxonomy, end=end),
         *_silence(session, brand_id, end=end),
     ]
 
 
-def _indices(session: Session, brand_id: int, *, end: datetime) -> list[Seen]:
+def _indices(session: Session, brand_id: int, *, end: datetime, zone: tzinfo) -> list[Seen]:
+    """Surveys and conversations."""
     found = []
-    for name in INDICES:
-        kind = kind_of(name)
-        rows = customers.answers(session, brand_id, start=end - 2 * SPAN, end=end, metric=name)
-        late = [row.value for row in rows if row.at >= end - SPAN]
-        early = [row.value for row in rows if row.at < end - SPAN]
-        now, before = kind.of(late), kind.of(early)
-        interval = kind.change(late, early) if now.value is not None and before.value is not None else None
-        if now.value is not None and before.value is not None and interval is not None:
-            found.append(_seen("metric", name, {}, now, now.value - before.value, interval))
+    for name in (*INDICES, *(CHATS if any_chats(session, brand_id) else ())):
+        (cell,) = metric_table(session, brand_id, name, start=end - SPAN, end=end, zone=zone).cells
+        if cell.difference is not None and cell.interval is not None:
+            found.append(
+                _seen("metric", name, {}, cell.metric, cell.difference, cell.interval,
+                      rising_is_good=name != "first_answer")
+            )  # fmt: skip
     return found
 
 

@@ -406,12 +406,16 @@ def _experience(data: WeeklyData, t: Translator) -> Table | None:
         name = {"metric": metric_name(t, line.key), "silent": t.gettext("Customers silent for longer than usual")}.get(
             line.kind, t.gettext("Stage “{stage}”: net sentiment", stage=line.name(t.language))
         )
-        value = t.percent(line.now.value) if percent else t.signed(line.now.value)
+        if line.now.unit == "minutes":
+            value, change = t.number(line.now.value), t.signed(line.change)
+        else:
+            value = t.percent(line.now.value) if percent else t.signed(line.now.value)
+            change = _points(t, line.change * (100.0 if percent else 1.0))
         factor = 100.0 if percent else 1.0
         rows.append((
             Cell(name),
             Cell(f"{value} (n = {t.number(line.now.n)})"),
-            Cell(_points(t, line.change * factor), "better" if better else "worse", strong=True),
+            Cell(change, "better" if better else "worse", strong=True),
             Cell(between(t, line.interval.scaled(factor)), faint=True),
         ))  # fmt: skip
     if not rows:

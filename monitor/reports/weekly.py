@@ -203,8 +203,8 @@ class MetricLine:
 class ExperienceLine:
     """Something about customers that changed this week, and was not as clear a week ago.
 
-    `kind` is metric (an index of surveys), stage (of the journey), silent (customers who stay away) or effect (the
-    answer about a change that is followed, in `words` by language). `change` is against the four weeks before.
+    `kind` is metric (of surveys or conversations), stage (of the journey), silent (customers who stay away) or effect
+    (the answer about a change that is followed, in `words` by language). `change` is against the four weeks before.
     """
 
     kind: str

@@ -214,7 +214,10 @@ def _row(
     key: bytes,
 ) -> dict[str, Any]:
     author = item.author_id or item.author
-    named = (item.author or author) if store_authors else (meta.pseudonym(key, origin, author) if author else None)
+    named = item.author or author
+    if not store_authors:  # a customer whom the export names is the same one in orders and answers
+        known_as = (meta.CUSTOMER, item.customer) if item.customer else (origin, author)
+        named = meta.pseudonym(key, known_as[0], known_as[1]) if known_as[1] else None
     words = item.text[:MAX_TEXT]
     published = item.published_at or now
     if published > now + timedelta(days=1):

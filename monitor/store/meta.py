@@ -22,6 +22,9 @@ def put(session: Session, key: str, value: str) -> None:
     session.merge(Meta(key=key, value=value))
 
 
+CUSTOMER = "customer"  # the origin of customers' pseudonyms: one person is one pseudonym in every file
+
+
 def install_key(session: Session) -> bytes:
     """The secret of this installation; made once. Pseudonyms cannot be recomputed without it."""
     stored = get(session, INSTALL_KEY)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, func, insert
+from sqlalchemy import case, delete, func, insert, union_all
 from sqlmodel import Session, col, select
 
-from monitor.store.tables import CustomerSegment, Mention, Order, SurveyAnswer, TopicTag
+from monitor.store.catalogue import IMPORT
+from monitor.store.tables import CustomerSegment, Mention, Order, Source, SurveyAnswer, TopicTag
 
 _CHUNK = 5000
 
@@ -43,12 +44,13 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one customer said in a survey comment: overall, and the topics complained about."""
+    """What one customer said, in a survey comment or an imported mention: overall, and the topics complained about."""
 
     customer: str
     at: datetime
     sentiment: str
     blamed: frozenset[str]
+    rating: float | None = None  # the stars that came with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ def orders(session: Session, brand_id: int, *, end: datetime) -> list[OrderRow]:
 
 
 def said(session: Session, brand_id: int, *, end: datetime) -> list[Said]:
-    """Judged survey comments of known customers before `end`, oldest first."""
+    """Judged words of known customers before `end`, oldest first: comments of surveys, and imported reviews and
+    tickets whose rows name a customer with orders (where authors are pseudonyms)."""
     comments = (
         select(SurveyAnswer.mention_id, SurveyAnswer.customer)
         .where(
@@ -134,24 +137,32 @@ def said(session: Session, brand_id: int, *, end: datetime) -> list[Said]:
             col(SurveyAnswer.mention_id).is_not(None),
         )
         .distinct()
-        .subquery("comments")
     )
+    imported = select(Mention.id, Mention.author).where(
+        Mention.brand_id == brand_id,
+        col(Mention.counts).is_(True),
+        Mention.kind != "survey",
+        col(Mention.source_id).in_(select(Source.id).where(Source.scraper == IMPORT)),
+        col(Mention.author).in_(select(Order.customer).where(Order.brand_id == brand_id)),
+    )
+    told = union_all(comments, imported).subquery("told")
+    mention_id, customer = told.c
     mentions = session.execute(
-        select(comments.c.customer, Mention.id, Mention.published_at, Mention.sentiment)
-        .join(Mention, col(Mention.id) == comments.c.mention_id)
+        select(customer, Mention.id, Mention.published_at, Mention.sentiment, Mention.rating)
+        .join(Mention, col(Mention.id) == mention_id)
         .where(col(Mention.published_at) < end, col(Mention.sentiment).is_not(None))
         .order_by(Mention.published_at, Mention.id)
     ).all()
     blamed: dict[int, set[str]] = defaultdict(set)
-    for mention_id, topic in session.execute(
+    for number, topic in session.execute(
         select(TopicTag.mention_id, TopicTag.topic)
-        .join(comments, comments.c.mention_id == col(TopicTag.mention_id))
+        .join(told, mention_id == col(TopicTag.mention_id))
         .where(TopicTag.sentiment == "negative")
     ):
-        blamed[mention_id].add(topic)
+        blamed[number].add(topic)
     return [
-        Said(customer, at, sentiment, frozenset(blamed.get(mention_id, ())))
-        for customer, mention_id, at, sentiment in mentions
+        Said(customer, at, sentiment, frozenset(blamed.get(number, ())), rating)
+        for customer, number, at, sentiment, rating in mentions
     ]
 
 

@@ -13,9 +13,10 @@ from monitor.pipeline.context import Context
 from monitor.pipeline.customers import brand_named
 from monitor.pipeline.news import experience_news
 from monitor.store import comparisons
-from monitor.store.catalogue import ensure_brand
+from monitor.store.catalogue import ensure_brand, ensure_import
 from monitor.store.engine import reading, upgrade, writing
-from monitor.store.tables import Comparison, Order, SurveyAnswer
+from monitor.store.queries.chats import CHAT
+from monitor.store.tables import Comparison, Mention, Order, SurveyAnswer
 from tests.monitor import support
 from tests.monitor.customers.conftest import CHANGED_AT, SAMPLE, ZONE
 
@@ -49,6 +50,25 @@ def told(context: Context, end: datetime) -> dict[tuple[str, str], float]:
         brand_id = brand_named(session, "Shop").id or 0
         lines = experience_news(session, brand_id, end=end, zone=ZoneInfo("UTC"))
     return {(line.kind, line.key): line.change or 0.0 for line in lines}
+
+
+def test_slower_answers_in_chats_are_told_once_and_with_minutes(shop: Context) -> None:
+    """Ten conversations a week, answered within minutes for twelve weeks, then within hours; nothing else changes."""
+    with writing(shop.engine) as session:
+        brand_id = brand_named(session, "Shop").id or 0
+        source_id = ensure_import(session, "desk", now=START).id or 0
+        for week in range(20):
+            for number in range(10):
+                at = START + timedelta(weeks=week, hours=number)
+                wait = timedelta(minutes=(5 if week < 12 else 120) + number)
+                session.add(Mention(brand_id=brand_id, source_id=source_id, origin="desk", kind="ticket",
+                                    external_id=f"{week}-{number}", text="late", content_hash=f"{week}-{number}",
+                                    published_at=at, observed_at=at, reply_text="sorry", reply_at=at + wait,
+                                    flags=[CHAT], sentiment="neutral", score_state="done"))  # fmt: skip
+    weeks = [told(shop, START + timedelta(weeks=week)) for week in range(11, 20)]
+    slower = [lines["metric", "first_answer"] for lines in weeks if ("metric", "first_answer") in lines]
+    assert len(slower) == 1 and 100 < slower[0] <= 120
+    assert not any(("metric", name) in lines for lines in weeks for name in ("resolved", "chat_start", "chat_end"))
 
 
 def test_a_rise_is_told_in_the_week_it_becomes_clear_and_once(shop: Context) -> None:
