@@ -102,14 +102,14 @@ class Spikes:
         for finding in findings:
             for row in self.active():
                 if related.key_of(row.series) in finding.widens:
-                    move(self._session, row, finding.series, kind="widened", now=self._now)
+                    self._move(row, finding.series, kind="widened")
         joined = Stories(self._session, self._brand, decisions)
         for row in self.active():
             joined.known(row)
         for finding in fresh:
             joined.add(finding)
         for row, key in joined.widened():
-            move(self._session, row, key, kind="widened", now=self._now)
+            self._move(row, key, kind="widened")
         self._index()
         opening = joined.new()
         told = {f.series: f for f in alerts.hierarchy.find(decisions, open_series=[*self._open_keys(), *opening])}
@@ -153,6 +153,15 @@ class Spikes:
 
     # ---- helpers
 
+    def _move(self, row: Incident, key: SeriesKey, *, kind: str) -> None:
+        """Let an incident be about another node, unless one that is open is there already.
+
+        Of two at one node only one would be looked at from then on, and the other stay open for ever. Left where it
+        is, it speaks no more beside the wider one, and ends by itself.
+        """
+        if not any(other is not row and other.series == key.text() for other in self.active()):
+            move(self._session, row, key, kind=kind, now=self._now)
+
     def _evidence(self, key: SeriesKey, decision: Decision, *, complete: bool, running: bool = True) -> Evidence:
         return evidence_of(self._session, self._brand, key, decision, settings=self._settings, complete=complete,
                            running=running)  # fmt: skip
@@ -190,7 +199,7 @@ class Spikes:
         ]  # fmt: skip
         if inside:
             key, _ = max(inside, key=lambda pair: (pair[1].score, pair[0].text()))
-            move(self._session, row, key, kind="narrowed", now=self._now)
+            self._move(row, key, kind="narrowed")
 
 
 def _steps_of(row: Incident) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,19 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 import monitor.pipeline.detect as detecting
+from alerts.decision import Decision, nothing
+from alerts.hierarchy import find
+from alerts.incident import Evidence, advance
 from alerts.panel import Panel, Verdicts
+from alerts.series import Row, SeriesKey
+from alerts.severity import Severity
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import Watches, detect
 from monitor.pipeline.score import score
+from monitor.pipeline.spikes import Spikes
+from monitor.store import incidents
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
@@ -235,3 +243,29 @@ def test_what_another_has_written_while_it_learnt_counts(tmp_path: Path, monkeyp
 def memory(life: Life) -> list[tuple[str, str, bytes]]:
     with reading(life.context.engine) as session:
         return [(row.signal, row.day, row.arrays) for row in session.exec(select(DetectorState))]
+
+
+def loud(score: float, observed: float, *, high: float = 5.0) -> Decision:
+    nobody = nothing(Row(TODAY, 0, 0), signal="negative", threshold=2.0, step_seconds=86_400, short_history=False)
+    return replace(nobody, score=score, news=score, alarm=True, active=True, observed=observed, expected=2.0, low=0.0,
+                   high=high, ratio=observed / 2, windows={1: (observed, 2.0)})  # fmt: skip
+
+
+def test_of_two_incidents_that_grow_into_one_only_one_moves_there(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    with writing(life.context.engine) as session:
+        brand = session.exec(select(Brand)).one()
+        whole = SeriesKey(brand.slug)
+        parts = [replace(whole, topic=topic) for topic in ("staff", "price")]
+        for key in parts:
+            step = Evidence(at=TODAY, score=5.0, threshold=2.0, n_observed=9.0, n_expected=2.0, since_at=TODAY,
+                            severity=Severity.WARNING)  # fmt: skip
+            (told,) = advance(None, step, now=TODAY, series_text=key.text(), signal="negative")
+            incidents.store(session, told.incident, brand_id=brand.id or 0)
+        rows = session.exec(select(Incident)).all()
+        decisions = {whole: loud(9.0, 40.0)} | dict.fromkeys(parts, loud(4.0, 12.0))
+        (finding,) = find(decisions, open_series=parts)
+        assert set(finding.widens) == set(parts)
+        spikes = Spikes(session, life.context.settings, brand, rows, now=TODAY)
+        spikes._open([finding], decisions)
+        assert sorted(row.series for row in spikes.rows()) == sorted([whole.text(), parts[1].text()])
