@@ -19,7 +19,7 @@ from monitor.store.tables import Sample, Source
 from monitor.web import actions
 from monitor.web.errors import NotFound
 from monitor.web.frame import memo_of, page
-from monitor.web.visitor import Admin, Analyst, Rows, Viewer, context_of
+from monitor.web.visitor import Admin, Analyst, Rows, Viewer, Visitor, context_of
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=100)]
@@ -29,7 +29,7 @@ Text = Annotated[str, Form(max_length=100)]
 def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
     context = context_of(request)
     now, settings = context.now, context.settings
-    found = doctor_of(request) if visitor.may("analyst") else []
+    found = doctor_of(request, visitor) if visitor.may("analyst") else []
     return page(
         request, rows, visitor, "operations.html",
         health=memo_of(request).get(("sources",), lambda: operations.sources(rows, now=now), seconds=15),
@@ -41,11 +41,11 @@ def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
     )  # fmt: skip
 
 
-def doctor_of(request: Request) -> list[doctor.Line]:
-    """What the doctor says without asking the network, looked at every two minutes at most."""
-    settings = context_of(request).settings
+def doctor_of(request: Request, visitor: Visitor) -> list[doctor.Line]:
+    """What the doctor says without asking the network, looked at every two minutes at most in each language."""
+    settings, t = context_of(request).settings, visitor.translator
     return memo_of(request).get(
-        ("doctor",), lambda: doctor.look(settings, offline=True), seconds=120, lasting=True
+        ("doctor", t.language), lambda: doctor.look(settings, t, offline=True), seconds=120, lasting=True
     )  # fmt: skip
 
 

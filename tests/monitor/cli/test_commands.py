@@ -297,6 +297,7 @@ recipients = ["team@luna.example"]
         lines = json.loads(run("doctor", "--json", "--offline").out)
         assert {"configuration", "model", "disk", "store"} <= {line["check"] for line in lines}
         assert all(line["remedy"] for line in lines if line["status"] != "ok")
+        assert "служба ещё не запускалась" in {line["message"] for line in lines}  # configured
         (tmp_path / "nowhere.toml").write_text("[model]\nname = './nowhere'\n", encoding="utf-8")
         done = run("doctor", "--json", "--offline", "--config", str(tmp_path / "nowhere.toml"))
         (model,) = (line for line in json.loads(done.out) if line["check"] == "model")
