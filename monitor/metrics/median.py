@@ -40,7 +40,7 @@ def median_of(
 def _inward(n: int, rank: int, confidence: float) -> float:
     """How far to go from the order statistics of `rank`, which hold too much, to the next ones, which hold too little
     (Hettmansperger and Sheather 1986, Statistics and Probability Letters 4): 0 to 1."""
-    outer, closer = (1 - 2 * float(tails.binomial_cdf(k, n, 0.5)) for k in (rank, rank + 1))
+    outer, closer = (1 - 2 * tails.binomial_cdf(k, n, 0.5) for k in (rank, rank + 1))
     if outer <= confidence:
         return 0.0
     part, d = (outer - confidence) / (outer - closer), rank + 1

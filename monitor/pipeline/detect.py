@@ -64,10 +64,12 @@ def detect(context: Context, *, only: Collection[int] | None = None) -> list[Cha
 
 @dataclass(frozen=True, slots=True)
 class Watches:
-    """The detectors of a brand, with what they have learnt so far."""
+    """The detectors of a brand with what they have learnt so far, and the series that they look at."""
 
     by_day: BrandWatch
     by_hour: HourWatch
+    keys: list[SeriesKey]
+    busy: list[SeriesKey]
 
 
 def _look_at(context: Context, brand: Brand) -> list[Change]:
@@ -91,15 +93,16 @@ def _look_at(context: Context, brand: Brand) -> list[Change]:
 
 def learn(context: Context, brand: Brand) -> Watches:
     """The detectors, brought as far as they get without writing: seconds of arithmetic at the first look."""
-    watches = Watches(brand_watch(context.settings, brand), hour_watch(context.settings, brand))
+    by_day, by_hour = brand_watch(context.settings, brand), hour_watch(context.settings, brand)
     with reading(context.engine) as session:
         now = context.now
-        watches.by_day.learn(session, now, watched_series(session, context.settings, brand))
+        keys = watched_series(session, context.settings, brand)
+        by_day.learn(session, now, keys)
         opened = [key for text in incidents.active_series(session, brand.id or 0) if (key := related.key_of(text))]
-        busy = watches.by_hour.series(session, now)
+        busy = by_hour.series(session, now)
         if busy:
-            watches.by_hour.learn(session, now, list(dict.fromkeys([*busy, *opened])))
-    return watches
+            by_hour.learn(session, now, list(dict.fromkeys([*busy, *opened])))
+    return Watches(by_day, by_hour, keys, busy)
 
 
 def detect_brand(session: Session, context: Context, brand: Brand, watches: Watches) -> list[Change]:
@@ -107,9 +110,7 @@ def detect_brand(session: Session, context: Context, brand: Brand, watches: Watc
     now, settings = context.now, context.settings
     policy = Policy(repeat_interval=settings.alerts.repeat_interval)
     rows = incidents.current(session, brand.id or 0, now=now, memory=policy.reopen_within + timedelta(days=14))
-    by_day, by_hour = watches.by_day, watches.by_hour
-    busy = by_hour.series(session, now)
-    keys = watched_series(session, settings, brand)
+    by_day, by_hour, keys, busy = watches.by_day, watches.by_hour, watches.keys, watches.busy
     rated = sides.rated_series(keys) if RATING in settings.alerts.signals else []
     n_series = max(1, len(keys) + len(busy) + len(rated))
     share = share_of_budget(session, settings)

@@ -42,12 +42,11 @@ class Line:
 def examine(config: Path | None, *, offline: bool = False) -> list[Line]:
     """Every check in order, in the language of the configuration; a check that cannot run says why."""
     lines: list[Line] = []
-    t = translator("en")
     try:
         file = find(config)
         settings = load(config)
     except ConfigError as error:
-        return [Line("configuration", "fail", text, t.gettext("mend the line; `monitor config check` tries again"))
+        return [Line("configuration", "fail", text, "mend the line; `monitor config check` tries again")
                 for text in str(error).splitlines()]  # fmt: skip
     t = translator(settings.language)
     if file is None:

@@ -403,6 +403,7 @@ def _experience(data: WeeklyData, t: Translator) -> Table | None:
         if line.now is None or line.now.value is None or line.change is None or line.interval is None:
             continue
         percent = line.now.unit == "share"
+        factor = 100.0 if percent else 1.0
         name = {"metric": metric_name(t, line.key), "silent": t.gettext("Customers silent for longer than usual")}.get(
             line.kind, t.gettext("Stage “{stage}”: net sentiment", stage=line.name(t.language))
         )
@@ -410,8 +411,7 @@ def _experience(data: WeeklyData, t: Translator) -> Table | None:
             value, change = t.number(line.now.value), t.signed(line.change)
         else:
             value = t.percent(line.now.value) if percent else t.signed(line.now.value)
-            change = _points(t, line.change * (100.0 if percent else 1.0))
-        factor = 100.0 if percent else 1.0
+            change = _points(t, line.change * factor)
         rows.append((
             Cell(name),
             Cell(f"{value} (n = {t.number(line.now.n)})"),

@@ -8,7 +8,7 @@ to be counted again are packed from their rows while they are read, so that a re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,11 +45,6 @@ class Columns:
     tags: Array
     row: npt.NDArray[np.int64]  # of each tag: the place of its mention
     words: dict[int, str]
-
-    def numbers(self, wanted: Iterable[str]) -> list[int]:
-        """The numbers of words; those that no mention has are left out."""
-        known = set(wanted)
-        return [number for number, word in self.words.items() if word in known]
 
     @property
     def at(self) -> npt.NDArray[np.int64]:
@@ -158,6 +153,12 @@ def differing(session: Session, brand_id: int) -> list[datetime]:
         hour for hour in session.exec(outside) if not any(hour_of(first) <= hour <= last for first, last in spans)
     }
     return sorted(wrong - waiting)
+
+
+def numbers_of(words: Mapping[int, str], wanted: Iterable[str]) -> list[int]:
+    """The numbers of words; those that no mention has are left out."""
+    known = set(wanted)
+    return [number for number, word in words.items() if word in known]
 
 
 def runs(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:

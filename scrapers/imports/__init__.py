@@ -30,6 +30,8 @@ from scrapers.imports import json_rows, mail, sheets, tables
 from scrapers.imports.columns import FIELDS
 from scrapers.imports.run import ImportRun, Progress, Raw, Row
 
+GZIP, XLSX, PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"  # how packed files begin
+
 _SAMPLE_ROWS = 300
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, IndexError, SyntaxError)
 _LARGEST_UNPACKED = 4 * 1024 * 1024 * 1024
@@ -302,7 +304,7 @@ def _unpacked(file: BinaryIO, name: str, size: int, label: str) -> tuple[BinaryI
     """A gzipped file unpacked to a temporary one, within a cap."""
     start = file.read(2)
     file.seek(0)
-    if start != b"\x1f\x8b":
+    if start != GZIP:
         return file, name, size
     out = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=64 * 1024 * 1024))  # noqa: SIM115 (lives as long as the run)
     total = 0
@@ -327,9 +329,9 @@ def _format(file: BinaryIO, name: str) -> str:
     """By the first bytes where they are sure, else by the name, else by how the text looks."""
     start = file.read(8192)
     file.seek(0)
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(XLSX):
         return "xlsx"
-    if start.startswith(b"PAR1"):
+    if start.startswith(PARQUET):
         return "parquet"
     suffix = Path(name).suffix.lower().lstrip(".")
     if suffix in ("jsonl", "ndjson", "eml", "mbox", "tsv", "csv"):

@@ -36,7 +36,7 @@ from scrapers.item import Item
 MAX_BYTES = 1024 * 1024
 SURVEY = "survey"
 _DIGEST = "sha256:"
-_PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1")  # a megabyte of these unpacks to gigabytes
+_PACKED = (imports.XLSX, imports.GZIP, imports.PARQUET)  # a megabyte of these unpacks to gigabytes
 OLDEST_NATIVE = timedelta(days=7)
 
 

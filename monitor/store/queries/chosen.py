@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, cast
@@ -51,20 +51,19 @@ class Chosen:
         keys = [self.current[at]]
         if dimension:
             keys.append(self._dimension(dimension)[at])
-        found: dict[Any, list[Count]] = {}
-        for (current, *rest), count in _counts(keys, self.sentiment[at], self.rating[at]):
-            key = "" if not rest else rest[0] if dimension == "source" else self.words[rest[0]]
-            found.setdefault(key, [Count(), Count()])[not current] = count
-        return {key: Pair(now, before) for key, (now, before) in found.items()}
+        return _paired(
+            ("" if not rest else rest[0] if dimension == "source" else self.words[rest[0]], current, count)
+            for (current, *rest), count in _counts(keys, self.sentiment[at], self.rating[at])
+        )
 
     def topics(self, selection: Selection) -> dict[str, Pair]:
         """Counts of tags by topic."""
         at, mention = self._tags(selection, self.judged)
         keys = [self.current[mention], self.tag_topic[at]]
-        found: dict[str, list[Count]] = {}
-        for (current, topic), count in _counts(keys, self.tag_sentiment[at], self.rating[mention]):
-            found.setdefault(self.words[topic], [Count(), Count()])[not current] = count
-        return {key: Pair(now, before) for key, (now, before) in found.items()}
+        return _paired(
+            (self.words[topic], current, count)
+            for (current, topic), count in _counts(keys, self.tag_sentiment[at], self.rating[mention])
+        )
 
     def topics_by_day(self, selection: Selection, zone: ZoneInfo) -> dict[str, dict[date, Count]]:
         at, mention = self._tags(selection, self.judged & self.current)
@@ -108,8 +107,8 @@ class Chosen:
             ("language", selection.languages),
         ):
             if values and name != dimension:
-                numbers = [number for number, word in self.words.items() if word in values]
-                mask &= _among(self._dimension(name), list(selection.source_ids) if name == "source" else numbers)
+                numbers = selection.source_ids if name == "source" else sheets.numbers_of(self.words, map(str, values))
+                mask &= _among(self._dimension(name), numbers)
         return mask
 
     def _dimension(self, name: str) -> Array:
@@ -147,7 +146,7 @@ def _choose(session: Session, selection: Selection, columns: Columns, start: dat
     if selection.corrected:
         mask &= held["flags"] & sheets.CORRECTED != 0
     if selection.kinds:
-        mask &= _among(held["kind"], columns.numbers(selection.kinds))
+        mask &= _among(held["kind"], sheets.numbers_of(columns.words, selection.kinds))
     if selection.ratings:
         rated = np.zeros(len(held), np.bool_)
         for star in selection.ratings:
@@ -177,7 +176,7 @@ _NOT = -2  # the topic is not on it
 
 def _about(columns: Columns, topics: Sequence[str]) -> npt.NDArray[np.int8]:
     """The worst sentiment of each mention about any of these topics, as `sentiment_about` says it in SQL."""
-    asked = _among(columns.tags["topic"], columns.numbers(topics))
+    asked = _among(columns.tags["topic"], sheets.numbers_of(columns.words, topics))
     worst = np.full(len(columns.mentions), _NOT, np.int8)
     for sentiment in (-1, 1, 2, 0):  # what comes later wins
         worst[columns.row[asked & (columns.tags["sentiment"] == sentiment)]] = sentiment
@@ -196,6 +195,14 @@ def _found(session: Session, selection: Selection, ids: npt.NDArray[np.int64]) -
     values = {"words": expression, "first": int(ids.min()), "last": int(ids.max())}
     cursor = session.connection().execute(text(clause), values).cursor
     return np.fromiter((row[0] for row in cursor), np.int64)
+
+
+def _paired(counts: Iterable[tuple[Any, int, Count]]) -> dict[Any, Pair]:
+    """(key, whether of the period or the one before, count) side by side."""
+    found: dict[Any, list[Count]] = {}
+    for key, current, count in counts:
+        found.setdefault(key, [Count(), Count()])[not current] = count
+    return {key: Pair(now, before) for key, (now, before) in found.items()}
 
 
 def _counts(keys: Sequence[Array], sentiment: Array, rating: Array) -> list[tuple[tuple[int, ...], Count]]:
