@@ -57,7 +57,7 @@ def taught_keys() -> set[str]:
     for one in read_all():
         for groups in (one.words, one.verdicts, one.posts, *one.topics.values()):
             found |= {text_key(text) for group in groups for text in group}
-        found |= {text_key(text) for text, _ in one.mixed}
+        found |= {text_key(text) for text, *_ in one.mixed}
     return found
 
 

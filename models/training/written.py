@@ -27,6 +27,7 @@ DEV_SHARE = 12  # one item of so many is a development row
 _KEYS = ("language", "and", "but", "words", "verdicts", "topics", "posts")
 _MAY = "mixed"  # the key that a file may lack
 _SIGNS = {"-": 0, "=": 1, "+": 2}  # the sentiment of a topic in the key of a group of mixed texts: "food+ waiting-"
+_WHOLE = "whole"  # in such a key: the sentiment of the whole; alone: a text about no topic
 _NOISE = 0.25  # share of rows that are typed carelessly
 
 
@@ -34,7 +35,7 @@ _NOISE = 0.25  # share of rows that are typed carelessly
 class Written:
     """One file. `words`, `verdicts`, `posts`: items by sentiment (0, 1, 2); `topics`: the same for each topic.
 
-    `mixed`: (text, topic -> sentiment) of sentences about several topics.
+    `mixed`: (text, sentiment of the whole, topic -> sentiment) of sentences about several topics, or about none.
     """
 
     language: str
@@ -44,12 +45,12 @@ class Written:
     verdicts: tuple[tuple[str, ...], ...]
     topics: dict[str, tuple[tuple[str, ...], ...]]
     posts: tuple[tuple[str, ...], ...]
-    mixed: tuple[tuple[str, dict[str, int]], ...] = ()
+    mixed: tuple[tuple[str, int | None, dict[str, int]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A text with what is known of it. `topics`: topic -> sentiment; None where nothing is said of topics."""
+    """A text with what is known of it. `topics`: topic -> sentiment; {} has none, of None nothing is known."""
 
     text: str
     sentiment: int | None
@@ -100,21 +101,26 @@ def _by_sentiment(path: Path, key: str, raw: Any) -> tuple[tuple[str, ...], ...]
     return tuple(_strings(path, f"{key}.{name}", raw.get(name) or []) for name in SENTIMENTS)
 
 
-def _mixed(path: Path, raw: Any) -> tuple[tuple[str, dict[str, int]], ...]:
-    """Groups of texts under what they say of which topics: `food+ waiting-` (also `=`, neutral)."""
+def _mixed(path: Path, raw: Any) -> tuple[tuple[str, int | None, dict[str, int]], ...]:
+    """Groups of texts under what they say of topics and of the whole: `food+ waiting-`, `food= whole-`, `whole+`.
+
+    Without `whole` the sentiment of the whole is that of the topics, where all have the same.
+    """
     if not isinstance(raw, dict):
         raise TrainingError(f"{path}: {_MAY}: a table of groups is expected, such as 'food+ waiting-'")
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, tuple[int | None, dict[str, int]]] = {}
     for key, texts in raw.items():
         parts = str(key).split()
         signs = {part[:-1]: _SIGNS.get(part[-1]) for part in parts}
-        if len(parts) < 2 or len(signs) < len(parts) or not set(signs) <= set(TOPICS) or None in signs.values():
-            raise TrainingError(f"{path}: {_MAY}.{key}: two topics or more are expected, each with -, = or +")
-        said = {topic: sign for topic, sign in signs.items() if sign is not None}
+        if not parts or len(signs) < len(parts) or not set(signs) <= {*TOPICS, _WHOLE} or None in signs.values():
+            raise TrainingError(f"{path}: {_MAY}.{key}: topics (or {_WHOLE}) are expected, each once, with -, = or +")
+        labels = set(signs.values())
+        whole = signs.pop(_WHOLE, labels.pop() if len(labels) == 1 else None)
+        said = whole, {topic: sign for topic, sign in signs.items() if sign is not None}
         for text in _strings(path, f"{_MAY}.{key}", texts):
             if found.setdefault(text, said) != said:
                 raise TrainingError(f"{path}: {_MAY}.{key}: {text!r} is also in another group")
-    return tuple(found.items())
+    return tuple((text, *said) for text, said in found.items())
 
 
 def _strings(path: Path, key: str, raw: Any) -> tuple[str, ...]:
@@ -146,9 +152,8 @@ class _Kept:
         self.verdicts = self._split(written.verdicts, None)
         self.topics = {topic: self._split(texts, topic) for topic, texts in written.topics.items()}
         self.mixed: list[Row] = []
-        for text, said in written.mixed:
-            labels = set(said.values())
-            row = Row(text, labels.pop() if len(labels) == 1 else None, said, is_dev=_is_dev(text))
+        for text, whole, said in written.mixed:
+            row = Row(text, whole, said, is_dev=_is_dev(text))
             (self.development if row.is_dev else self.mixed).append(row)
         held = {row.text for row in self.development}
         self.words = [[word for word in words if word not in held] for words in written.words]

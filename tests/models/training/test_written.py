@@ -66,6 +66,14 @@ def test_a_sentence_about_several_topics_keeps_what_it_says_of_each(file: Path) 
     assert {row.sentiment for row in rows if row.text.lower().startswith("cold soup")} == {0}
 
 
+def test_a_text_may_have_a_verdict_of_its_own_and_no_topic(file: Path) -> None:
+    groups = {"food+ staff- whole-": ["good soup. rude waiter. never again."], "whole=": ["are you open on monday?"]}
+    file.write_text(FILE + f"mixed: {groups}\n", encoding="utf-8")
+    rows = [(row.sentiment, row.topics) for row in rows_of(read_file(file), seed=1)]
+    assert (0, {"food": 2, "staff": 0}) in rows
+    assert (1, {}) in rows
+
+
 def _without_mixed(file: Path) -> Path:
     folder = file.parent / "plain"
     folder.mkdir()
@@ -106,8 +114,8 @@ def test_every_file_of_the_project_is_right() -> None:
         ('neutral: ["monday"', 'indifferent: ["monday"', "words: lists under negative, neutral, positive"),
         ("language: en", "language: [", "not YAML"),
         ("posts:", "mixed: []\nposts:", "mixed: a table of groups"),
-        ("posts:", "mixed: {food+: [one]}\nposts:", r"mixed\.food\+: two topics or more"),
-        ("posts:", "mixed: {food+ staff: [one]}\nposts:", r"each with -, = or \+"),
+        ("posts:", "mixed: {food+ food-: [one]}\nposts:", r"mixed\.food\+ food-: topics .* each once"),
+        ("posts:", "mixed: {food+ staff: [one]}\nposts:", r"with -, = or \+"),
         ("posts:", "mixed: {food+ staff-: [one], food- staff+: [one]}\nposts:", "'one' is also in another group"),
     ],
 )
@@ -132,4 +140,4 @@ def test_a_run_sees_them_as_a_source_of_their_own(data: Path) -> None:
     assert (corpus.split[own] == TRAIN).any()
     topical = own & corpus.is_topic
     assert (corpus.labelled[topical] == (1 << len(TOPICS)) - 1).all()
-    assert (corpus.topics[topical] > 0).all()
+    assert 0.8 < (corpus.topics[topical] > 0).mean() < 1, "some are about no topic"
