@@ -25,6 +25,8 @@ from alerts.message import Envelope, Message
 if logging.getLogger("httpx").level == logging.NOTSET:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
+LARGEST_ANSWER = 4 * 1024 * 1024  # bytes of one answer that are looked at
+_PACKING = {"content-encoding", "content-length", "transfer-encoding"}  # what no longer holds of an unpacked body
 LONGEST_WAIT = 86_400.0  # seconds; a longer Retry-After is taken as this
 
 
@@ -120,16 +122,35 @@ class Channel(ABC, Generic[S]):
         return response
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:
-        """One HTTP call; an answer of any status passes. The address never shows in an error: it may hold a secret."""
+        """One HTTP call; an answer of any status passes, without what lies behind its first megabytes.
+
+        Redirects are not followed: the address is the operator's choice, not that of who answers there. It never shows
+        in an error: it may hold a secret.
+        """
         name = self.declaration.title
         try:
-            return self.client.request(method, url, follow_redirects=False, **options)
+            with self.client.stream(method, url, follow_redirects=False, **options) as response:
+                return _kept(response)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Rejected(f"{name}: the configured address is not a usable URL ({type(error).__name__})") from None
         except httpx.TimeoutException as error:
             raise Retryable(f"{name}: no answer in time ({type(error).__name__})") from None
         except httpx.HTTPError as error:
             raise Retryable(f"{name}: no connection ({type(error).__name__})") from None
+
+
+def _kept(response: httpx.Response) -> httpx.Response:
+    """The answer with the beginning of its body: what is packed may unfold to gigabytes, or never end."""
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > LARGEST_ANSWER:
+            break
+    plain = [(name, value) for name, value in response.headers.multi_items() if name not in _PACKING]
+    return httpx.Response(
+        response.status_code, headers=plain, content=bytes(body[:LARGEST_ANSWER]), request=response.request,
+        extensions={"reason_phrase": response.reason_phrase.encode("ascii", "replace")},
+    )  # fmt: skip
 
 
 def judge(response: httpx.Response, *, name: str, now: datetime | None) -> None:

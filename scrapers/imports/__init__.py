@@ -188,22 +188,16 @@ def _until_damage(rows: Iterable[Raw]) -> Iterator[Raw]:
         for raw in rows:
             number = raw.number
             yield raw
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        SyntaxError,
-    ) as problem:
+    except _DAMAGE as problem:
         yield Raw(number + 1, error=f"the file is damaged from here on: {problem}"[:300])
 
 
 def _table(file: BinaryIO, form: str, size: int, progress: Progress | None) -> ImportRun:
     if form == "xlsx":
-        names, rows = sheets.xlsx(file, progress, size)
+        try:
+            names, rows = sheets.xlsx(file, progress, size)
+        except _DAMAGE as problem:  # its first rows cannot be read: entities that unfold, a part that is missing
+            raise BadParams(f"the workbook is damaged at its beginning: {problem}"[:300]) from None
         return ImportRun(form, rows, columns=tuple(names))
     if form == "parquet":
         names, rows = sheets.parquet(file, progress, size)

@@ -293,6 +293,9 @@ def test_callbacks_are_believed_only_when_signed_and_fresh() -> None:
     assert not verify(b"payload=y", **signed(body, NOW), secret="shh", now=NOW)
     assert not verify(body, **signed(body, NOW), secret="shh", now=NOW + dt.timedelta(minutes=6))
     assert not verify(body, timestamp="soon", signature="v0=ü", secret="shh", now=NOW)
+    right = signed(body, NOW)
+    for signature in (right["signature"][:-1], right["signature"][:7], right["signature"][:-1] + "x"):
+        assert not verify(body, **(right | {"signature": signature}), secret="shh", now=NOW)
 
 
 def test_a_pressed_button_is_read() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import gzip
 import json
 import re
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from alerts import channels
-from alerts.channels import telegram, webhook
+from alerts.channels import base, telegram, webhook
 from alerts.errors import BadRule, Rejected, Retryable
 from alerts.message import Envelope, Kind, Quote
 from tests.alerts import sample_messages as samples
@@ -54,6 +55,9 @@ def test_a_webhook_is_signed_and_carries_every_number(httpserver: HTTPServer) ->
     assert webhook.verify(body, **checked, now=NOW)
     assert not webhook.verify(body + b" ", **checked, now=NOW)
     assert not webhook.verify(body, **(checked | {"secret": "other"}), now=NOW)
+    signature = checked["signature"]
+    for wrong in (signature[:-1], signature[:-2] + ("A=" if signature[-2] != "A" else "B="), signature[:12], "v1,", ""):
+        assert not webhook.verify(body, **(checked | {"signature": wrong}), now=NOW)
     assert not webhook.verify(body, **checked, now=NOW + dt.timedelta(minutes=6))
     values = json.loads(body)
     assert values["version"] == 1 and values["kind"] == "opened" and values["dedup_key"] == message.dedup_key
@@ -81,6 +85,25 @@ def test_a_second_delivery_has_the_same_id(httpserver: HTTPServer) -> None:
         channel.deliver(samples.test(), now=NOW + dt.timedelta(minutes=n))
     assert found[0].headers["webhook-id"] == found[1].headers["webhook-id"]
     assert found[0].headers["webhook-signature"] != found[1].headers["webhook-signature"]
+
+
+def test_a_receiver_cannot_send_us_elsewhere(httpserver: HTTPServer) -> None:
+    inside = post(httpserver, "/inside")
+    moved = Response(status=307, headers={"location": httpserver.url_for("/inside")})
+    httpserver.expect_request("/").respond_with_response(moved)
+    with pytest.raises(Rejected, match="307"):
+        hook(httpserver).deliver(samples.test(), now=NOW)
+    assert inside == []
+
+
+def test_an_answer_that_unfolds_to_gigabytes_is_not_kept(httpserver: HTTPServer) -> None:
+    packed = gzip.compress(b"x" * (20 * base.LARGEST_ANSWER))
+    answer = Response(packed, status=400, headers={"content-encoding": "gzip"}, content_type="text/plain")
+    httpserver.expect_request("/").respond_with_response(answer)
+    channel = hook(httpserver)
+    assert len(channel.request("POST", httpserver.url_for("/")).content) == base.LARGEST_ANSWER
+    with pytest.raises(Rejected, match="400 BAD REQUEST: xxx"):
+        channel.deliver(samples.test(), now=NOW)
 
 
 @pytest.mark.parametrize("values", [{"url": "ftp://x.example"}, {"secret": "whsec_not base64!"}])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from scrapers.base import Page, Status
 from scrapers.item import Item, Reply
@@ -328,6 +329,16 @@ class TestXml:
         )
         assert xml.parse(b"<!DOCTYPE a [<!ENTITY a '" + b"x" * 100 + b"'>]><a/>") is None
         assert xml.parse(b"no xml") is None
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+    def test_entities_that_are_not_seen_at_once_do_not_unfold(self, encoding: str) -> None:
+        tens = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 9))
+        hidden = (
+            f"<?xml version='1.0' encoding='{encoding}'?><!--{'x' * 20_000}--><!DOCTYPE a [<!ENTITY a0 'ha'>{tens}]>"
+        )
+        root = xml.parse(f"{hidden}<a><b of='&a8;'>whole &a8;</b></a>".encode(encoding))
+        assert root is not None
+        assert sum(len(etree.tostring(one)) for one in root) < 1000
 
     def test_damage_is_read_as_far_as_it_goes(self) -> None:
         root = xml.parse(b"<a><b>1</b><b>2</b><b>3")

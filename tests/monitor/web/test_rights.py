@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.pipeline import leaving
+from monitor.store.engine import writing
 from monitor.web.app import ROUTERS
 from tests.monitor.web.conftest import UID, House
 
@@ -117,3 +119,25 @@ def test_a_route_lets_in_who_may(house: House, method: str, path: str) -> None:
 @pytest.mark.parametrize(("method", "path"), sorted(OPEN))
 def test_what_is_open_needs_no_login(house: House, method: str, path: str) -> None:
     assert house.nobody().request(method, path).status_code not in (303, 500) or path == "/preferences"
+
+
+def test_nobody_is_shown_what_is_anothers(house: House) -> None:
+    """Private views and tokens: their owner's (an administrator sees all tokens). Who left: the administrator's."""
+    house.as_("analyst").post("/views", data={"name": "a private view", "query": "q=soup"})
+    house.as_("analyst").post("/views", data={"name": "a view for all", "query": "q=tea", "shared": "1"})
+    house.as_("analyst").post("/tokens", data={"name": "a key of boris"})
+    with writing(house.context.engine) as session:
+        leaving.leave(session, "mail", "somebody@example.org", now=house.context.now)
+    shown = {
+        (page, role): house.as_(role).get(page).text
+        for page in ("/mentions", "/api/v1/views", "/tokens", "/api/v1/tokens", "/sources")
+        for role in RANKS
+    }
+    for words, pages, roles in (
+        ("a private view", ("/mentions", "/api/v1/views"), {"analyst"}),
+        ("a view for all", ("/mentions", "/api/v1/views"), set(RANKS)),
+        ("a key of boris", ("/tokens", "/api/v1/tokens"), {"analyst", "admin"}),
+        ("somebody@example.org", ("/sources",), {"admin"}),
+    ):
+        for page in pages:
+            assert {role for role in RANKS if words in shown[page, role]} == roles, (words, page)

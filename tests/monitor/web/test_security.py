@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import MutableMapping
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
+from monitor import web
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Incident, Mention, SavedView, Source
 from monitor.web.security import MAX_BODY, POLICY
 from tests.monitor import support
 from tests.monitor.web.conftest import PASSWORD, UID, House
+from tests.monitor.web.test_rights import VALUES, WANTED
 
 CORPUS = [
     "<script>alert(1)</script>",
@@ -147,6 +151,39 @@ def test_a_change_without_the_sessions_token_is_refused(house: House, path: str,
     assert client.post(path, data=form | {"csrf": "wrong"}).status_code == 403
     assert client.post(path, data=form, headers={"x-csrf-token": token[:-1]}).status_code == 403
     assert client.post(path, data=form | {"csrf": token}).status_code not in (403, 500)
+
+
+def test_no_route_changes_anything_without_the_sessions_token(house: House) -> None:
+    """Every route that is not open to strangers: asked to change, it refuses; looked at, it changes nothing."""
+    client = house.as_("admin")
+    client.get("/")
+    client.headers.pop("x-csrf-token")
+    bodies: list[dict[str, Any]] = [{"data": {"csrf": "guessed"}}, {"json": {"csrf": "guessed"}}, {"content": b""}]
+    with house.context.engine.connect() as watch:
+        before = watch.exec_driver_sql("PRAGMA data_version").scalar()
+        for method, path in sorted(WANTED):
+            address = path.format(**VALUES)
+            if method == "GET":
+                assert client.get(address).status_code < 500, address
+                continue
+            for body in bodies:
+                assert client.request(method, address, **body).status_code == 403, (method, address, body)
+        assert watch.exec_driver_sql("PRAGMA data_version").scalar() == before
+
+
+def test_every_form_that_changes_something_carries_the_token() -> None:
+    """HTMX sends the form too. What is open to strangers is signed, or asks where it comes from."""
+    forms = [form for file in Path(web.__file__).parent.glob("templates/*.html")
+             for form in re.findall(r"<form.*?</form>", file.read_text("utf-8"), re.DOTALL)]  # fmt: skip
+    changing = [form for form in forms if re.search(r'method="post"|hx-(post|put|patch|delete)', form)]
+    assert len(changing) > 30
+    strangers = {"/u/{{ token }}", "/a/{{ token }}", "/login", "/setup", "/preferences"}
+    for form in changing:
+        (action,) = re.findall(r'<form[^>]* action="([^"]+)"', form)
+        assert ("p.csrf()" in form) != (action in strangers), action
+    outside = [re.sub(r"<form.*?</form>", "", file.read_text("utf-8"), flags=re.DOTALL)
+               for file in Path(web.__file__).parent.glob("templates/*.html")]  # fmt: skip
+    assert not any(re.search(r"hx-(post|put|patch|delete)=", text) for text in outside)
 
 
 def test_the_api_asks_for_the_token_of_a_cookie_but_not_of_a_key(house: House) -> None:

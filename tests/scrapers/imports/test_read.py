@@ -282,6 +282,31 @@ class TestTrouble:
         with pytest.raises(BadParams, match="grows more than 200 times when unpacked"):
             imports.read_bytes(packed.getvalue(), name="x.xlsx")
 
+    @pytest.mark.parametrize(("entity", "used"), [
+        ('SYSTEM "file:///etc/hostname"', "&x;"), (f'"{"b" * 60_000}"', "&x;" * 60_000),
+    ], ids=["a file of ours", "gigabytes"])  # fmt: skip
+    @pytest.mark.parametrize("row", [1, 2])
+    def test_entities_of_a_workbook_are_not_unfolded(self, entity: str, used: str, row: int) -> None:
+        book, packed = openpyxl.Workbook(), io.BytesIO()
+        book.save(packed)
+        rows = "".join(
+            f'<row r="{n}"><c r="A{n}" t="inlineStr"><is><t>{used if n == row else "text"}</t></is></c></row>'
+            for n in (1, 2)
+        )
+        sheet = (
+            f"<!DOCTYPE worksheet [<!ENTITY x {entity}>]><worksheet xmlns='http://schemas.openxmlformats.org/"
+            f"spreadsheetml/2006/main'><sheetData>{rows}</sheetData></worksheet>"
+        )
+        hostile = io.BytesIO()
+        with zipfile.ZipFile(packed) as old, zipfile.ZipFile(hostile, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                new.writestr(name, sheet if "sheet1" in name else old.read(name))
+        try:
+            found = [one.error or "" for one in imports.read_bytes(hostile.getvalue(), name="x.xlsx")]
+        except BadParams as refused:
+            found = [str(refused)]
+        assert all("damaged" in one for one in found) and len(found) == 1
+
     def test_a_workbook_that_is_damaged_in_the_middle_keeps_what_stands_before(self) -> None:
         book = openpyxl.Workbook()
         assert book.active is not None

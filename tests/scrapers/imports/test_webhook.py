@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
+import hmac
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from scrapers.errors import BadParams, PushRejected
+from scrapers.imports import survey_messages
 from scrapers.imports.webhook import MemoryReplayGuard, Message, WebhookSettings, receive, sign
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -55,6 +58,18 @@ def test_whatever_is_changed_breaks_the_signature(changed: dict[str, str]) -> No
     with pytest.raises(PushRejected, match="signature is wrong") as caught:
         push(**changed)
     assert caught.value.status == 401
+
+
+def test_a_signature_counts_to_its_last_byte() -> None:
+    right = sign(BODY, key="msg_1", timestamp=int(NOW.timestamp()), secret=SECRET)["webhook-signature"]
+    mac = base64.b64decode(right.removeprefix("v1,"))
+    for wrong in (mac[:-1], mac[:4], mac[:-1] + bytes([mac[-1] ^ 1]), mac + b"x"):
+        with pytest.raises(PushRejected, match="signature is wrong"):
+            push(**{"webhook-signature": "v1," + base64.b64encode(wrong).decode()})
+    survey = hmac.new(SECRET.encode(), BODY, hashlib.sha256).digest()
+    for given, ok in ((survey, True), (survey[:-1] + bytes([survey[-1] ^ 1]), False), (survey[:4], False)):
+        told = {"typeform-signature": "sha256=" + base64.b64encode(given).decode()}
+        assert survey_messages.is_signed(BODY, told, (SECRET,)) is ok
 
 
 def test_another_secret_is_refused_unless_it_is_being_rotated_in() -> None:
