@@ -1,20 +1,23 @@
 """What a cycle costs over a small and a large store: does any step grow with history rather than with what is new?
 
     python -m benchmarks.scale --mentions 1000000 --folder /tmp/scale-1m
-    python -m benchmarks.scale --mentions 1000000 --folder /tmp/scale-pg --url postgresql://postgres@/scale
+    python -m benchmarks.scale --mentions 1000000 --folder /tmp/scale-pg --url postgresql://postgres@127.0.0.1/scale
 
 Fills the store once (a year of invented mentions, judged and counted; `--fill-seconds` stops in between, the next call
 goes on), then lets `--new` mentions arrive at once, all of them complaints about one place, and times every step by the
-clock and by the processor of this process. The model is a constant: what it costs stands in docs/models.md.
+clock and by the processor of this process and of the database's on this machine. The model is a constant: what it costs
+stands in docs/models.md. With `--pages` the dashboard is asked for each of its pages too.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import resource
 import sqlite3
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +28,9 @@ from typing import Any
 
 from sqlalchemy import insert, text
 from sqlmodel import Session, func, select
+from starlette.testclient import TestClient
 
+from benchmarks import dashboard
 from models.base import Judgement, TopicTag
 from monitor.config import validate
 from monitor.pipeline.aggregate import aggregate, roll_up
@@ -38,7 +43,9 @@ from monitor.store import copies
 from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.engine import reading, upgrade, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, CopyKey, Incident, Mention, Signature
+from monitor.store.tables import Brand, CopyKey, Incident, Mention, Signature, User
+from monitor.web import accounts
+from monitor.web.app import create_app
 from scrapers.item import Item
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -49,6 +56,7 @@ WORDS = (
     "cold", "late", "lovely", "noisy", "clean", "slow", "fresh", "rude", "again", "never", "always", "menu",
 )  # fmt: skip
 CHUNK = 100_000
+_SERVER: list[int] = []  # the database's first process, where it runs here
 N_PHRASES = 10_000  # of five words; a text has three and its number
 SLOW_TO_KEEP = (
     "mention",
@@ -227,13 +235,43 @@ def arrivals(n: int, *, when: datetime, mark: str) -> list[Item]:
     ]  # fmt: skip
 
 
+def processor() -> float:
+    """Seconds of the processor that this process and the database's have used."""
+    return time.process_time() + sum(map(server_seconds, _SERVER))
+
+
+def server_seconds(postmaster: int) -> float:
+    """Those of PostgreSQL on this machine: its processes that live, and those that have ended."""
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text().rsplit(")", 1)[1].split()
+        except OSError:  # it has just ended
+            continue
+        if int(fields[1]) == postmaster:
+            ticks += int(fields[11]) + int(fields[12])
+        elif file.parent.name == str(postmaster):
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def postmaster(session: Session) -> list[int]:
+    """The parent of the process that serves this session, where it runs on this machine."""
+    if session.get_bind().dialect.name != "postgresql":
+        return []
+    pid = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    stat = Path(f"/proc/{pid}/stat")
+    there = stat.exists() and "(postgres)" in stat.read_text()
+    return [int(stat.read_text().rsplit(")", 1)[1].split()[1])] if there else []
+
+
 @contextmanager
 def timed(what: str, n: int = 0) -> Iterator[list[float]]:
     """Print what a block took; the list gets its processor time in seconds."""
-    began, used = time.perf_counter(), time.process_time()
+    began, used = time.perf_counter(), processor()
     took: list[float] = []
     yield took
-    clock, cpu = time.perf_counter() - began, time.process_time() - used
+    clock, cpu = time.perf_counter() - began, processor() - used
     took.append(cpu)
     rate = f"{1e6 * cpu / n:8.0f} us of it each" if n else ""
     print(f"{what:44} {clock:8.2f} s {cpu:8.2f} s cpu {rate}", flush=True)
@@ -258,7 +296,35 @@ def bare(items: Sequence[Item], folder: Path) -> float:
     return took[0] / 20
 
 
-def measure(context: Context, n_new: int, folder: Path) -> None:
+def ask_pages(context: Context, rounds: int) -> None:
+    """Every page of the dashboard with nothing kept, and once more: milliseconds by the clock and of the processor."""
+    with writing(context.engine) as session:
+        if session.exec(select(User)).first() is None:
+            accounts.add_user(session, "anna", "admin", "a long pass phrase", now=context.now)
+    app = create_app(context)
+    client = TestClient(app, base_url="http://127.0.0.1")
+    client.post("/login", data={"name": "anna", "password": "a long pass phrase"})
+    columns: dict[str, list[float]] = {"cold ms": [], "cold cpu": [], "kept ms": [], "kept cpu": []}
+    print(f"{'page':45} " + " ".join(f"{name:>9}" for name in columns))
+    for page in dashboard.PAGES:
+        row: dict[str, list[float]] = {name: [] for name in columns}
+        for _ in range(rounds):
+            app.state.memo.clear()
+            for kind in ("cold", "kept"):
+                began, used = time.perf_counter(), processor()
+                answer = client.get(page)
+                assert answer.status_code == 200, (page, answer.text)
+                row[f"{kind} ms"].append(1000 * (time.perf_counter() - began))
+                row[f"{kind} cpu"].append(1000 * (processor() - used))
+        print(f"{page:45} " + " ".join(f"{statistics.median(values):9.0f}" for values in row.values()), flush=True)
+        for name, values in row.items():
+            columns[name] += values
+    for title, share in (("median of all", 0.5), ("95 % of all within", 0.95)):
+        figures = [sorted(values)[int(share * (len(values) - 1) + 0.5)] for values in columns.values()]
+        print(f"{title:45} " + " ".join(f"{figure:9.0f}" for figure in figures), flush=True)
+
+
+def measure(context: Context, n_new: int, folder: Path, run: str) -> None:
     with reading(context.engine) as session:
         brand_id = session.exec(select(Brand.id)).one() or 0
     with writing(context.engine) as session:
@@ -266,7 +332,7 @@ def measure(context: Context, n_new: int, folder: Path) -> None:
     with timed("first look of the detector (teaches itself)"):
         detect(context)
     for mark in ("first", "second"):
-        items = arrivals(n_new, when=context.now, mark=f"{mark}{context.now:%d%H}")
+        items = arrivals(n_new, when=context.now, mark=f"{mark}{run}")
         with timed(f"ingest, {mark} batch", n_new) as took, writing(context.engine) as session:
             ingest(session, items, brand_id=brand_id, source_id=source_id, origin="site", now=context.now)
         print(f"{'':44} {took[0] / bare(items, folder):.0f} times a bare executemany")
@@ -306,6 +372,10 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--url", default="", help="of an empty PostgreSQL database; SQLite in the folder if not given")
     parser.add_argument("--fill-seconds", type=float, default=3600)
+    parser.add_argument(
+        "--run", default="1", help="of a store that was measured before: another word, or nothing is new"
+    )
+    parser.add_argument("--pages", type=int, default=0, help="ask for each page of the dashboard so many times")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     raw: dict[str, Any] = {
@@ -318,13 +388,16 @@ def main() -> int:
     context = Context(validate(raw, origin="benchmark"), clock=lambda: NOW, scorer=Constant())
     upgrade(context.engine)
     with writing(context.engine) as session:
+        _SERVER[:] = postmaster(session)
         synchronise(session, context.settings, now=NOW)
         ensure_import(session, "site", now=NOW)
     began = time.monotonic()
     if not fill(context, given.mentions, seconds=given.fill_seconds):
         return 3
     print(f"{given.mentions} mentions, filled in {time.monotonic() - began:.0f} s (this call)")
-    measure(context, given.new, given.folder)
+    measure(context, given.new, given.folder, given.run)
+    if given.pages:
+        ask_pages(context, given.pages)
     print(f"store: {size_of(context, given.folder) / 1e6:.0f} MB; "
           f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")  # fmt: skip
     context.engine.dispose()
