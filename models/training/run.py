@@ -179,7 +179,14 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
         encoder = TextEncoder(
             tokenizer, log2_buckets=config.n_buckets_log2, kept_buckets=buckets, word_order=config.word_order
         )
-        stored = encode(encoder, corpus.texts)
+        done = 0
+
+        def show(count: int) -> None:
+            nonlocal done
+            done += count
+            report(0.03 + 0.02 * done / len(corpus), "encoding texts")
+
+        stored = encode(encoder, corpus.texts, progress=show)
         save_tokens(stored, config.work / "tokens")
     return tokenizer, buckets, stored
 

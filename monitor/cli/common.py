@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,8 +72,13 @@ def made_context(loaded: Settings, *, upgrade: bool = True, **options: Any) -> I
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A callback (what, done, total) that draws one bar per task on stderr; silent where stderr is no terminal."""
+def progress(
+    *, every: float | None = None, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[str, int, int], None]]:
+    """A callback (what, done, total) that draws one bar per task on stderr.
+
+    Where stderr is no terminal it is silent, or with `every` writes a line at most so often (seconds), and at the end.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -81,13 +87,20 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
                TimeRemainingColumn())  # fmt: skip
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    due = clock()
 
     def report(what: str, done: int, total: int) -> None:
-        if not bar.live.is_started and not bar.disable:
+        nonlocal due
+        if bar.disable:
+            if every is not None and (clock() >= due or done >= total):
+                print(f"{100 * done / max(total, 1):5.1f} %  {what}", file=sys.stderr, flush=True)
+                due = clock() + every
+            return
+        if not bar.live.is_started:
             bar.start()
         if what not in tasks:
             tasks[what] = bar.add_task(what, total=total, rate="")
-        speed = bar.tasks[tasks[what]].speed if not bar.disable else None
+        speed = bar.tasks[tasks[what]].speed
         bar.update(tasks[what], completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "")
 
     try:

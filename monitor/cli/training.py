@@ -245,7 +245,7 @@ def pack(
     from models.training.pack import pack as write_pack
 
     run = TrainConfig(data=_folder(data), licences="all" if all_sources else "shippable")
-    with common.progress() as report:
+    with common.progress(every=60) as report:
         sizes = write_pack(run, out, progress=_shares(report))
     for name, size in sizes.items():
         print(f"{out / name}: {size / 2**20:.1f} MiB")
@@ -265,6 +265,9 @@ def train(
         int | None, typer.Option(min=0, help="Of the second stage; 0 keeps the encoder of --init as it is.")
     ] = None,
     init: Annotated[Path | None, typer.Option(help="Model directory whose encoder to go on from.")] = None,
+    tables: Annotated[
+        int | None, typer.Option(min=1, help="N-gram tables to train and merge; the profile's number if not given.")
+    ] = None,
     all_sources: Annotated[bool, typer.Option(help="Also sources whose licence forbids shipping the weights.")] = False,
 ) -> None:
     """Train the embedded model; started again with the same settings it goes on where it stopped."""
@@ -281,13 +284,13 @@ def train(
     values |= {"licences": "all" if all_sources else "shippable"}
     values |= {
         key: value
-        for key, value in {"out": out, "work": work, "init": init, "steps": steps}.items()
+        for key, value in {"out": out, "work": work, "init": init, "steps": steps, "n_tables": tables}.items()
         if value is not None
     }
     values |= {"data": _folder(data)} if data is not None else {"packed": _folder(packed)}
     if minutes is not None:
         values["max_seconds"] = 60 * minutes
-    with common.progress() as report:
+    with common.progress(every=60) as report:
         print(run_training(TrainConfig(**values), progress=_shares(report)))
 
 
