@@ -69,6 +69,25 @@ def test_the_shortest_feedback_is_still_feedback(text: str) -> None:
     assert prepare(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "once"),
+    [
+        ("Great service " * 1000, "Great service Great service"),
+        ("很好" * 50, "很好很好"),
+        ("a" * 1_000_000, "aa"),
+        ("good " * 5 + "but late", "good good good good good but late"),
+        ("Very good. " * 6 + "The courier was late.", "Very good. Very good. The courier was late."),
+    ],
+)
+def test_what_is_pasted_a_hundred_times_is_said_twice(text: str, once: str) -> None:
+    assert prepare(text) == once
+
+
+def test_a_text_that_repeats_a_phrase_in_passing_stays() -> None:
+    text = "It was not good, it was not good at all, and the food, well, it was not good either, I am sorry to say"
+    assert prepare(text) == text
+
+
 def test_a_megabyte_is_condensed_and_keeps_both_ends() -> None:
     text = "beginning " + "middle " * 150_000 + "the end"
     cut = condense(text)
