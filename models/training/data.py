@@ -18,6 +18,7 @@ from models.training.licences import EXCLUDED
 from models.training.written import SOURCE, Written, read_all, rows_of
 
 TRAIN, DEV, HELD_OUT = 0, 1, 2
+_BARE = tuple(topic for topic in TOPICS if topic != "general")  # what a verdict in general lacks
 _TOPIC_BIT = {name: 1 << index for index, name in enumerate(TOPICS)}
 _KEY_DROP = re.compile(r"https?://\S+|www\.\S+|@\w+|[\W_]+")
 
@@ -178,9 +179,12 @@ class _Columns:
 
 
 def _add_written(columns: _Columns, written: Written, *, seed: int) -> None:
-    """The rows of one language's own texts: those with topics are decided for all topics."""
+    """The rows of one language's own texts: those with topics are decided for all topics, and so are verdicts in
+    general, but for `general`.
+    """
     for row in rows_of(written, seed=seed):
         kind = "sentiment" if row.topics is None else "topics"
+        decided = TOPICS if row.topics is not None else _BARE if row.is_bare else ()
         columns.add(
             row.text,
             written.language,
@@ -188,7 +192,7 @@ def _add_written(columns: _Columns, written: Written, *, seed: int) -> None:
             DEV if row.is_dev else TRAIN,
             sentiment=-1 if row.sentiment is None else row.sentiment,
             topics=row.topics,
-            labelled=() if row.topics is None else TOPICS,
+            labelled=decided,
         )
 
 

@@ -48,21 +48,23 @@ def add_weak_topics(corpus: Corpus, lexicon: dict[str, Any]) -> int:
 
     A topic with triggers in the row's language becomes a decision: present if one fires, else absent. In
     languages with rows in the topic data only `THIN_TOPICS` are decided this way, elsewhere every topic but "general".
+    A verdict of our own about nothing in particular lacks the topics already, but not one whose trigger fires.
     """
+    corpus.weak |= (corpus.labelled != 0) & ~corpus.is_topic & (corpus.split == TRAIN)
     with_topics = {int(index) for index in np.unique(corpus.language[corpus.is_topic])}
-    marked = 0
     for index, language in enumerate(corpus.languages):
         rows = np.flatnonzero((corpus.language == index) & ~corpus.is_topic & (corpus.split == TRAIN))
         names = THIN_TOPICS if index in with_topics else tuple(name for name in TOPICS if name != "general")
-        patterns = [(1 << TOPICS.index(name), triggers(lexicon, name, language)) for name in names]
-        known = [(bit, pattern) for bit, pattern in patterns if pattern is not None]
+        patterns = {name: triggers(lexicon, name, language) for name in TOPICS}
+        every = [(1 << TOPICS.index(name), pattern) for name, pattern in patterns.items() if pattern is not None]
+        decided = sum(1 << TOPICS.index(name) for name in names if patterns[name] is not None)
+        known = [(bit, pattern) for bit, pattern in every if bit & decided]
         if not known or not len(rows):
             continue
-        decided = sum(bit for bit, _ in known)
         for row in rows:
-            text = corpus.texts[int(row)].lower().replace("’", "'")
-            corpus.topics[row] = sum(bit for bit, pattern in known if pattern.search(text))
-        corpus.labelled[rows] = decided
+            text, bare = corpus.texts[int(row)].lower().replace("’", "'"), int(corpus.labelled[row])
+            fired = sum(bit for bit, pattern in (every if bare else known) if pattern.search(text))
+            corpus.topics[row] = fired & decided
+            corpus.labelled[row] = decided | (bare & ~fired)
         corpus.weak[rows] = True
-        marked += len(rows)
-    return marked
+    return int(corpus.weak.sum())

@@ -12,7 +12,7 @@ import hashlib
 import random
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,16 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A text with what is known of it. `topics`: topic -> sentiment; {} has none, of None nothing is known."""
+    """A text with what is known of it. `topics`: topic -> sentiment; {} has none, of None nothing is known.
+
+    is_bare: a verdict in general, about no topic in particular.
+    """
 
     text: str
     sentiment: int | None
     topics: dict[str, int] | None
     is_dev: bool = False
+    is_bare: bool = False
 
 
 def read_all(directory: Path = DIRECTORY) -> list[Written]:
@@ -138,7 +142,7 @@ def rows_of(written: Written, *, seed: int, joined: int = 2) -> list[Row]:
     fresh += [Row(text, label, None) for label, texts in enumerate(kept.posts) for text in texts]
     fresh += kept.mixed
     held = {row.text for row in rows}
-    rows += [Row(_careless(row.text, rng), row.sentiment, row.topics) for row in fresh]
+    rows += [replace(row, text=_careless(row.text, rng)) for row in fresh]
     return [row for row in rows if row.is_dev or row.text not in held]
 
 
@@ -194,8 +198,9 @@ def _verdict_rows(kept: _Kept, rng: random.Random) -> list[Row]:
     for label, texts in enumerate(kept.verdicts):
         pool = [*texts, *kept.words[label]]
         for text in texts:
-            rows.append(Row(text, label, None))
-            rows.append(Row(_sentences(kept.written, text, rng.choice(pool)), label, None))
+            rows.append(Row(text, label, None, is_bare=True))
+            other = rng.choice(pool)
+            rows.append(Row(_sentences(kept.written, text, other), label, None, is_bare=other in texts))
     return rows
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.errors import TrainingError
 from models.labels import TOPICS
 from models.training.config import TrainConfig
 from models.training.data import DEV, TRAIN, read
+from models.training.pack import LEXICON
+from models.training.weak import add_weak_topics, load_lexicon
 from models.training.written import DIRECTORY, Row, count, read_all, rows_of
 from models.training.written import read as read_file
 
+GENERAL = 1 << TOPICS.index("general")
 FILE = """
 language: en
 and: [" and "]
@@ -141,3 +145,24 @@ def test_a_run_sees_them_as_a_source_of_their_own(data: Path) -> None:
     topical = own & corpus.is_topic
     assert (corpus.labelled[topical] == (1 << len(TOPICS)) - 1).all()
     assert 0.8 < (corpus.topics[topical] > 0).mean() < 1, "some are about no topic"
+    # a verdict in general lacks every topic but `general`, which it may be; nothing is known of posts and words
+    assert set(corpus.labelled[own & ~corpus.is_topic].tolist()) == {0, (1 << len(TOPICS)) - 1 - GENERAL}
+
+
+def test_verdicts_in_general_teach_that_there_is_no_topic(file: Path, tiny: TrainConfig) -> None:
+    """Unless a trigger of the topic occurs: "worth the price" may be about the price."""
+    texts = ["never again", "not worth the price, never again"]
+    file.write_text(FILE.replace('["never again"]', str(texts)), encoding="utf-8")
+    rows = [row for row in rows_of(read_file(file), seed=1) if row.is_bare]
+    assert {row.text.rstrip(".!").lower() for row in rows} >= {"never again"}
+    assert all(row.topics is None for row in rows)
+    corpus = read(tiny)
+    at = np.flatnonzero((corpus.split == TRAIN) & ~corpus.is_topic & (corpus.language == corpus.languages.index("en")))
+    for row, text in zip(at[:2], texts, strict=True):
+        corpus.texts[row], corpus.labelled[row] = text, (1 << len(TOPICS)) - 1 - GENERAL
+    add_weak_topics(corpus, load_lexicon(LEXICON))
+    price = 1 << TOPICS.index("price")
+    assert corpus.weak[at].all()
+    assert corpus.labelled[at[0]] == (1 << len(TOPICS)) - 1 - GENERAL
+    assert corpus.labelled[at[1]] == corpus.labelled[at[0]] - price
+    assert (corpus.topics[at[:2]] == 0).all()
