@@ -268,6 +268,9 @@ def train(
     tables: Annotated[
         int | None, typer.Option(min=1, help="N-gram tables to train and merge; the profile's number if not given.")
     ] = None,
+    passes: Annotated[
+        float | None, typer.Option(min=0.1, help="Over the rows for the first half of the tables; the others: half.")
+    ] = None,
     all_sources: Annotated[bool, typer.Option(help="Also sources whose licence forbids shipping the weights.")] = False,
 ) -> None:
     """Train the embedded model; started again with the same settings it goes on where it stopped."""
@@ -282,11 +285,8 @@ def train(
         raise ConfigError("give either --data or --packed")
     values: dict[str, Any] = dict(PROFILES[profile]) | {"profile": profile}
     values |= {"licences": "all" if all_sources else "shippable"}
-    values |= {
-        key: value
-        for key, value in {"out": out, "work": work, "init": init, "steps": steps, "n_tables": tables}.items()
-        if value is not None
-    }
+    given = {"out": out, "work": work, "init": init, "steps": steps, "n_tables": tables, "ngram_epochs": passes}
+    values |= {key: value for key, value in given.items() if value is not None}
     values |= {"data": _folder(data)} if data is not None else {"packed": _folder(packed)}
     if minutes is not None:
         values["max_seconds"] = 60 * minutes
