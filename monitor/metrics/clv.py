@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 from monitor.metrics.metric import BadNumbers, Interval, Metric
 
@@ -156,6 +156,8 @@ def bg_nbd_log_likelihood(params: Sequence[float] | Floats, x: Floats, t_x: Floa
 
 def fit_bg_nbd(customers: Sequence[History]) -> BgNbd:
     """Maximum likelihood over the customers; equal histories are counted once. Raises BadNumbers on fewer than 30."""
+    from scipy import optimize  # here, since every command would wait for it and few need it
+
     _check_histories(customers)
     rows = np.array([(c.frequency, c.recency, c.age) for c in customers], dtype=float)
     kinds, weights = np.unique(rows, axis=0, return_counts=True)
@@ -207,6 +209,8 @@ def fit_gamma_gamma(customers: Sequence[History]) -> GammaGamma:
     repeat = [c for c in customers if c.frequency > 0 and c.mean_value > 0]
     if len(repeat) < 30:
         raise BadNumbers(f"a spend model needs 30 customers with repeat orders of positive value, got {len(repeat)}")
+    from scipy import optimize
+
     x = np.array([c.frequency for c in repeat], dtype=float)
     m = np.array([c.mean_value for c in repeat], dtype=float)
     scale = float(m.mean())

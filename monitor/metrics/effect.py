@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, BadNumbers, Interval, check_counts
@@ -148,6 +148,8 @@ def estimate(
     widens the interval. The value is the mean of the mixture; where the Newey-West interval is wider, its width is
     taken.
     """
+    from scipy import optimize  # here, since every command would wait for it and few need it
+
     line = newey_west(design, response, weights=weights)
     mixture = _mixture(design, response, which, weights)
     mean = float(mixture.shares @ mixture.centre)

@@ -1,7 +1,7 @@
 """The process that is killed: a nursery that has everything imported forks the daemon or a worker, life after life.
 
-Reads commands on stdin (start ROLE CONFIG, wait PID) and answers each with a line. The daemon is the real one; only the
-model is a list of words, and waits of minutes are tenths of seconds.
+Reads commands on stdin (start ROLE CONFIG LOG [NAME=VALUE ...], wait PID) and answers each with a line. The daemon is
+the real one; only the model is a list of words, and waits of minutes are tenths of seconds.
 """
 
 from __future__ import annotations
@@ -130,7 +130,13 @@ def main() -> None:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             os.close(0)
-            live(values[0], Path(values[1]))
+            role, config, log, *settings = values
+            os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+            for setting in settings:
+                name, _, value = setting.partition("=")
+                os.environ[name] = value
+            compress_time()
+            live(role, Path(config))
             code = 0
         except BaseException:
             traceback.print_exc()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
-
 from monitor.store.engine import open_engine
 from tests.chaos import account
 from tests.chaos.disk import small_disk
@@ -19,17 +17,17 @@ def n_said(lives: Nursery, *words: str) -> int:
     return sum(log.count(word) for word in words)
 
 
+NO_RESERVE = {"MONITOR_TEST_FREE_BYTES": "0"}  # else collecting pauses before the disk is full
 FULL = ("disk is full", "disk I/O error", "No space left on device")
 FORBIDDEN = ("readonly database", "disk I/O error", "Read-only file system", "unable to open database file")
 
 
-def test_full_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_for_a_while(tmp_path: Path) -> None:
     """The daemon lives through it; one that is killed meanwhile is started again when there is room."""
-    monkeypatch.setenv("MONITOR_TEST_FREE_BYTES", "0")  # the reserve below which collecting pauses would hide it
     with (
         small_disk(tmp_path, megabytes=24) as disk,
         world(tmp_path, seed=9, n_items=40, n_words=4) as (around, port),
-        nursery(tmp_path) as lives,
+        nursery(tmp_path, **NO_RESERVE) as lives,
     ):
         config = write_config(tmp_path, around, port)
         pid = lives.start("embedded", config)
@@ -53,13 +51,12 @@ def test_full_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         account.end(around, lives, engine, [pid], n_kills=2, said="disk full twice")
 
 
-def test_writing_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_is_forbidden(tmp_path: Path) -> None:
     """The file system goes read-only under the open store; the daemon stops in order, and goes on after the repair."""
-    monkeypatch.setenv("MONITOR_TEST_FREE_BYTES", "0")
     with (
         small_disk(tmp_path, megabytes=24) as disk,
         world(tmp_path, seed=10, n_items=20, n_words=2) as (around, port),
-        nursery(tmp_path) as lives,
+        nursery(tmp_path, **NO_RESERVE) as lives,
     ):
         config = write_config(tmp_path, around, port)
         pid = lives.start("embedded", config)

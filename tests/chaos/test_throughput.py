@@ -95,9 +95,11 @@ def write_config(folder: Path, hosts: list[str], port: int, database: str) -> Pa
     return path
 
 
-def read_all(folder: Path, feeds: Feeds, hosts: list[str], database: str, *, n_workers: int, concurrency: int) -> float:
+def read_all(
+    folder: Path, feeds: Feeds, hosts: list[str], database: str, *, n_workers: int, concurrency: int, **settings: str
+) -> float:
     """Seconds that so many workers take from the first request to the last row."""
-    with serving(feeds) as port, nursery(folder.parent) as lives:
+    with serving(feeds) as port, nursery(folder.parent, **settings) as lives:
         config = write_config(folder, hosts, port, database)
         engine = open_engine(database)
 
@@ -146,11 +148,11 @@ def test_more_workers_read_more(tmp_path: Path, postgres: Server, migrated: str)
 
 
 @whole
-def test_a_host_is_asked_in_turn_by_all_workers(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_is_asked_in_turn_by_all_workers(tmp_path: Path, database: str) -> None:
     """Eight sources of one host, two workers with four jobs at once each: one request each half second reaches it."""
-    monkeypatch.setenv("MONITOR_TEST_HOST_SECONDS", "0.5")
+    pause = {"MONITOR_TEST_HOST_SECONDS": "0.5"}
     feeds = Feeds(delay=0.0)
-    read_all(tmp_path / "one", feeds, ["127.0.0.1"] * 8, database, n_workers=2, concurrency=4)
+    read_all(tmp_path / "one", feeds, ["127.0.0.1"] * 8, database, n_workers=2, concurrency=4, **pause)
     times = [at for at, _ in sorted(feeds.asked)]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     print(f"\n8 requests by two workers: {times[-1] - times[0]:.2f} s, closest {min(gaps):.2f} s apart")

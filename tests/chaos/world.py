@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import email.utils
+import functools
 import json
 import os
 import random
@@ -235,16 +237,32 @@ enabled = false
     return path
 
 
+@functools.cache
+def _forker() -> subprocess.Popen[str]:
+    """The process that has everything imported; one for all tests, since its start is half of a short test."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=ROOT, env=os.environ | {"MONITOR_LOG": "warning"}, text=True,
+    )  # fmt: skip
+
+    def close() -> None:
+        assert process.stdin and process.stdout
+        process.stdin.close()
+        process.wait(timeout=120)
+        process.stdout.close()
+
+    atexit.register(close)
+    return process
+
+
 class Nursery:
     """Starts and ends lives quickly: the process that forks them has imported everything."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.log = folder / "lives.log"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=log, cwd=ROOT, env=os.environ | {"MONITOR_LOG": "warning"}, text=True,
-            )  # fmt: skip
+        self.log.touch()
+        self._settings = "".join(f" {key}={value}" for key, value in settings.items())
+        self._process = _forker()
 
     def _ask(self, command: str) -> int:
         assert self._process.stdin and self._process.stdout
@@ -255,7 +273,7 @@ class Nursery:
         return int(answer)
 
     def start(self, role: str, config: Path) -> int:
-        return self._ask(f"start {role} {config}")
+        return self._ask(f"start {role} {config} {self.log}{self._settings}")
 
     def end(self, pid: int, how: signal.Signals) -> int:
         """Send a signal and wait; the exit code, or minus the signal. SIGTERM waits until the life can hear it."""
@@ -265,12 +283,6 @@ class Nursery:
                 time.sleep(0.02)
         os.kill(pid, how)
         return self._ask(f"wait {pid}")
-
-    def close(self) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        self._process.wait(timeout=120)
-        self._process.stdout.close()
 
 
 def _hears(pid: int, number: signal.Signals) -> bool:
@@ -287,8 +299,9 @@ def _hears(pid: int, number: signal.Signals) -> bool:
 
 
 @contextlib.contextmanager
-def nursery(folder: Path) -> Iterator[Nursery]:
-    made = Nursery(folder)
+def nursery(folder: Path, **settings: str) -> Iterator[Nursery]:
+    """Lives that write their log into `folder`; `settings`: their environment (`process.compress_time`)."""
+    made = Nursery(folder, **settings)
     lives: set[int] = set()
     start, end = made.start, made.end
 
@@ -309,7 +322,6 @@ def nursery(folder: Path) -> Iterator[Nursery]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
                 made.end(pid, signal.SIGKILL)
-        made.close()
 
 
 def _answer(handler: BaseHTTPRequestHandler, status: int, body: bytes, kind: str = "text/plain") -> None:
