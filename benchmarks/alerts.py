@@ -249,9 +249,15 @@ def hourly(seed: int, *, n: int, weeks: int) -> np.ndarray:
 # ---- bursts
 
 
-def bursty(seed: int) -> tuple[list[tuple[dt.datetime, int, None]], list[tuple[dt.datetime, dt.datetime]]]:
-    """55 days of hourly volume with daily rhythm, log-normal noise and routine bursts; and the windows to be found."""
+def bursty(
+    seed: int, *, varied: bool = False
+) -> tuple[list[tuple[dt.datetime, int, None]], list[tuple[dt.datetime, dt.datetime]]]:
+    """55 days of hourly volume with daily rhythm, log-normal noise and routine bursts; and the windows to be found.
+
+    The tail of routine bursts falls with the power of two; where `varied`, with one of 1.2 to 4 for each series.
+    """
     rng = np.random.default_rng(seed)
+    power, largest = (rng.uniform(1.2, 4.0), 12.0) if varied else (2.0, 8.0)
     n = 1320
     hours = np.arange(n)
     level = np.exp(rng.uniform(np.log(8), np.log(1500)))
@@ -262,7 +268,7 @@ def bursty(seed: int) -> tuple[list[tuple[dt.datetime, int, None]], list[tuple[d
         noise[hour] = stays * noise[hour - 1] + deviation * np.sqrt(1 - stays**2) * rng.standard_normal()
     mean = level * rhythm / rhythm.mean() * weekend * np.exp(noise - deviation**2 / 2)
     for began in np.flatnonzero(rng.random(n) < rng.uniform(0.01, 0.06)):
-        size = level * min(8.0, 0.4 * (rng.pareto(2.0) + 0.5))
+        size = level * min(largest, 0.4 * (rng.pareto(power) + 0.5))
         mean[began:] += size * np.exp(-np.arange(n - began) / rng.uniform(0.5, 4))
     number = int(rng.integers(2, 5))
     width = int(n * 0.1 / number)
@@ -284,7 +290,7 @@ def bursty(seed: int) -> tuple[list[tuple[dt.datetime, int, None]], list[tuple[d
 def bursts(args: argparse.Namespace) -> None:
     """NAB's score with the best threshold on these series, beside mean + 3 sd of 28 days, the peer that does best."""
     nab, peers = _shared("nab"), _shared("peers")
-    made = [bursty(1000 * args.seed + number) for number in range(args.number)]
+    made = [bursty(1000 * args.seed + number, varied=args.varied) for number in range(args.number)]
     for name, function in (("ours", detect), ("rolling_z_floor", peers.rolling_z_floor)):
         files = []
         for rows, windows in made:
@@ -375,6 +381,7 @@ def main() -> None:
     three = commands.add_parser("bursts")
     three.add_argument("--seed", type=int, default=1)
     three.add_argument("--number", type=int, default=40)
+    three.add_argument("--varied", action="store_true", help="tails that differ between series")
     three.set_defaults(run=bursts)
     four = commands.add_parser("scale")
     four.add_argument("--series", type=int, default=100_000)

@@ -61,6 +61,17 @@ def test_heavy_tails_are_no_alarm_where_thin_ones_would_be() -> None:
     assert alarms <= 4 < 100 < thin
 
 
+def test_bursts_of_the_past_make_the_next_less_of_an_alarm() -> None:
+    detector = VolumeDetector(HOURLY)
+    for n in range(24 * 40):
+        detector.update(Row(hour(n), 400 if n > 96 and n % 96 < 5 else 60 + n % 7, None))
+    state = detector.to_state()
+    assert 6.5 < state["n_bursts"] < 9  # nine of five hours each, one by one, the old ones fading
+    blank = VolumeDetector.from_state({**state, "n_bursts": 0.0, "log_sizes": 0.0}, HOURLY)
+    row = Row(hour(24 * 40 + 30), 500, None)
+    assert detector.update(row).score < blank.update(row).score - 0.1
+
+
 def volume_case() -> tuple[VolumeDetector, type[VolumeDetector], list[Row]]:
     return VolumeDetector(HOURLY), VolumeDetector, bursty(200, 3)
 
