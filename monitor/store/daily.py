@@ -46,6 +46,11 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def kept(session: Session) -> bool:
+    """Whether every day has its counts."""
+    return _zone(session) is not None
+
+
 def days_of(session: Session, start: datetime, end: datetime, *, zone: ZoneInfo | None = None) -> Days | None:
     """Which part of start <= at < end the daily counts can answer; None where they hold nothing of it.
 

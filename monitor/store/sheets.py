@@ -3,6 +3,7 @@
 A sheet holds what pages filter and group by, never words or people: numbers, and places, languages, kinds and topics
 by their number in `sheet_word`. It is derived from the rows and written with the buckets of its hour; hours that wait
 to be counted again are packed from their rows while they are read, so that a reader sees what the rows say.
+Months that were read stay in memory (`monitor.store.shelf`) until a sheet of theirs is written.
 """
 
 from __future__ import annotations
@@ -18,15 +19,13 @@ import numpy.typing as npt
 from sqlalchemy import Engine, delete, func, insert
 from sqlmodel import Session, col, select
 
-from monitor.store import meta
+from monitor.store import meta, shelf
 from monitor.store.engine import exclusive, reading, writing
 from monitor.store.ingest import hour_of
+from monitor.store.shelf import MENTION, TAG
 from monitor.store.tables import Mention, Sheet, SheetWord, TopicTag, TouchedHour
 
 Array = npt.NDArray[Any]
-MENTION = np.dtype([("id", "<i8"), ("at", "<u4"), ("source", "<i4"), ("place", "<i4"), ("language", "<i4"),
-                    ("kind", "<i4"), ("rating", "<f8"), ("sentiment", "i1"), ("flags", "u1")])  # fmt: skip
-TAG = np.dtype([("row", "<i4"), ("topic", "<i4"), ("sentiment", "i1")])  # row: place of its mention in the sheet
 SENTIMENTS = ("negative", "neutral", "positive")  # by number; -1: none
 COUNTS, WAITS, CORRECTED = 1, 2, 4  # flags: no copy; not judged yet; a person corrected it
 
@@ -38,7 +37,7 @@ _MANY = 300  # hours that wait, beyond which a reader takes their sheets as they
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The mentions of a span, oldest first, and their tags; `hour` and `row` are theirs over all sheets."""
+    """The mentions of some hours, oldest first, and their tags; `hour` and `row` are theirs over all these sheets."""
 
     mentions: Array
     hour: npt.NDArray[np.int64]  # of each mention, in seconds since the epoch
@@ -57,6 +56,7 @@ def write(session: Session, brand_id: int, hours: Sequence[datetime]) -> None:
     if not hours:
         return
     exclusive(session, f"sheets {brand_id}")
+    shelf.void(session, brand_id, hours)
     session.execute(delete(Sheet).where(col(Sheet.brand_id) == brand_id, col(Sheet.hour_at).in_(hours)))
     packed = _pack(session, brand_id, hours, _Numbers(session).lasting)
     if packed:
@@ -93,8 +93,11 @@ def kept(session: Session) -> bool:
     return meta.get(session, _KEPT) is not None
 
 
-def read(session: Session, brand_id: int, *, start: datetime, end: datetime) -> Columns | None:
-    """The hours that begin or go on in start <= time < end; None while the store keeps no sheets."""
+def read(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Columns] | None:
+    """The hours that begin or go on in start <= time < end, in parts of a month at most, oldest first.
+
+    None while the store keeps no sheets. What a month holds fits the processor's cache, what a year holds does not.
+    """
     if not kept(session):
         return None
     first = hour_of(start)
@@ -104,27 +107,32 @@ def read(session: Session, brand_id: int, *, start: datetime, end: datetime) -> 
         .where(TouchedHour.brand_id == brand_id, col(TouchedHour.hour_at) >= first, col(TouchedHour.hour_at) < end)
         .limit(_MANY + 1)
     ).all()
-    fresh = _pack(session, brand_id, waiting, known.passing) if 0 < len(waiting) <= _MANY else {}
-    anew = set(waiting) if len(waiting) <= _MANY else set()
-    parts: list[tuple[datetime, bytes, bytes]] = [
-        (hour, mentions, tags)
-        for hour, mentions, tags in session.execute(
-            select(Sheet.hour_at, Sheet.mentions, Sheet.tags)
-            .where(Sheet.brand_id == brand_id, col(Sheet.hour_at) >= first, col(Sheet.hour_at) < end)
-            .order_by(col(Sheet.hour_at))
-        )
-        if hour not in anew
+    anew = waiting if len(waiting) <= _MANY else ()
+    fresh = _pack(session, brand_id, anew, known.passing) if anew else {}
+    parts = [
+        part
+        for month in shelf.months(session, brand_id, first, end, _month)
+        for part in month.between(first, end).without(anew)
     ]
-    if fresh:
-        parts += [(hour, mentions.tobytes(), tags.tobytes()) for hour, (mentions, tags) in fresh.items()]
-        parts.sort(key=lambda part: part[0])
-    mentions = np.frombuffer(b"".join(part[1] for part in parts), MENTION)
-    tags = np.frombuffer(b"".join(part[2] for part in parts), TAG)
-    n_mentions = np.array([len(part[1]) // MENTION.itemsize for part in parts], np.int64)
-    n_tags = [len(part[2]) // TAG.itemsize for part in parts]
-    hours = np.array([int(part[0].timestamp()) for part in parts], np.int64)
-    before = np.cumsum(n_mentions) - n_mentions  # mentions in the sheets before each
-    return Columns(mentions, np.repeat(hours, n_mentions), tags, np.repeat(before, n_tags) + tags["row"], known.words)
+    parts += [shelf.Part.of([hour], [mentions.tobytes()], [tags.tobytes()]) for hour, (mentions, tags) in fresh.items()]
+    parts = sorted((part for part in parts if len(part.hours)), key=lambda part: part.hours[0])
+    return [_columns(part, known.words) for part in parts]
+
+
+def _columns(part: shelf.Part, words: dict[int, str]) -> Columns:
+    before = np.cumsum(part.n_mentions) - part.n_mentions  # mentions in the sheets before each
+    row = np.repeat(before, part.n_tags) + part.tags["row"]
+    return Columns(part.mentions, np.repeat(part.hours, part.n_mentions), part.tags, row, words)
+
+
+def _month(session: Session, brand_id: int, start: datetime, end: datetime) -> shelf.Part:
+    """The sheets of a span as they are stored."""
+    rows = session.execute(
+        select(Sheet.hour_at, Sheet.mentions, Sheet.tags)
+        .where(Sheet.brand_id == brand_id, col(Sheet.hour_at) >= start, col(Sheet.hour_at) < end)
+        .order_by(col(Sheet.hour_at))
+    ).all()
+    return shelf.Part.of([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
 
 
 def differing(session: Session, brand_id: int) -> list[datetime]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from sqlmodel import Session, col, select
 
 from monitor.metrics import tails
@@ -182,7 +183,7 @@ def breakdown(session: Session, selection: Selection, dimension: str) -> list[Ro
     return sorted(rows, key=lambda row: (-row.pair.now.n_negative, -row.pair.now.n, row.key))
 
 
-Ratings = Mapping[str, Sequence[tuple[datetime, float, int]]]
+Ratings = Mapping[str, counts.Rated]
 
 
 def ratings(session: Session, brand_id: int, *, end: datetime) -> Ratings:
@@ -195,12 +196,17 @@ def places(session: Session, selection: Selection, found: Ratings, *, now: datet
     rows = {row.key: row for row in breakdown(session, selection, "location") if row.key}
     end = min(selection.end, now)
     result = []
+    present = end.timestamp() / 86_400
     for key in {*rows, *found}:
-        given = found.get(key, ())
-        if given or rows[key].pair.now.n:
-            ages = [max(0.0, (end - at).total_seconds() / 86_400) for at, _, _ in given]
-            rating = branch_rating([stars for _, stars, _ in given], ages, counts=[n for _, _, n in given])
-            result.append(Place(rows.get(key) or _row(key, Pair()), rating))
+        given = found.get(key)
+        if given is not None:
+            ages = np.maximum(0.0, present - given.day)
+            rating = branch_rating(given.stars, ages, counts=given.n)
+        elif rows[key].pair.now.n:
+            rating = branch_rating((), ())
+        else:
+            continue
+        result.append(Place(rows.get(key) or _row(key, Pair()), rating))
     return sorted(
         result, key=lambda place: (-(place.rating.value if place.rating.value is not None else -1), place.row.key)
     )
@@ -229,16 +235,12 @@ def journey(session: Session, selection: Selection, taxonomy: TaxonomyView, *, z
         start += timedelta(days=length)
     cells: dict[str, list[Count]] = {}
     worst: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for topic, days in counts.topics_by_day(session, selection, zone).items():
+    for topic, line in counts.topics_by_span(session, selection, spans, zone).items():
         view = taxonomy.topics.get(topic)
-        if view is None:
-            continue
-        line = cells.setdefault(view.stage, [Count()] * len(spans))
-        for day, count in days.items():
-            index = (day - first).days // length
-            if 0 <= index < len(spans):
-                line[index] = line[index] + count
-                worst[view.stage][topic] += count.n_negative
+        if view is not None:
+            known = cells.setdefault(view.stage, [Count()] * len(spans))
+            cells[view.stage] = [a + b for a, b in zip(known, line, strict=True)]
+            worst[view.stage][topic] += sum(count.n_negative for count in line)
     complaints = sum(count.n_negative for line in cells.values() for count in line)
     rows = []
     for stage in taxonomy.stages:

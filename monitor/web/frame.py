@@ -10,10 +10,10 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
-from monitor.store.queries import incidents
+from monitor.store.queries import counts, incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
-from monitor.store.tables import Brand, Bucket, Source
+from monitor.store.tables import Brand, Source
 from monitor.web import figures, filters, words
 from monitor.web.filters import Filter
 from monitor.web.memo import Memo
@@ -72,14 +72,12 @@ def choices(request: Request, rows: Session, brand: Brand | None) -> Choices:
         return Choices((), (), ())
 
     def make() -> Choices:
-        held = rows.exec(
-            select(Bucket.source_id, Bucket.location, Bucket.language).where(Bucket.brand_id == brand.id).distinct()
-        ).all()
-        used = sorted({source for source, _, _ in held})
+        used, places, spoken = (counts.values(rows, brand.id or 0, name) for name in ("source", "location", "language"))
         sources = rows.exec(select(Source.slug, Source.title).where(col(Source.id).in_(used)).order_by(Source.slug))
-        places = sorted({place for _, place, _ in held if place})
-        spoken = sorted({language for _, _, language in held if language})
-        return Choices([(slug, words.source(title, slug)) for slug, title in sources], places, spoken)
+        return Choices(
+            [(slug, words.source(title, slug)) for slug, title in sources],
+            sorted(filter(None, places)), sorted(filter(None, spoken)),
+        )  # fmt: skip
 
     return memo_of(request).get(("choices", brand.id), make, seconds=300, lasting=True)
 

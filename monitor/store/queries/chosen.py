@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from monitor.store import sheets
+from monitor.store.daily import day_start
 from monitor.store.queries.count import Count, Pair
 from monitor.store.queries.selection import Selection, remembered
 from monitor.store.search import match_expression, tsquery
@@ -133,12 +134,49 @@ def chosen(session: Session, selection: Selection, *, before: bool = True) -> Ch
         read = remembered(session, "columns")
         if span not in read:
             read[span] = sheets.read(session, selection.brand_id, start=start, end=selection.end)
-        columns = read[span]
-        kept[opened, before] = None if columns is None else _choose(session, opened, columns, start)
+        parts = read[span]
+        kept[opened, before] = None if parts is None else _choose(session, opened, parts, start)
     return cast("Chosen | None", kept[opened, before])
 
 
-def _choose(session: Session, selection: Selection, columns: Columns, start: datetime) -> Chosen:
+def _choose(session: Session, selection: Selection, parts: Sequence[Columns], start: datetime) -> Chosen:
+    """What of each part is chosen, joined: of a year much less is copied than read."""
+    picked = [_pick(selection, part, start) for part in parts]
+    if selection.words.strip():
+        ids = [part.mentions["id"][mask] for part, (mask, _) in zip(parts, picked, strict=True)]
+        table, first = _found(session, selection, ids)
+        for (mask, _), some in zip(picked, ids, strict=True):
+            mask[mask] = table[some - first]
+    fields: dict[str, list[Array]] = {name: [np.zeros(0, kind)] for name, kind in _FIELDS.items()}
+    n = 0
+    for part, (mask, sentiment) in zip(parts, picked, strict=True):
+        there = np.flatnonzero(mask)
+        tags = np.flatnonzero(mask[part.row])
+        held, labels = part.mentions[there], part.tags[tags]
+        for name in ("id", "source", "place", "language", "rating", "flags"):
+            fields[name].append(held[name])
+        fields["at"].append(part.at[there])
+        fields["sentiment"].append(sentiment[there])
+        fields["tag_row"].append((np.cumsum(mask) - 1 + n)[part.row[tags]])
+        fields["tag_topic"].append(labels["topic"])
+        fields["tag_sentiment"].append(labels["sentiment"])
+        n += len(there)
+    whole = {name: np.concatenate(some) for name, some in fields.items()}
+    flags = whole.pop("flags")
+    return Chosen(
+        parts[0].words if parts else {}, current=whole["at"] >= _micros(selection.start),
+        judged=flags & sheets.WAITS == 0, **whole,
+    )  # fmt: skip
+
+
+_FIELDS = {
+    "id": np.int64, "at": np.int64, "source": np.int32, "place": np.int32, "language": np.int32, "rating": np.float64,
+    "flags": np.uint8, "sentiment": np.int8, "tag_row": np.int64, "tag_topic": np.int32, "tag_sentiment": np.int8,
+}  # fmt: skip
+
+
+def _pick(selection: Selection, columns: Columns, start: datetime) -> tuple[Mask, npt.NDArray[np.int8]]:
+    """Which mentions all filters but the words let pass, and their sentiment (about the topics, where asked for)."""
     held, at = columns.mentions, columns.at
     mask = (at >= _micros(start)) & (at < _micros(selection.end))
     if not selection.copies:
@@ -158,16 +196,7 @@ def _choose(session: Session, selection: Selection, columns: Columns, start: dat
         mask &= sentiment > _NOT
     if selection.sentiments:
         mask &= _among(sentiment, [sheets.SENTIMENTS.index(name) for name in selection.sentiments])
-    if selection.words.strip():
-        mask[mask] = np.isin(held["id"][mask], _found(session, selection, held["id"][mask]))
-    there = np.flatnonzero(mask)
-    tags = np.flatnonzero(mask[columns.row])
-    moment, part, labels = at[there], held[there], columns.tags[tags]
-    return Chosen(
-        columns.words, part["id"], moment, moment >= _micros(selection.start), part["flags"] & sheets.WAITS == 0,
-        part["source"], part["place"], part["language"], part["rating"], sentiment[there],
-        (np.cumsum(mask) - 1)[columns.row[tags]], labels["topic"], labels["sentiment"],
-    )  # fmt: skip
+    return mask, sentiment
 
 
 _MICROS_OF_HOUR = 3_600_000_000
@@ -183,18 +212,28 @@ def _about(columns: Columns, topics: Sequence[str]) -> npt.NDArray[np.int8]:
     return worst
 
 
-def _found(session: Session, selection: Selection, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Ids of the mentions in which the words occur, of those between the first and the last of `ids`."""
-    if session.get_bind().dialect.name == "postgresql":
+def _found(session: Session, selection: Selection, ids: Sequence[npt.NDArray[np.int64]]) -> tuple[Mask, int]:
+    """Whether the words occur in a mention, by its id less the first of `ids`, which comes second."""
+    postgresql = session.get_bind().dialect.name == "postgresql"
+    if postgresql:
         expression, match = tsquery(selection.words), "to_tsvector('simple', body) @@ to_tsquery('simple', :words)"
     else:
         expression, match = match_expression(selection.words), "mention_search MATCH :words"
-    if not expression or not len(ids):
-        return np.array([], np.int64)
-    clause = f"SELECT rowid FROM mention_search WHERE {match} AND rowid BETWEEN :first AND :last"  # noqa: S608
-    values = {"words": expression, "first": int(ids.min()), "last": int(ids.max())}
-    cursor = session.connection().execute(text(clause), values).cursor
-    return np.fromiter((row[0] for row in cursor), np.int64)
+    some = [part for part in ids if len(part)]
+    if not some:
+        return np.zeros(0, np.bool_), 0
+    first, last = min(int(part.min()) for part in some), max(int(part.max()) for part in some)
+    table = np.zeros(last - first + 1, np.bool_)
+    if not expression:
+        return table, first
+    where = f"{match} AND rowid BETWEEN :first AND :last"
+    asked = {"words": expression, "first": first, "last": last}
+    # as one text: a row for each of a hundred thousand costs more than the search
+    joined = "string_agg(rowid::text, ',')" if postgresql else "group_concat(rowid)"
+    clause = text(f"SELECT {joined} FROM mention_search WHERE {where}")  # noqa: S608  (nothing of the user's is in it)
+    found = np.fromstring(session.execute(clause, asked).scalar_one() or "", np.int64, sep=",")
+    table[found - first] = True
+    return table, first
 
 
 def _paired(counts: Iterable[tuple[Any, int, Count]]) -> dict[Any, Pair]:
@@ -246,11 +285,11 @@ def _days(at: npt.NDArray[np.int64], zone: ZoneInfo) -> tuple[Array, list[date]]
     """The local day of each moment, by the hour in which it lies, as its place in a list of days."""
     if not len(at):
         return at, []
-    hours, place = _places(at // _MICROS_OF_HOUR)
-    days = [datetime.fromtimestamp(int(hour) * 3600, UTC).astimezone(zone).date() for hour in hours]
-    names = sorted(set(days))
-    index = {day: at for at, day in enumerate(names)}
-    return np.array([index[day] for day in days], np.int64)[place], names
+    hour = at // _MICROS_OF_HOUR * _MICROS_OF_HOUR
+    first, last = (datetime.fromtimestamp(int(end) / 1e6, zone).date() for end in (hour.min(), hour.max()))
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    starts = np.array([_micros(day_start(day, zone)) for day in days])
+    return np.searchsorted(starts, hour, side="right") - 1, days
 
 
 def _among(held: Array, wanted: Sequence[int]) -> Mask:

@@ -7,11 +7,15 @@ sentiment) is counted from the sheets, or from rows while there are none. Unjudg
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_right
 from collections import defaultdict
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import String, case, func
 from sqlmodel import Session, col, select
 
@@ -56,6 +60,27 @@ def topics_by_day(session: Session, selection: Selection, zone: ZoneInfo) -> dic
     return {topic: dict(days) for topic, days in found.items()}
 
 
+def topics_by_span(
+    session: Session, selection: Selection, spans: Sequence[tuple[date, date]], zone: ZoneInfo
+) -> dict[str, list[Count]]:
+    """The same summed over spans of days, first and last included."""
+    selection = selection.opened("topic")
+    found: dict[str, list[Count]] = defaultdict(lambda: [Count()] * len(spans))
+    if selection.countable and len(spans) * 10 < (spans[-1][1] - spans[0][0]).days:  # few sums in place of many days
+        for at, (first, last) in enumerate(spans):
+            low, high = daily.day_start(first, zone), daily.day_start(last + timedelta(days=1), zone)
+            part = dataclasses.replace(selection, start=max(low, selection.start), end=min(high, selection.end))
+            for (topic,), count in _sums(session, part, ("topic",), zone).items():
+                found[topic][at] = count
+        return dict(found)
+    starts = [first for first, _ in spans]
+    for topic, days in topics_by_day(session, selection, zone).items():
+        for day, count in days.items():
+            at = bisect_right(starts, day) - 1
+            found[topic][at] += count
+    return dict(found)
+
+
 def by(session: Session, selection: Selection, dimension: str) -> dict[Any, Pair]:
     """Counts by source id, topic, location or language, now and before. The dimension's own filter does not narrow it:
     people must see what else there is to choose."""
@@ -74,26 +99,41 @@ def by_brand(session: Session, selection: Selection) -> dict[int, Pair]:
     }
 
 
-def ratings_by_location(
-    session: Session, brand_id: int, *, start: datetime, end: datetime
-) -> dict[str, list[tuple[datetime, float, int]]]:
-    """(day, stars, how many) by location: what a recency-weighted rating needs."""
-    found: dict[str, list[tuple[datetime, float, int]]] = defaultdict(list)
+def values(session: Session, brand_id: int, dimension: str) -> list[Any]:
+    """The source ids, locations or languages that the brand's mentions have, in no order."""
+    table, narrowed = (Daily, [Daily.cut == daily.BIT[dimension]]) if daily.kept(session) else (Bucket, [])
+    column = _column(table, dimension)
+    statement = select(column).where(table.brand_id == brand_id, table.topic == "", *narrowed)
+    return list(session.exec(statement.distinct()))
+
+
+class Rated(NamedTuple):
+    """The stars of a place: when (in days since the epoch), which, and how many mentions gave them."""
+
+    day: npt.NDArray[np.float64]
+    stars: npt.NDArray[np.float64]
+    n: npt.NDArray[np.int64]
+
+
+def ratings_by_location(session: Session, brand_id: int, *, start: datetime, end: datetime) -> dict[str, Rated]:
+    """Stars by location and day: what a recency-weighted rating needs."""
+    found: list[Any] = []
     held, spans = daily.days_of(session, start, end), _whole(start, end)
     if held is not None:
         spans = held.rest
-        for location, day, value, n in session.execute(
-            select(DailyStars.location, DailyStars.day, DailyStars.stars, DailyStars.n).where(
+        found += _raw(
+            session,
+            select(DailyStars.location, _day(session, DailyStars.day), DailyStars.stars, DailyStars.n).where(
                 DailyStars.brand_id == brand_id,
                 DailyStars.cut == daily.LOCATION,
                 col(DailyStars.day).between(held.first, held.last),
                 DailyStars.location != "",
-            )
-        ):
-            found[location].append((datetime(day.year, day.month, day.day, tzinfo=UTC), value, n))
+            ),
+        )
     for low, high in spans:
         day_of = _day(session, Mention.published_at)
-        rows = session.execute(
+        found += _raw(
+            session,
             select(Mention.location, day_of, Mention.rating, func.count())
             .where(
                 Mention.brand_id == brand_id,
@@ -103,11 +143,25 @@ def ratings_by_location(
                 col(Mention.rating).is_not(None),
                 Mention.location != "",
             )
-            .group_by(Mention.location, day_of, Mention.rating)
+            .group_by(Mention.location, day_of, Mention.rating),
         )
-        for location, at, value, n in rows:
-            found[location].append((_time(at), float(value), int(n)))
-    return dict(found)
+    if not found:
+        return {}
+    locations, days, stars, n = zip(*found, strict=True)
+    index: dict[str, int] = {}
+    place = np.array([index.setdefault(location, len(index)) for location in locations])
+    moment = np.floor(np.array(days, np.float64))
+    given, counted = np.array(stars, np.float64), np.array(n, np.int64)
+    return {
+        location: Rated(moment[mask], given[mask], counted[mask])
+        for location, number in index.items()
+        if (mask := place == number).any()
+    }
+
+
+def _raw(session: Session, statement: Any) -> Any:
+    """The rows as the driver gives them: many, of which only plain values are wanted."""
+    return session.connection().execute(statement).cursor.fetchall()
 
 
 def stars(session: Session, selection: Selection) -> list[tuple[float, int]]:
@@ -374,9 +428,10 @@ def _hour(session: Session, column: Any) -> Any:
 
 
 def _day(session: Session, column: Any) -> Any:
+    """Days since the epoch, in UTC."""
     if session.get_bind().dialect.name == "postgresql":
-        return func.date_trunc("day", column)
-    return func.strftime("%Y-%m-%dT00:00:00", column)
+        return func.extract("epoch", column) / 86_400.0
+    return func.julianday(column) - 2_440_587.5
 
 
 def _time(value: Any) -> datetime:

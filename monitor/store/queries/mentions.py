@@ -93,6 +93,15 @@ def _latest(selection: Selection, after: tuple[datetime, int] | None) -> Iterato
     yield dataclasses.replace(selection, end=max(end, selection.start))
 
 
+def _backwards(selection: Selection) -> Iterator[Selection]:
+    """A selection in parts that grow, the latest first: where much is found the older ones need not be looked at."""
+    end, length = selection.end, _LATEST
+    while end - length > selection.start:
+        yield dataclasses.replace(selection, start=end - length, end=end)
+        end, length = end - length, 3 * length
+    yield dataclasses.replace(selection, end=end)
+
+
 def _page(session: Session, newest: Sequence[int], limit: int) -> Page:
     rows = {row.id: row for row in session.exec(select(Mention).where(col(Mention.id).in_(newest)))}
     return _page_of(session, [rows[number] for number in newest if number in rows], limit)
@@ -136,8 +145,13 @@ def entries(session: Session, mentions: Sequence[Mention]) -> list[Entry]:
 
 def count(session: Session, selection: Selection, *, limit: int = COUNT_LIMIT) -> int:
     """How many mentions, counted no further than `limit` + 1."""
-    if (held := _held(session, selection)) is not None:
-        return min(limit + 1, held.n(selection))
+    n = 0
+    for part in _backwards(selection):
+        if (held := _held(session, part)) is None:
+            break
+        n += held.n(part)
+        if n > limit or part.start == selection.start:
+            return min(limit + 1, n)
     about = sentiment_about(selection.topics) if selection.topics else None
     statement = select(col(Mention.id))
     if about is not None:

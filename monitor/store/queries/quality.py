@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,11 +74,15 @@ def looked_at(session: Session, *, brand_id: int | None = None, limit: int = 50_
 
 def progress(session: Session) -> tuple[list[Version], dict[str, int]]:
     """Model revisions on the mentions, newest first; and mentions by state of judging: new, done, failed, none."""
-    rows = session.execute(
-        select(
-            Mention.score_state, Mention.model, func.count(), func.min(Mention.scored_at), func.max(Mention.scored_at)
-        ).group_by(Mention.score_state, Mention.model)  # the order of an index: it is read once, nothing is sorted
-    ).all()
+    rows = []
+    for state, model in _steps(session):
+        of_both = (Mention.score_state == state, Mention.model == model)
+        # the ends of an index, and a count of it: asked for together, each of a million times would be compared
+        n, first, last = (
+            session.exec(select(asked).select_from(Mention).where(*of_both)).one()
+            for asked in (func.count(), func.min(Mention.scored_at), func.max(Mention.scored_at))
+        )
+        rows.append((state, model, n, first, last))
     merged: dict[str, Version] = {}
     states: dict[str, int] = defaultdict(int)
     for state, model, n, first, last in rows:
@@ -90,6 +95,18 @@ def progress(session: Session) -> tuple[list[Version], dict[str, int]]:
             model, old.n + n, old.n_failed + failed, _least(old.first_at, first), _most(old.last_at, last)
         )
     return sorted(merged.values(), key=lambda version: str(version.last_at), reverse=True), dict(states)
+
+
+def _steps(session: Session) -> Iterator[tuple[str, str]]:
+    """The pairs of state and model that mentions have, by stepping through the index from one to the next."""
+    state = session.exec(select(func.min(Mention.score_state))).one()
+    while state is not None:
+        model = session.exec(select(func.min(Mention.model)).where(Mention.score_state == state)).one()
+        while model is not None:
+            yield state, model
+            behind = (Mention.score_state == state, col(Mention.model) > model)
+            model = session.exec(select(func.min(Mention.model)).where(*behind)).one()
+        state = session.exec(select(func.min(Mention.score_state)).where(col(Mention.score_state) > state)).one()
 
 
 def n_corrected(session: Session) -> int:

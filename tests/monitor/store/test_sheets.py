@@ -144,7 +144,29 @@ def test_an_interrupted_start_begins_anew_and_nobody_reads_half_of_it(fed: tuple
     assert sheets.build(context.engine) > 200
     with reading(context.engine) as session:
         assert meta.get(session, "sheets") == "kept"
-        columns = sheets.read(session, brand.id or 0, **span)
-        assert columns is not None
-        assert len(columns.mentions) == 240
+        parts = sheets.read(session, brand.id or 0, **span)
+        assert parts is not None
+        assert sum(len(part.mentions) for part in parts) == 240
     assert verify(context.engine) == []
+
+
+def test_what_is_kept_in_memory_is_read_anew_when_it_was_written(fed: tuple[Context, Brand]) -> None:
+    context, brand = fed
+    aggregate(context)
+    asked = Selection(brand.id or 0, START, START + 2 * SPAN, ratings=(5,))
+    with reading(context.engine) as session:
+        before = counts.total(session, asked).now.n
+        with writing(context.engine) as other:
+            mention = other.exec(select(Mention).where(Mention.rating == 1.0, col(Mention.counts).is_(True))).first()
+            assert mention is not None
+            mention.rating = 5.0
+            touch(other, mention.brand_id, [mention.published_at])
+        aggregate(context)
+        assert counts.total(session, asked).now.n == before  # the reader's snapshot is older
+    with reading(context.engine) as session:
+        assert counts.total(session, asked).now.n == before + 1
+        shown = []
+        for kept in (sheets.read(session, asked.brand_id, start=asked.start, end=asked.end) for _ in range(2)):
+            assert kept is not None
+            shown.append(kept[0].mentions)
+        assert shown[0].base is shown[1].base  # the same memory

@@ -69,7 +69,7 @@ def test_days_hours_sheets_and_rows_say_the_same(house: House, days_in: str | No
             assert counts.stars(session, fast) == counts.stars(session, slow)
             assert counts.stars_pair(session, fast) == counts.stars_pair(session, slow)
         places = counts.ratings_by_location(session, fast.brand_id, start=fast.start, end=fast.end)
-        assert {place: sorted((stars, n) for _, stars, n in given) for place, given in places.items()} == {
+        assert {place: sorted(zip(given.stars, given.n, strict=True)) for place, given in places.items()} == {
             "Riverside 3": [(1.0, 1), (1.0, 1), (5.0, 1)], "Мира 12": [(2.0, 1), (5.0, 1)],
         }  # fmt: skip
 
