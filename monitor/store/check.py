@@ -35,19 +35,26 @@ def verify(engine: Engine, *, repair: bool = False) -> list[str]:
     found: list[str] = []
     with _snapshot(engine) as session:
         unjudged = _unjudged(session)
+        strayed = _strayed(session)
         clusters = _clusters(session)
+        alone = _alone(session)
         found += _incidents(session)
         found += _transitions(session)
         missing = _missing_in_search(session)
         brands = [brand.id for brand in session.exec(select(Brand)) if brand.id is not None]
     if unjudged:
         found.append(f"{len(unjudged)} mention(s) neither judged nor marked with the reason why not")
+    if strayed:
+        found.append(f"{len(strayed)} mention(s) do not show what they were judged to be")
     if clusters:
         found.append(f"{len(clusters)} cluster(s) of copies do not count exactly once")
+    if alone:
+        found.append(f"{len(alone)} mention(s) do not count and are no copy of another")
     if missing:
         found.append(f"{missing} mention(s) are missing in the search index")
     if repair:
-        _judge_again(engine, unjudged)
+        _change(engine, sorted({*unjudged, *strayed}), score_state="new")
+        _change(engine, alone, counts=True)
         _count_once(engine, clusters)
         if missing:
             _index(engine)
@@ -98,10 +105,28 @@ def _unjudged(session: Session) -> list[int]:
     return sorted({int(id) for id in [*wrong, *passed_over] if id is not None})
 
 
-def _judge_again(engine: Engine, ids: list[int]) -> None:
+def _strayed(session: Session) -> list[int]:
+    """Mentions that show another sentiment, or number of topics, than their model said, unless a person changed it."""
+    rows = session.execute(
+        text("SELECT mention.id FROM mention JOIN judgement ON judgement.mention_id = mention.id"
+             " AND judgement.model = mention.model WHERE mention.score_state = 'done' AND NOT mention.corrected"
+             " AND (judgement.sentiment <> mention.sentiment OR mention.sentiment IS NULL"
+             " OR json_array_length(judgement.topics) <>"
+             " (SELECT count(*) FROM topic_tag WHERE topic_tag.mention_id = mention.id))")
+    )  # fmt: skip
+    return [int(row[0]) for row in rows]
+
+
+def _alone(session: Session) -> list[int]:
+    found = session.exec(select(Mention.id).where(col(Mention.counts).is_(False), col(Mention.cluster_id).is_(None)))
+    return [id for id in found if id is not None]
+
+
+def _change(engine: Engine, ids: list[int], **values: object) -> None:
+    """Change mentions, and have their hours counted again."""
     for at in range(0, len(ids), 500):
         with writing(engine) as session:
-            session.execute(update(Mention).where(col(Mention.id).in_(ids[at : at + 500])).values(score_state="new"))
+            session.execute(update(Mention).where(col(Mention.id).in_(ids[at : at + 500])).values(**values))
             rows = session.exec(select(Mention).where(col(Mention.id).in_(ids[at : at + 500]))).all()
             for row in sorted(rows, key=lambda row: (row.brand_id, row.published_at)):
                 touch(session, row.brand_id, [row.published_at])

@@ -63,6 +63,7 @@ def small_disk(tmp_path: Path, *, megabytes: int) -> Iterator[Disk]:
     disk = Disk(image, tmp_path / "data")
     try:
         _run("mkfs.ext4", "-q", "-m", "0", str(image))
+        tmp_path.chmod(0o755)  # a database's server runs as somebody else
         disk.mount()
     except OSError as error:
         pytest.skip(f"no disk can be mounted here: {error}")

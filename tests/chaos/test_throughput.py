@@ -15,18 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from sqlmodel import func, select
 
+from monitor.config import load
+from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.check import verify
-from monitor.store.engine import open_engine, reading
-from monitor.store.tables import Mention
+from monitor.store.engine import open_engine, reading, writing
+from monitor.store.ingest import ingest
+from monitor.store.tables import Brand, Judgement, Mention
 from tests.chaos import account
 from tests.chaos.test_workers import whole
 from tests.chaos.world import nursery
+from tests.monitor import support
 from tests.monitor.postgres.server import Server
 
 pytestmark = pytest.mark.postgres
 N_ITEMS = 5  # of every feed
+N_WAITING = 8192  # for judgement: four jobs
 
 
 class Feeds:
@@ -158,3 +164,46 @@ def test_a_host_is_asked_in_turn_by_all_workers(tmp_path: Path, database: str) -
     print(f"\n8 requests by two workers: {times[-1] - times[0]:.2f} s, closest {min(gaps):.2f} s apart")
     # a request may leave late, on a slow machine, but never early: only the first one's delay shortens the whole
     assert times[-1] - times[0] >= 0.5 * (len(times) - 1) - 0.5
+
+
+@whole
+def test_more_workers_judge_more(
+    tmp_path: Path, postgres: Server, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that keeps each worker waiting two seconds for 512 texts, as a device elsewhere does; all judged once."""
+    monkeypatch.setenv("MONITOR_TEST_JUDGE_SECONDS", "2")
+    took: dict[int, float] = {}
+    for n_workers in (1, 2, 4):
+        with postgres.database(migrated) as database, nursery(tmp_path) as lives:
+            folder = tmp_path / f"judge{n_workers}"
+            config = write_config(folder, [], 0, database)
+            engine = open_engine(database)
+            fill(engine, config, N_WAITING)
+            running = [lives.start("worker:score@1", config) for _ in range(n_workers)]
+            account.until(lambda n=n_workers, at=database: n_workers_of(at) == n, 120, "the workers are there")
+            running.append(lives.start("periodic", config))
+
+            def n_judged(engine: Engine = engine) -> int:
+                with reading(engine) as session:
+                    return session.exec(select(func.count()).select_from(Judgement)).one()
+
+            account.until(lambda: n_judged() > 0, 120, "the first batch")
+            began, first = time.monotonic(), n_judged()
+            account.until(lambda: n_judged() == N_WAITING, 300, "all are judged")
+            took[n_workers] = (time.monotonic() - began) * N_WAITING / (N_WAITING - first)
+            for pid in running:
+                assert lives.end(pid, signal.SIGTERM) == 0
+            assert verify(engine) == []
+            engine.dispose()
+    print("".join(f"\n{n} worker(s): {N_WAITING} judged in {seconds:.1f} s, {took[1] / seconds:.2f} times one"
+                  for n, seconds in took.items()))  # fmt: skip
+
+
+def fill(engine: Engine, config: Path, n: int) -> None:
+    """So many mentions that wait for judgement."""
+    now = datetime.now(UTC)
+    with writing(engine) as session:
+        synchronise(session, load(config, environ={}), now=now)
+        brand_id, source_id = session.exec(select(Brand.id)).one() or 0, ensure_import(session, "a", now=now).id or 0
+        items = [support.item(k, f"visit {k}, it was late", at=now) for k in range(n)]
+        ingest(session, items, brand_id=brand_id, source_id=source_id, origin="a", now=now, near_duplicates=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from sqlmodel import func, select
 from monitor.store.engine import open_engine, reading
 from monitor.store.tables import Mention
 from tests.chaos import account
+from tests.chaos.disk import small_disk
 from tests.chaos.world import nursery, world, write_config
-from tests.monitor.postgres.server import Server
+from tests.monitor.postgres.server import Server, serving
 
 pytestmark = pytest.mark.postgres
 KILLS = int(os.environ.get("MONITOR_TEST_KILLS", "3"))
@@ -105,3 +107,33 @@ def test_the_database_restarts(tmp_path: Path, postgres: Server, database: str) 
         postgres.start()
         engine = open_engine(database)
         account.end(around, lives, engine, running, n_kills=1, said="the database restarted")
+
+
+@whole
+def test_the_databases_disk_is_full(tmp_path: Path) -> None:
+    """Twice: while it works, and so that the server itself gives up; when there is room it goes on by itself."""
+    with (
+        tempfile.TemporaryDirectory(prefix="monitor-disk-", dir="/tmp") as folder,
+        small_disk(Path(folder), megabytes=112) as disk,
+        serving(disk.folder, "--wal-segsize=1") as server,
+        world(tmp_path, seed=8, n_items=40, n_words=4) as (around, port),
+        nursery(tmp_path) as lives,
+    ):
+        config = write_config(tmp_path, around, port, database=server.url)
+        running = [lives.start(role, config) for role in ("periodic", "worker", "worker")]
+        account.until(lambda: len(around.inbox.mails) > 0, 180, "the first alert")
+
+        def refused() -> int:
+            return lives.log.read_text(errors="replace").count("No space left on device")
+
+        for _ in range(2):
+            disk.fill()
+            before = refused()
+            account.until(lambda before=before: refused() > before + 2, 180, "writing is refused")
+            n = len(around.inbox.mails)
+            disk.make_room()
+            if not server.alive:  # no room for the log of changes ends the server: its supervisor starts it again
+                server.start()
+            account.until(lambda n=n: len(around.inbox.mails) > n, 180, "it goes on")
+        engine = open_engine(server.url)
+        account.end(around, lives, engine, running, n_kills=2, said="the database's disk full twice")

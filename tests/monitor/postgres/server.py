@@ -38,6 +38,10 @@ class Server:
         """Whether this session started it, and may stop it."""
         return self._folder is not None
 
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def address(self, database: str) -> str:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
 
@@ -102,34 +106,41 @@ def running() -> Iterator[Server]:
     if url := os.environ.get(VARIABLE):
         yield Server(url)
         return
+    folder = Path(tempfile.mkdtemp(prefix="monitor-pg-", dir="/tmp"))  # a short path: sockets allow 107 characters
+    try:
+        with serving(folder) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Server]:
+    """A new server whose data lie in this folder; options are initdb's. Raises Unavailable with the reason."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not found:
         raise Unavailable(f"no PostgreSQL: set {VARIABLE}, or install Debian's package postgresql")
     if os.geteuid() == 0 and _account() is None:
         raise Unavailable("PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as")
-    folder = Path(tempfile.mkdtemp(prefix="monitor-pg-", dir="/tmp"))  # a short path: sockets allow 107 characters
+    (folder / "run").mkdir()
+    if os.geteuid() == 0:
+        for path in (folder, folder / "run"):
+            shutil.chown(path, _account())
+    binaries = found[-1].parent
+    made = subprocess.run(
+        [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8",
+         "--locale=C.UTF-8", "--no-sync", *options],
+        capture_output=True, cwd=folder, check=False, **_user(),
+    )  # fmt: skip
+    if made.returncode:
+        raise Unavailable(f"initdb failed: {made.stderr.decode(errors='replace')[-500:]}")
+    host = quote(str(folder / "run"), safe="")
+    server = Server(f"postgresql://postgres@/postgres?host={host}", binaries=binaries, folder=folder)
+    server.start()
     try:
-        (folder / "run").mkdir()
-        if os.geteuid() == 0:
-            for path in (folder, folder / "run"):
-                shutil.chown(path, _account())
-        binaries = found[-1].parent
-        made = subprocess.run(
-            [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8",
-             "--locale=C.UTF-8", "--no-sync"],
-            capture_output=True, cwd=folder, check=False, **_user(),
-        )  # fmt: skip
-        if made.returncode:
-            raise Unavailable(f"initdb failed: {made.stderr.decode(errors='replace')[-500:]}")
-        host = quote(str(folder / "run"), safe="")
-        server = Server(f"postgresql://postgres@/postgres?host={host}", binaries=binaries, folder=folder)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+        yield server
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        server.stop()
 
 
 def _account() -> str | None:

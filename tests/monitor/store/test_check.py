@@ -33,6 +33,10 @@ DAMAGE = {
     "UPDATE mention SET score_state = 'lost' WHERE id = 1": "1 mention(s) neither judged nor marked",
     "UPDATE mention SET counts = 1 WHERE cluster_id IS NOT NULL": "1 cluster(s) of copies",
     "UPDATE mention SET counts = 0 WHERE cluster_id IS NOT NULL": "1 cluster(s) of copies",
+    "UPDATE mention SET counts = 0 WHERE id = 1": "1 mention(s) do not count and are no copy",
+    "UPDATE mention SET sentiment = 'positive' WHERE id = 1": "1 mention(s) do not show what they were judged to be",
+    "UPDATE mention SET sentiment = NULL WHERE id = 1": "1 mention(s) do not show what they were judged to be",
+    "DELETE FROM topic_tag WHERE mention_id = 1": "1 mention(s) do not show what they were judged to be",
     "DELETE FROM mention_search WHERE rowid = 2": "1 mention(s) are missing in the search index",
     "UPDATE bucket SET n = n + 1": "differ from the rows",
 }

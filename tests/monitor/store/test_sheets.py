@@ -62,6 +62,7 @@ def fed(context: Context) -> tuple[Context, Brand]:
                     topics=[("waiting", "negative"), ("food", "positive")])  # fmt: skip
         copies = col(Mention.id) % 11 == 0
         session.execute(update(Mention).where(copies).values(counts=False))
+        session.execute(update(Mention).where(copies | (col(Mention.id) == 1)).values(cluster_id=1))
         for mention in session.exec(select(Mention).where(copies)):
             touch(session, mention.brand_id, [mention.published_at])
     return context, brand
