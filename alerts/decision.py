@@ -19,9 +19,10 @@ class Decision:
     """What the detector says about one series at one time.
 
     `observed`, `expected`, `low`, `high` (95 % interval of what is usual) and `p_value` belong to the time since the
-    most probable onset: the last `window_steps` steps, from `since` on. `score` is the decimal log of the Bayes factor
-    for an outbreak, comparable over all series; `news` is the score where it is above the recent ones and has the
-    minimum evidence, else not above zero.
+    most probable onset: the last `window_steps` steps, from `since` on. Where that interval would hold the number of an
+    active series, `high` is the largest count that would not have been told. `score` is the decimal log of the Bayes
+    factor for an outbreak, comparable over all series; `news` is the score where it is above the recent ones and has
+    the minimum evidence, else not above zero.
     `active` is score >= `threshold` with the minimum evidence: true for as long as the deviation lasts. `alarm` is
     news >= `threshold` with the same evidence: true when it begins or grows; one deviation alarms once. `share` and
     `share_before` compare the negative share. `shifted` is the probability that all volume moved (campaign, holiday).

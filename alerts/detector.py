@@ -141,12 +141,11 @@ def decide(
     low, high = interval(mean, variance)
     score, news = float(verdicts.score[index]), float(verdicts.news[index])
     ratio, needed = observed / mean, threshold(settings.rate, step_seconds=settings.step_seconds)
-    enough = (
-        observed >= settings.min_negative
-        and observed - mean >= settings.min_excess
-        and ratio >= settings.min_ratio
-        and (n_authors is None or steps > 1 or n_authors >= settings.min_authors)
-    )
+    least = max(settings.min_negative, mean + settings.min_excess, mean * settings.min_ratio)
+    enough = observed >= least and (n_authors is None or steps > 1 or n_authors >= settings.min_authors)
+    active = bool(score >= needed and enough)
+    if active and observed <= high:
+        high = _untold(panel, index, steps, observed=observed, least=least, needed=needed)
     known = state["row_known"][index, :steps] > 0
     others = float(state["row_others"][index, :steps] @ known)
     due = float(state["row_due"][index, :steps] @ known)
@@ -158,7 +157,7 @@ def decide(
         news=news if enough else min(news, 0.0),
         threshold=needed,
         alarm=bool(news >= needed and enough),
-        active=bool(score >= needed and enough),
+        active=active,
         observed=observed,
         expected=mean,
         low=low,
@@ -179,6 +178,27 @@ def decide(
         suspect_zero=bool((state["row_real"][index][here] < 0.5).any()),
         windows={length: (float(negative[length - 1]), float(expected[length - 1])) for length in state.onsets},
     )
+
+
+def _untold(panel: Panel, index: int, steps: int, *, observed: float, least: float, needed: float) -> float:
+    """The largest count that would not have reached the threshold, had the newest rows been lower by one factor.
+
+    The interval of a sum of few rows after little history is wide, since it must allow for every dispersion; the test
+    looks at what the rows say about each. Where the two differ, what is usual is what the test lets pass.
+    """
+    one = panel.alone(index)
+    rows = one.state["row_negative"][0, :steps].copy()
+    low, high = math.ceil(least) - 1.0, math.ceil(observed) - 1.0
+    while low < high:
+        count = math.ceil((low + high) / 2)
+        one.state["row_negative"][0, :steps] = rows * (count / observed)
+        for age in reversed(range(steps)):
+            one.compare(age)
+        if float(one.judge().score[0]) < needed:
+            low = count
+        else:
+            high = count - 1.0
+    return low
 
 
 def _variance(state: State, index: int, steps: int) -> float:

@@ -114,6 +114,13 @@ class Facts:
         return self.n_observed / self.n_expected if self.n_observed is not None and self.n_expected else None
 
     @property
+    def usual(self) -> tuple[float, float] | None:
+        """`low` and `high`; None where they hold the number itself: a story that fades is not told as usual."""
+        if self.low is None or self.high is None or self.n_observed is None:
+            return None
+        return None if self.low <= self.n_observed <= self.high else (self.low, self.high)
+
+    @property
     def n_excess(self) -> float | None:
         if self.n_observed is None or self.n_expected is None:
             return None

@@ -147,6 +147,13 @@ class Panel:
         )
         return result
 
+    def alone(self, index: int) -> Panel:
+        """One series of the panel as a panel of its own, to try something on."""
+        one = Panel(1, self.settings, prior=self.prior)
+        for name, array in self.state.arrays.items():
+            one.state.arrays[name][0] = array[index]
+        return one
+
     def believe(self, level: float, weight: float) -> None:
         """Start every series at `level` negatives a step, as if `weight` negatives had shown it."""
         for index in range(len(self.prior.half_life_levels)):

@@ -172,9 +172,10 @@ def _what(message: Message, words: Words) -> str:
 
 
 def _usual(facts: Facts, words: Words) -> str:
-    if facts.low is None or facts.high is None:
+    if facts.usual is None:
         return ""
-    return words.say(" (usually %(low)s to %(high)s)", low=words.number(facts.low), high=words.number(facts.high))
+    low, high = (words.number(end) for end in facts.usual)
+    return words.say(" (usually %(low)s to %(high)s)", low=low, high=high)
 
 
 def _ending(message: Message, words: Words) -> str:

@@ -189,8 +189,8 @@ def _figures(message: Message, words: Words) -> list[Figure]:
     figures = [Figure(words.number(observed), label, hot=True)]
     if expected is not None:
         usual = words.say("expected")
-        if not over and facts.low is not None and facts.high is not None:
-            low, high = words.number(facts.low), words.number(facts.high)
+        if not over and facts.usual is not None:
+            low, high = (words.number(end) for end in facts.usual)
             usual = words.say("expected, usually %(low)s to %(high)s", low=low, high=high)
         figures.append(Figure(words.number(expected), usual))
         figures.append(Figure(words.signed(observed - expected), words.say("above expectation")))

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.detector import Detector, decide, detect
+from alerts.decision import interval
+from alerts.detector import Detector, _variance, decide, detect
 from alerts.errors import BadRule
 from alerts.panel import Panel
 from alerts.series import Row
@@ -42,6 +43,28 @@ def test_a_spike_alarms_once_and_names_its_numbers() -> None:
     assert spike.share == 0.5 and spike.share_before == pytest.approx(0.2, abs=0.03)
     after = detector.update(Row(day(61), 6, 30))
     assert not after.alarm, "the same spike is no news the day after"
+
+
+def test_no_number_that_is_told_lies_within_what_is_called_usual() -> None:
+    rng = np.random.default_rng(4)
+    n = 300
+    level = np.exp(rng.uniform(np.log(0.2), np.log(20), n))
+    panel, ones = Panel(n), np.ones(n)
+    told = doubtful = 0
+    for step in range(16):
+        mean = level * rng.gamma(3, 1 / 3, n) * np.where((step > 9) & (np.arange(n) % 2 == 0), 3.0, 1.0)
+        verdicts = panel.tick(
+            rng.poisson(mean).astype(float), rng.poisson(4 * level).astype(float), ones,
+            weekday=ones * (step % 7), hour=ones * 0, holiday=ones * 0,
+        )  # fmt: skip
+        for index in np.flatnonzero(panel.enough(verdicts) & (verdicts.score > 1)):
+            decision = decide(panel, verdicts, int(index), at=day(step))
+            if decision.active:
+                told += 1
+                assert math.floor(decision.expected) <= decision.high < decision.observed
+                band = interval(decision.expected, _variance(panel.state, int(index), decision.window_steps))
+                doubtful += decision.observed <= band[1]
+    assert told > 40 and doubtful > 5, "after two weeks the interval alone would hold many of them"
 
 
 def test_a_slow_rise_is_found_over_several_days() -> None:
