@@ -144,6 +144,7 @@ class Incident:
     step_seconds: int = 86_400  # of the steps that drive it
     notified_at: datetime | None = None
     notified_severity: Severity | None = None
+    owed_at: datetime | None = None  # a message was silenced: it is due when the mute ends
 
     @property
     def n_excess(self) -> float:
@@ -240,6 +241,10 @@ def _while_active(incident: Incident, evidence: Evidence, *, now: datetime, poli
         return [Transition(Kind.RESOLVED, _closed(seen, Ending.QUIET, now=now), evidence)]
     if seen.notified_severity is not None and seen.severity > seen.notified_severity:
         return [Transition(Kind.ESCALATED, _spoken(seen, now=now), evidence)]
+    if seen.owed_at is not None and now >= seen.owed_at and evidence.hot(policy):
+        # of one that somebody was on before the mute, only that it became worse can be owed
+        kind = Kind.REPEATED if seen.state is State.OPEN else Kind.ESCALATED
+        return [Transition(kind, _spoken(seen, now=now), evidence)]
     if seen.state is State.OPEN and evidence.hot(policy) and _due(seen, now=now, policy=policy):
         return [Transition(Kind.REPEATED, _spoken(seen, now=now), evidence)]
     return [] if seen == incident else [Transition(Kind.UPDATED, seen, evidence)]
@@ -299,6 +304,7 @@ def taken_over(incident: Incident, evidence: Evidence, *, now: datetime, series_
         n_reopened=incident.n_reopened,
         notified_at=incident.notified_at,
         notified_severity=incident.notified_severity,
+        owed_at=incident.owed_at,
     )
     if seen.notified_severity is not None and seen.severity > seen.notified_severity:
         return Transition(Kind.ESCALATED, _spoken(seen, now=now), evidence)
@@ -347,24 +353,30 @@ def _due(incident: Incident, *, now: datetime, policy: Policy) -> bool:
 
 
 def _spoken(incident: Incident, *, now: datetime) -> Incident:
-    return replace(incident, notified_at=now, notified_severity=incident.severity)
+    return replace(incident, notified_at=now, notified_severity=incident.severity, owed_at=None)
 
 
 def _closed(incident: Incident, ending: Ending, *, now: datetime) -> Incident:
     held = ending in (Ending.NEW_NORMAL, Ending.BY_HAND, Ending.REJECTED)
-    return replace(incident, state=State.RESOLVED, ending=ending, resolved_at=now, held=held, notified_at=now)
+    return replace(
+        incident, state=State.RESOLVED, ending=ending, resolved_at=now, held=held, notified_at=now, owed_at=None
+    )
 
 
-def withheld(incident: Incident) -> Incident:
-    """The incident when its message was not sent after all (silenced): it speaks at the next hot step."""
-    return replace(incident, notified_at=None)
+def withheld(incident: Incident, *, until: datetime) -> Incident:
+    """The incident when its message was not sent after all (silenced): it speaks at the first hot step after `until`.
+
+    A higher severity is owed even where somebody has acknowledged the lower one; who acknowledges afterwards has seen
+    it, and is owed nothing. No effect when it has ended.
+    """
+    return replace(incident, owed_at=until) if incident.active else incident
 
 
 def acknowledge(incident: Incident, *, now: datetime, by: str | None = None) -> Incident:
     """Somebody is on it: repeats stop, a higher severity still speaks. No effect unless open."""
     if incident.state is not State.OPEN:
         return incident
-    return replace(incident, state=State.ACKNOWLEDGED, acknowledged_at=now, by=by)
+    return replace(incident, state=State.ACKNOWLEDGED, acknowledged_at=now, by=by, owed_at=None)
 
 
 def resolve(incident: Incident, *, now: datetime, by: str | None = None) -> Incident:

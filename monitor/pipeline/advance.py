@@ -69,8 +69,8 @@ def source_number(session: Session, key: SeriesKey) -> int | None:
 
 
 def _news_since(session: Session, brand: Brand, row: Incident | None, value: alerts.incident.Incident | None) -> bool:
-    """Whether complaints came since the last message."""
-    if row is None or value is None or value.notified_at is None or row.rule:
+    """Whether complaints came since the last message; what a mute kept back is news by itself."""
+    if row is None or value is None or value.notified_at is None or value.owed_at is not None or row.rule:
         return True
     key = related.series_key(row.series, brand)
     return len(related.negatives(session, brand, key, since=value.notified_at, limit=2)) > 1

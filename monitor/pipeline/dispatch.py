@@ -43,13 +43,16 @@ def decisions_for(session: Session, settings: Settings, row: Incident, brand: Br
     return made
 
 
-def silenced(made: list[Decision]) -> bool:
-    """Whether a mute is why nobody hears of it: then it speaks when the mute ends."""
-    return (
-        bool(made)
-        and all(decision.send_at is None for decision in made)
-        and any(Held.SILENCED in decision.held for decision in made)
+def silenced_until(
+    session: Session, row: Incident, brand: Brand, made: list[Decision], *, now: datetime
+) -> datetime | None:
+    """When the mute ends because of which nobody hears of it, and it may speak; None where it is not muted."""
+    if not made or any(Held.SILENCED not in decision.held for decision in made):
+        return None
+    mute = alerts.silence.muted_by(
+        event_of(row, brand, Kind.OPENED, now=now).labels, silences_of(session, now), now=now
     )
+    return mute.ends_at if mute is not None else None
 
 
 def held_back(made: list[Decision]) -> str:

@@ -69,8 +69,10 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, by_d
     decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
     change.event.note = dispatch.held_back(decisions)
     session.add(change.event)
-    if dispatch.silenced(decisions):
-        incidents.store(session, withheld(change.transition.incident), brand_id=change.row.brand_id, row=change.row)
+    until = dispatch.silenced_until(session, change.row, brand, decisions, now=now)
+    if until is not None:
+        value = withheld(change.transition.incident, until=until)
+        incidents.store(session, value, brand_id=change.row.brand_id, row=change.row)
     send(session, settings, brand, change, material, decisions, told, now=now)
 
 

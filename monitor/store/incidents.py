@@ -77,6 +77,14 @@ def active_series(session: Session, brand_id: int) -> list[str]:
     return list(session.exec(asked.distinct()))
 
 
+def owe_now(session: Session, *, now: datetime) -> None:
+    """A mute has ended early: what it kept back is due now, and is kept back again where another mute holds."""
+    for row in session.exec(select(Incident).where(Incident.state != "resolved")):
+        value = value_of(row)
+        if value.owed_at is not None and value.owed_at > now:
+            store(session, dataclasses.replace(value, owed_at=now), brand_id=row.brand_id, row=row)
+
+
 def unacknowledged(session: Session, brand_id: int) -> list[Incident]:
     """Open incidents that nobody has taken on."""
     return list(session.exec(select(Incident).where(Incident.brand_id == brand_id, Incident.state == "open")))

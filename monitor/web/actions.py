@@ -183,6 +183,7 @@ def end_silence(context: Context, actor: str, silence_id: int) -> None:
         if row.ends_at > now:
             row.ends_at = now
             session.add(row)
+            incidents.owe_now(session, now=now)
             audit(session, actor, "silence.ended", str(silence_id), now=now)
 
 

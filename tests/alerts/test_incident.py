@@ -158,8 +158,28 @@ def test_repeats_come_once_a_day_until_somebody_is_on_it() -> None:
 
 def test_a_message_that_was_silenced_speaks_later() -> None:
     (opened,) = walk(seen(0, 5.0))
-    (later,) = advance(withheld(opened.incident), seen(1, 5.0), now=START + 1.1 * DAY, policy=POLICY)
+    muted = withheld(opened.incident, until=START + 1.5 * DAY)
+    (during,) = advance(muted, seen(1, 5.0), now=START + 1.4 * DAY, policy=POLICY)
+    assert not during.speaks, "one line in the log for a mute, not one for every look"
+    (later,) = advance(during.incident, seen(1, 6.0), now=START + 1.5 * DAY, policy=POLICY)
     assert later.kind is Kind.REPEATED
+    (after,) = advance(later.incident, seen(1, 7.0), now=START + 1.6 * DAY, policy=POLICY)
+    assert not after.speaks
+
+
+def test_that_it_became_worse_under_a_mute_is_told_to_those_who_knew_the_lesser() -> None:
+    (opened,) = walk(seen(0, 5.0))
+    known = acknowledge(opened.incident, now=START + DAY, by="anna")
+    (worse,) = advance(known, seen(1, 5.0, severity=Severity.CRITICAL), now=START + 1.1 * DAY, policy=POLICY)
+    muted = withheld(worse.incident, until=START + 1.5 * DAY)
+    (told,) = advance(muted, seen(1, 6.0, severity=Severity.CRITICAL), now=START + 1.6 * DAY, policy=POLICY)
+    assert (told.kind, told.incident.state) == (Kind.ESCALATED, State.ACKNOWLEDGED)
+    again = advance(told.incident, seen(1, 7.0, severity=Severity.CRITICAL), now=START + 1.7 * DAY, policy=POLICY)
+    assert not any(transition.speaks for transition in again)
+    # who acknowledges what a mute kept back has seen it
+    seen_by = acknowledge(withheld(opened.incident, until=START + 1.5 * DAY), now=START + 1.2 * DAY, by="anna")
+    quiet = advance(seen_by, seen(1, 6.0), now=START + 1.6 * DAY, policy=POLICY)
+    assert not any(transition.speaks for transition in quiet)
 
 
 def test_it_comes_back_as_the_same_story_only_soon() -> None:

@@ -31,6 +31,7 @@ from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
 from monitor.store.tables import Brand, DetectorState, Incident, IncidentEvent, Outbox, Silence
+from monitor.web.actions import end_silence
 from tests.monitor import support
 from tests.monitor.pipeline.life import START, TODAY, Life
 from tests.monitor.support import item
@@ -130,12 +131,16 @@ def test_a_mute_holds_the_message_and_lets_it_speak_afterwards(tmp_path: Path) -
     life.calm(60)
     life.look(TODAY)
     with writing(life.context.engine) as session:
-        session.add(Silence(matchers={"brand": "cafe"}, starts_at=TODAY, ends_at=TODAY + timedelta(hours=22)))
+        session.add(Silence(matchers={"brand": "cafe"}, starts_at=TODAY, ends_at=TODAY + timedelta(hours=40)))
     life.feed(TODAY, 9, lambda _: "late", place="B")
+    life.look(TODAY + timedelta(hours=20))
     life.look(TODAY + timedelta(hours=21))
     assert len(life.incidents()) == 1
     with reading(life.context.engine) as session:
         assert session.exec(select(Outbox)).all() == []
+        assert [event.note for event in session.exec(select(IncidentEvent))] == ["folder: silenced"]
+    life.context.clock = lambda: TODAY + timedelta(hours=22)
+    end_silence(life.context, "anna", 1)
     life.feed(TODAY, 2, lambda _: "late", place="B")
     life.look(TODAY + timedelta(hours=23))
     with reading(life.context.engine) as session:
