@@ -185,7 +185,9 @@ def _figures(message: Message, words: Words) -> list[Figure]:
         observed, expected = facts.life_observed, facts.life_expected
     if observed is None:
         return []
-    label = words.say("mentions") if signal in (Signal.VOLUME, Signal.SILENT) else words.say("negative mentions")
+    label = (
+        sentences.counted(observed, signal, words).removeprefix(words.number(observed)).strip()
+    )  # 31 has a form of its own
     figures = [Figure(words.number(observed), label, hot=True)]
     if expected is not None:
         usual = words.say("expected")
