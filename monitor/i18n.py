@@ -8,6 +8,7 @@ messages, empty, into the catalogues of every language.
 from __future__ import annotations
 
 import gettext as stdlib_gettext
+import os
 import string
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 from babel.numbers import format_decimal, format_percent
+
+from monitor.sayings import SAID, sayings
 
 PACKAGE = Path(__file__).resolve().parent
 CATALOGUES = PACKAGE / "locale"
@@ -47,6 +50,16 @@ def languages() -> list[str]:
     """Languages with a catalogue, the source language first."""
     found = {folder.parent.name for folder in CATALOGUES.glob("*/LC_MESSAGES") if any(folder.glob("*.po"))}
     return sorted(found, key=lambda name: (name != SOURCE_LANGUAGE, name))
+
+
+def spoken() -> str:
+    """The language of who started the process, where there is a catalogue: MONITOR_LANGUAGE, else that of the shell."""
+    known = languages()
+    for variable in ("MONITOR_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            name = value.replace("_", "-").split("-")[0].split(".")[0].lower()
+            return name if name in known else SOURCE_LANGUAGE
+    return SOURCE_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +179,9 @@ def messages_in_code(package: Path = PACKAGE) -> Catalog:
     ):
         if message:
             catalogue.add(message, locations=[(path, line)], context=context)
+    if package == PACKAGE:
+        for saying in sayings(PACKAGE.parent):
+            catalogue.add(saying.text, locations=[(saying.file, saying.line)], context=SAID)
     return catalogue
 
 
@@ -224,15 +240,17 @@ def update_catalogues(package: Path = PACKAGE, *, domain: str = "monitor") -> in
             for message in read_catalogue(path)
             if message.id
         }
-        path = folder / f"{domain}.po"
-        catalogue = read_catalogue(path) if path.exists() else Catalog(locale=language)
-        for message in wanted:
-            if message.id and (message.context, _key(message.id)) not in known:
-                same = message.id if language == SOURCE_LANGUAGE else None
-                catalogue.add(message.id, same, context=message.context)
-                n_new += 1
-        with path.open("wb") as file:
-            write_po(file, catalogue, width=110, no_location=True, omit_header=False, sort_output=True)
+        for name, said in ((domain, False), (SAID, True)):
+            path = folder / f"{name}.po"
+            catalogue = read_catalogue(path) if path.exists() else Catalog(locale=language)
+            for message in wanted:
+                new = message.id and (message.context, _key(message.id)) not in known
+                if new and (message.context == SAID) is said:
+                    same = message.id if language == SOURCE_LANGUAGE else None
+                    catalogue.add(message.id, same, context=message.context)
+                    n_new += 1
+            with path.open("wb") as file:
+                write_po(file, catalogue, width=110, no_location=True, omit_header=False, sort_output=True)
     return n_new
 
 

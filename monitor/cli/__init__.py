@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from monitor.cli import admin, customers, data, operate, reporting, rules, sources, training
-from monitor.cli.common import fail, version_text
+from monitor.cli.common import fail, in_words, version_text
 
 app = typer.Typer(
     name="monitor",
@@ -52,7 +52,9 @@ def main() -> NoReturn:
     except typer.Abort:
         code = 130
     except _UsageError as error:
-        error.show()
+        if error.ctx is not None:
+            print(error.ctx.get_usage(), file=sys.stderr)
+        print(f"monitor: {in_words(error.format_message())}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -30,6 +30,9 @@ ConfigOption = Annotated[
 ]
 
 
+_language: list[str] = []  # of the configuration, once it is read; before, that of the shell
+
+
 def version_text() -> str:
     return f"monitor {__version__}"
 
@@ -38,7 +41,10 @@ def settings(config: Path | None) -> Settings:
     """The configuration. Raises ConfigError."""
     from monitor.config import load
 
-    return load(config)
+    loaded = load(config)
+    if "language" in loaded.model_fields_set:
+        _language.append(loaded.language)
+    return loaded
 
 
 @contextmanager
@@ -149,9 +155,17 @@ def fail(error: Exception) -> int:
         traceback.print_exception(error)
         print("monitor: this should not have happened; please report the lines above", file=sys.stderr)
         return 1
-    for line in str(error).splitlines() or [type(error).__name__]:
+    for line in in_words(str(error)).splitlines() or [type(error).__name__]:
         print(f"monitor: {line}", file=sys.stderr)
     return code
+
+
+def in_words(text: str) -> str:
+    """What a program says, in the language of the person at the command line."""
+    from monitor.i18n import spoken, translator
+    from monitor.told import told
+
+    return told(translator(_language[-1] if _language else spoken()), text)
 
 
 def exit_code(error: Exception) -> int | None:

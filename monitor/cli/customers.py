@@ -72,6 +72,7 @@ def metrics(
     from monitor.store.engine import reading
     from monitor.store.queries.chats import any_chats
     from monitor.store.queries.taxonomy import in_force
+    from monitor.told import told
 
     if by not in ("", "period", "segment", "location", "touchpoint"):
         raise ConfigError(f"--by {by!r}: allowed: period, segment, location, touchpoint")
@@ -122,7 +123,9 @@ def metrics(
     for table in tables if by else ():
         _metric_table(f"{metric_name(t, table.name)}, {_span_text(t, context, start, end)}", [table], t, first=False)
     if asked is not None:
-        rows = [[index_name(t, one.name), t.number(one.n), _value(one, t), one.method] for one in asked.metrics]
+        rows = [
+            [index_name(t, one.name), t.number(one.n), _value(one, t), told(t, one.method)] for one in asked.metrics
+        ]
         heads = [t.gettext("Index"), "n", t.gettext("Value"), t.gettext("Method")]
         _table(t.gettext("Indices of questionnaires"), heads, rows)
         for fault in asked.faults:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, say
+from monitor.cli.common import ConfigOption, in_words, say
 from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def list_sources(
             print("\nconfigured:")
         for row in rows:
             state = row.last_status or ("nothing was sent yet" if row.next_due_at is None else "not read yet")
-            print(f"{row.slug:22} {row.scraper:16} {state}" + (f": {row.last_error}" if row.last_error else ""))
+            why = f": {in_words(row.last_error)}" if row.last_error else ""
+            print(f"{row.slug:22} {row.scraper:16} {state}{why}")
 
 
 @source_app.command("test")

@@ -14,7 +14,7 @@ from sqlmodel import Session, select
 
 from monitor.config import Settings, find, load
 from monitor.errors import ConfigError, NotReady
-from monitor.i18n import Translator, translator
+from monitor.i18n import Translator, spoken, translator
 from monitor.pipeline.context import utc_now
 from monitor.pipeline.score import n_unscored
 from monitor.pipeline.wellbeing import STEPS, ailing
@@ -22,6 +22,7 @@ from monitor.store import notices
 from monitor.store.catalogue import IMPORT
 from monitor.store.engine import open_engine, pending, reading
 from monitor.store.tables import Source
+from monitor.told import told
 
 _LOW_DISK = 1 << 30
 
@@ -46,8 +47,9 @@ def examine(config: Path | None, *, offline: bool = False) -> list[Line]:
         file = find(config)
         settings = load(config)
     except ConfigError as error:
-        return [Line("configuration", "fail", text, "mend the line; `monitor config check` tries again")
-                for text in str(error).splitlines()]  # fmt: skip
+        t = translator(spoken())
+        remedy = t.gettext("mend the line; `monitor config check` tries again")
+        return [Line("configuration", "fail", told(t, text), remedy) for text in str(error).splitlines()]
     t = translator(settings.language)
     if file is None:
         lines.append(Line("configuration", "warn", t.gettext("no monitor.toml: defaults only"),
@@ -129,7 +131,7 @@ def _store(settings: Settings, t: Translator) -> Iterator[Line]:
         engine = open_engine(settings.url)
         behind = pending(engine)
     except (NotReady, SQLAlchemyError, OSError, ImportError) as error:
-        yield Line("store", "fail", str(error).splitlines()[0],
+        yield Line("store", "fail", told(t, str(error).splitlines()[0]),
                    t.gettext("check data_dir or database_url, and its permissions"))  # fmt: skip
         return
     if behind:
@@ -146,7 +148,9 @@ def _store(settings: Settings, t: Translator) -> Iterator[Line]:
                    t.ngettext("{n} mention waits for judgement", "{n} mentions wait for judgement", waiting),
                    "" if waiting < 10_000 else t.gettext("let the daemon run, or add a score worker"))  # fmt: skip
         for notice in notices.open_notices(session):
-            text = t.gettext("{text} (since {at}, times: {n})", text=notice.text, at=_moment(notice.at), n=notice.n)
+            text = t.gettext(
+                "{text} (since {at}, times: {n})", text=told(t, notice.text), at=_moment(notice.at), n=notice.n
+            )
             yield Line("notice", "warn", text, t.gettext("see the operations page of the dashboard"))
     engine.dispose()
 
@@ -160,7 +164,7 @@ def _steps(session: Session, settings: Settings, t: Translator) -> Iterator[Line
                    t.gettext("`monitor run`, or workers (docs/operations.md)"))  # fmt: skip
     else:
         remedy = t.gettext("is the daemon running? its log says why a step fails; `monitor run` starts it")
-        yield Line("steps", "warn", "; ".join(why), remedy)
+        yield Line("steps", "warn", "; ".join(told(t, line) for line in why), remedy)
     if not settings.heartbeat.url:
         remedy = t.gettext("set heartbeat.url to an address that raises an alarm when it is no longer called")
         text = t.gettext("not used: nobody outside notices when the monitor itself is dead")
@@ -183,7 +187,8 @@ def _sources(session: Session, t: Translator) -> Iterator[Line]:
             yield Line(name, "warn", t.gettext("was not read yet"),
                        t.gettext("`monitor once`, or start the daemon"))  # fmt: skip
         elif source.last_status not in {"ok", "empty"}:
-            yield Line(name, "fail", f"{source.last_status}: {source.last_error}", _remedy(source.last_status, t))
+            text = f"{source.last_status}: {told(t, source.last_error)}"
+            yield Line(name, "fail", text, _remedy(source.last_status, t))
         elif source.last_success_at is not None and now - source.last_success_at > late:
             yield Line(name, "warn", t.gettext("last read {at}", at=_moment(source.last_success_at)),
                        t.gettext("is the daemon running?"))  # fmt: skip
@@ -225,7 +230,7 @@ def _channels(settings: Settings, t: Translator, *, offline: bool) -> Iterator[L
             text = t.gettext("not asked (offline)") if offline else channel.check()
             channel.close()
         except AlertError as error:
-            yield Line(f"channel {name}", "fail", str(error),
+            yield Line(f"channel {name}", "fail", told(t, str(error)),
                        t.gettext("check its settings; `monitor notify test` tries it"))  # fmt: skip
             continue
         yield Line(f"channel {name}", "ok", text)

@@ -16,6 +16,7 @@ from monitor.store.queries import customers
 from monitor.store.queries.customers import Opinion
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.tables import Mention
+from monitor.told import told
 
 WEEK = timedelta(days=7)
 SLACK = timedelta(days=1)  # a week that lacks less than this is whole: feedback starts some hours into its first day
@@ -235,7 +236,7 @@ def checks(view: EffectView, t: Translator) -> list[str]:
     if found.measure == "count":
         plain = (t.number(found.before, 1), t.number(found.after, 1))
     lines = [
-        t.gettext("Method: {method}.", method=found.method),
+        t.gettext("Method: {method}.", method=told(t, found.method)),
         t.gettext(
             "{n_before} weeks before, {n_after} after; complaints {x_before} and {x_after}; plain means {before} and "
             "{after} (never the answer by themselves).",

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, func, select
 
 from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
+from monitor.pipeline.recount import recount
 from monitor.pipeline.suggest import suggest
 from monitor.pipeline.unquote import Quotes
 from monitor.store import copies, tallies
@@ -33,6 +34,7 @@ def housekeep(context: Context) -> dict[str, int]:
         if source.retention is not None:
             done["erased"] += purge(context, before=now - source.retention, source=slug)
     done["suggested"] = suggest(context)
+    done["recounted"] = recount(context)
     with writing(context.engine) as session:
         for step, slug, n, *counts, seconds in operations.run_totals(session, before=now - KEEP_RUNS):
             tallies.add(session, f"runs.{step}.{slug}", n=n, seconds=seconds, at=now, more=tuple(counts))

@@ -16,8 +16,10 @@ import alerts.message
 import alerts.render
 from monitor.config import Settings, validate
 from monitor.errors import NotReady
+from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.customers import load_sample as load_customers
+from monitor.pipeline.recount import recount
 from monitor.pipeline.simulate import Arrival, Clock, Prejudged, arrive, simulate, words_of
 from monitor.store import meta
 from monitor.store.engine import reading, writing
@@ -60,6 +62,8 @@ def load_sample(context: Context) -> list[str]:
         until = context.now
         _feed(context, until)
         load_customers(context, until)
+        aggregate(context)
+        recount(context)  # answers of surveys belong to the days of the incident
         with writing(context.engine) as session:
             meta.put(session, _LOADED, until.isoformat())
     return _where_to_look(context)

@@ -55,6 +55,22 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, by_d
         return
     settings, now = context.settings, change.event.at
     kind = Kind(str(change.transition.kind))
+    material, told = explain(session, settings, brand, change, by_day, by_hour, now=now)
+    decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
+    change.event.note = dispatch.held_back(decisions)
+    session.add(change.event)
+    until = dispatch.silenced_until(session, change.row, brand, decisions, now=now)
+    if until is not None:
+        value = withheld(change.transition.incident, until=until)
+        incidents.store(session, value, brand_id=change.row.brand_id, row=change.row)
+    send(session, settings, brand, change, material, decisions, told, now=now)
+
+
+def explain(
+    session: Session, settings: Settings, brand: Brand, change: Change, by_day: BrandWatch, by_hour: HourWatch, *,
+    now: datetime,
+) -> tuple[Material, dict[Language, Message]]:  # fmt: skip
+    """Keep the explanation with the incident: its page shows it, with the headline in every language."""
     material = gather(session, brand, change, by_day, by_hour, now=now)
     told = {settings.language: tell(session, settings, brand, change, material, now=now)}
     others = {
@@ -66,14 +82,7 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, by_d
         "headlines": {language: alerts.render.headline(message) for language, message in (told | others).items()}
     }
     session.add(change.row)
-    decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
-    change.event.note = dispatch.held_back(decisions)
-    session.add(change.event)
-    until = dispatch.silenced_until(session, change.row, brand, decisions, now=now)
-    if until is not None:
-        value = withheld(change.transition.incident, until=until)
-        incidents.store(session, value, brand_id=change.row.brand_id, row=change.row)
-    send(session, settings, brand, change, material, decisions, told, now=now)
+    return material, told
 
 
 def remind(session: Session, context: Context, brand: Brand, row: Incident, by_day: BrandWatch,

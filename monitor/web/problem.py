@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from monitor.errors import MonitorError
 from monitor.store.queries.mentions import BadCursor
+from monitor.told import told
 from monitor.web.errors import LoginNeeded, TooMany, WebError
 from monitor.web.rendering import render
 from monitor.web.visitor import anonymous, visitor_of
@@ -49,7 +50,8 @@ def _answer(request: Request, status: int, detail: str, *, headers: dict[str, st
             visitor = anonymous(request)
         fragment = request.headers.get("hx-request") == "true"
         name = "_problem.html" if fragment else "problem.html"
-        response = render(request, visitor, name, status=status, code=status, detail=detail)
+        response = render(request, visitor, name, status=status, code=status,
+                          detail=told(visitor.translator, detail))  # fmt: skip
     response.headers.update(headers or {})
     return response
 

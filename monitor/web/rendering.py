@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 from babel.dates import format_timedelta
+from babel.units import format_unit
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
@@ -97,9 +98,14 @@ class Format:
         """ "3 hours ago", "in 5 minutes"."""
         if at is None:
             return "–"
+        if abs(at - self.now) < timedelta(seconds=1):
+            return self.t.gettext("just now")
         return format_timedelta(at - self.now, add_direction=True, locale=self.t.locale, threshold=0.95)
 
     def duration(self, span: timedelta) -> str:
+        days = round(span / timedelta(days=1))
+        if 7 < days < 60:  # "a week" for eight days would be another truth than the sentence beside it
+            return format_unit(days, "duration-day", locale=self.t.locale)
         return format_timedelta(span, locale=self.t.locale, threshold=0.95)
 
     def iso(self, at: datetime) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from monitor.i18n import Translator
 from monitor.store.tables import Incident
+from monitor.told import told as told  # templates take it from here
 
 
 def sentiment(t: Translator, key: str | None) -> str:
@@ -51,7 +52,12 @@ def incident_figures(t: Translator, row: Incident) -> IncidentFigures:
     label = {
         "topic_shift": t.gettext("Negative mentions, 7 days"), "volume": t.gettext("Mentions"),
     }.get(row.signal, t.gettext("Negative mentions"))  # fmt: skip
-    times = t.gettext("{n} times the usual", n=t.number(row.n_observed / row.n_expected, 1)) if row.n_expected else ""
+    ratio = round(row.n_observed / row.n_expected, 1) if row.n_expected else None
+    times = ""
+    if ratio is not None and ratio == int(ratio):
+        times = t.ngettext("{n} time the usual", "{n} times the usual", int(ratio))
+    elif ratio is not None:  # a fraction is no whole number of times: it has a form of its own
+        times = t.pgettext("fraction", "{n} times the usual", n=t.number(ratio, 1))
     expected = t.gettext("expected {n}", n=t.number(row.n_expected, 1))
     return IncidentFigures(label, t.number(row.n_observed), expected, t.signed(row.n_excess), times)
 
@@ -155,6 +161,27 @@ def status(t: Translator, key: str) -> str:
         "no_preview": t.pgettext("reading", "no public preview"),
         "changed": t.pgettext("reading", "the page has changed: the reader does not understand it"),
         "error": t.pgettext("reading", "error"),
+        "failed": t.pgettext("reading", "error"),
+        "crashed": t.pgettext("reading", "the reading process died"),
+        "moved": t.pgettext("reading", "read elsewhere at the same time"),
+        "bad_params": t.pgettext("reading", "wrong parameters"),
+        "refused": t.pgettext("reading", "may not be read"),
+        "unreachable": t.pgettext("reading", "not reachable"),
+        "rate_limited": t.pgettext("reading", "asked to wait"),
+        "budget_spent": t.pgettext("reading", "the requests of a day are made"),
+    }.get(key, key)
+
+
+def step(t: Translator, key: str) -> str:
+    """A step of the daemon."""
+    return {
+        "collect": t.pgettext("step", "collecting"),
+        "score": t.pgettext("step", "judging"),
+        "detect": t.pgettext("step", "detection"),
+        "notify": t.pgettext("step", "messages"),
+        "report": t.pgettext("step", "reports"),
+        "housekeep": t.pgettext("step", "housekeeping"),
+        "push": t.pgettext("step", "received"),
     }.get(key, key)
 
 

@@ -24,6 +24,7 @@ from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import Watches, detect
+from monitor.pipeline.recount import recount
 from monitor.pipeline.score import score
 from monitor.pipeline.spikes import Spikes
 from monitor.store import incidents
@@ -71,6 +72,14 @@ def test_it_ends_after_quiet_days_and_says_so(tmp_path: Path) -> None:
         kinds = [event.kind for event in session.exec(select(IncidentEvent))]
         assert kinds[0] == "opened" and kinds[-1] == "resolved"
         assert {message.kind for message in session.exec(select(Outbox))} == {"opened", "resolved"}
+    assert recount(life.context) == 0
+    life.feed(TODAY, 4, lambda _: "late", place="B")  # imported when all is over: these belong to the day they speak of
+    life.look(life.at)
+    assert recount(life.context) == 1
+    (after,) = life.incidents()
+    assert (after.state, after.n_observed, after.machine["peak_observed"]) == ("resolved", row.n_observed + 4, 13)
+    assert "the peak was 13" in after.data["headlines"]["en"] and "пик 31 октября — 13" in after.data["headlines"]["ru"]
+    assert recount(life.context) == 0
 
 
 def test_one_late_complaint_does_not_tell_an_ended_story_again(tmp_path: Path) -> None:

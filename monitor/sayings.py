@@ -1,0 +1,170 @@
+"""The sayings: sentences of the code that people read though nobody wrote them for a page: errors, notes, notices.
+
+They are said in English where they arise, and stored and logged so. `monitor.told` says them again in the language of
+who reads; a catalogue holds them under the context "said", with what the code fills in as placeholders.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+SAID = "said"  # the context of sayings in a catalogue
+PACKAGES = ("monitor", "scrapers", "alerts/channels")
+ERRORS = frozenset({
+    "ConfigError", "MonitorError", "Partial", "NotReady", "Locked", "Moved", "NoSuchHook", "PdfMissing", "BadWeek",
+    "TooFewCustomers", "UnknownLanguage", "BadRequest", "NotFound", "Forbidden", "LoginNeeded", "TooMany", "TooLarge",
+    "SsoFailed", "BadCursor", "BadParams", "BadQuery", "UnknownScraper", "Unreachable", "RateLimited", "BudgetSpent",
+    "Refused", "PushRejected", "Blocked", "Gone", "LayoutChanged", "BadRule", "UnknownChannel", "Retryable", "Rejected",
+    "ModelError", "WeightsMissing", "LabelsUnknown", "AdapterOutdated", "TextRejected", "TrainingError",
+})  # fmt: skip
+VALIDATORS = ("monitor/config.py", "monitor/durations.py", "alerts/channels/")  # whose ValueErrors are told
+SITES = "scrapers/sites/"  # what a site says of itself is passed on as it is
+METRICS = "monitor/metrics/"
+CALLS = {"trouble": 0, "raise_notice": 2, "otherwise": 1, "unread": 0, "_wall": 2, "_again": 2, "_dead": 2}
+_PLACE = re.compile(r"(?:[\w-]+ )?(?!allowed)[^\s:]+: (?=\S)")
+_HOLE = re.compile(r"(?<!\{)\{\w+\}(?!\})")
+_FILLED_LATER = re.compile(r"\{\{(\w+)(?::\w+)?\}\}")
+_LETTERS = re.compile(r"[A-Za-z]")
+_LEAST = 6  # letters that a saying has of its own: with fewer, everything would match it
+
+OTHERS = (
+    # of steps and sources
+    "{step} fails", "{step} has not run yet", "{step} last went well at {at} UTC",
+    "{n} processes died while they read this source", "another process read this source at the same time",
+    "{n} of {total} rows cannot be read: {what}",
+    "{slug} has brought nothing new since {day} ({n} days), where about {expected} mentions would be expected: "
+    "is it read as it should be?",
+    "{n} mentions wait for judgement; collecting pauses until there are fewer than {most}",
+    "only {n} MiB are free in {folder}; collecting pauses below {least}",
+    "message {key} could not be delivered to {channel}: {what}",
+    # of pages that were no answer
+    "answers {code}", "cannot be read ({what})", "no scraper is called {name}; did you mean {near}?",
+    "the server answered {what}", "access denied", "browser check", "login form", "not found page", "robot check",
+    "network policy", "firewall (a protection page)", "Cloudflare challenge", "Cloudflare block",
+    # of channels
+    "{name} answered {what}", "{name} refused: {what}", "{name} refused every recipient: {what}",
+    "{name} takes none of the recipients now: {what}", "invite the bot into the channel", "no token was sent",
+    "no such channel, or a private one the bot was not invited to", "the channel is archived",
+    "the token is wrong or was revoked", "the token was revoked", "the token has expired", "the token is wrong",
+    "the bot's account is switched off", "the workspace does not let the bot post there",
+    "the app lacks a permission; chat:write is needed, channels:history to be asked",
+    "the bot is not in that chat, or was blocked", "Slack {method}: {error} ({hint})",
+    "Telegram answered {what} ({hint})",
+    # of the configuration
+    "unknown key; allowed: {names}", "unknown key; did you mean {near}? allowed: {names}",
+    "is missing and has no default", "is missing and has no default; allowed: {names}", "allowed: {names}",
+    "did you mean {near}? allowed: {names}",
+    "is missing; what comes cannot say which brand it is of",
+    "{name} is unknown; did you mean {near}? allowed: {names}", "{name} is unknown; allowed: {names}",
+    "names of tables are lower-case letters, digits and underscores",
+    "Field required", "Extra inputs are not permitted", "Input should be a valid string",
+    "Input should be a valid integer", "Input should be a valid number", "Input should be a valid boolean",
+    "Input should be a valid list", "Input should be a valid dictionary", "Input should be a valid table",
+    "Input should be a valid boolean, unable to interpret input",
+    "Input should be a valid integer, unable to parse string as an integer",
+    "Input should be a valid number, unable to parse string as a number",
+    "Input should be a valid integer, got a number with a fractional part",
+    "Input should be {what}", "Input should be greater than or equal to {n}",
+    "Input should be less than or equal to {n}",
+    "Input should be greater than {n}", "Input should be less than {n}", "String should have at least {n} character",
+    "String should have at least {n} characters", "String should have at most {n} character",
+    "String should have at most {n} characters", "String should match pattern {what}",
+    "mean stars with Student's t interval",
+    # of the command line
+    "No such option: {name}", "No such option: {name} Did you mean {near}?", "No such command {name}.",
+    "No such command {name}. Did you mean {near}?", "Missing argument {name}.", "Missing option {name}.",
+    "Missing command.", "Invalid value for {name}: {what}", "Got unexpected extra argument ({names})",
+    "Got unexpected extra arguments ({names})", "Option {name} requires an argument.", "{name} is not one of {names}.",
+    "{name} is not a valid integer.", "{name} is not a valid float.", "File {name} does not exist.",
+    "Path {name} does not exist.", "{name} is not a valid integer range.", "{n} is not in the range {what}.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A sentence with {placeholders}, and where it stands."""
+
+    text: str
+    file: str
+    line: int
+
+
+def sayings(root: Path, packages: Iterable[str] = PACKAGES) -> Iterator[Saying]:
+    """Every sentence that the code of these packages may tell a person."""
+    for package in packages:
+        for path in sorted((root / package).rglob("*.py")):
+            name = path.relative_to(root).as_posix()
+            if name.startswith(SITES):
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                for value in _told(node, name):
+                    for text in map(_bare, _texts(value)):
+                        if name.startswith(METRICS):
+                            text = _FILLED_LATER.sub(r"{\1}", text)
+                        if len(_LETTERS.findall(_HOLE.sub("", text))) >= _LEAST:
+                            yield Saying(_lettered(text), name, value.lineno)
+    for text in OTHERS:
+        yield Saying(_lettered(text), "monitor/sayings.py", 1)
+
+
+def _told(node: ast.AST, file: str) -> Iterator[ast.expr]:
+    """The expressions of a node that are told to people."""
+    if file.startswith(METRICS) and isinstance(node, ast.Assign):
+        if isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            yield node.value  # the method of a metric stands beside its number
+        return
+    if not isinstance(node, ast.Call):
+        return
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name in ERRORS or (name == "ValueError" and file.startswith(VALIDATORS)):
+        yield from node.args[:1]
+    elif name in CALLS and len(node.args) > CALLS[name]:
+        yield node.args[CALLS[name]]
+    if file.startswith("scrapers/"):
+        yield from (keyword.value for keyword in node.keywords if keyword.arg == "note")
+
+
+def _texts(node: ast.expr) -> list[str]:
+    """The sentences that an expression may become; none where it holds no words of its own."""
+    if isinstance(node, ast.Constant):
+        return [_escaped(node.value)] if isinstance(node.value, str) else []
+    if isinstance(node, ast.JoinedStr):
+        text = ""
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                text += _escaped(str(part.value))
+            elif isinstance(part, ast.FormattedValue):
+                text += "{what}"
+        return [text]
+    if isinstance(node, ast.IfExp):
+        return _texts(node.body) + _texts(node.orelse)
+    if isinstance(node, ast.BoolOp):
+        return [text for value in node.values for text in _texts(value)]
+    if isinstance(node, ast.Subscript):
+        return _texts(node.value)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        pairs = product(_texts(node.left) or ["{more}"], _texts(node.right) or ["{more}"])
+        return [left + right for left, right in pairs if "{more}{more}" not in left + right]
+    return []
+
+
+def _bare(text: str) -> str:
+    """Without what only names the place: "{path}: no such file" and "--map {pair}: ..." are said of anything."""
+    while found := _PLACE.match(text):
+        text = text[found.end() :]
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _lettered(text: str) -> str:
+    """Placeholders are called a, b, c in their order: one sentence, whatever its variables are called where."""
+    names = iter("abcdefghij")
+    return _HOLE.sub(lambda hole: "{" + next(names) + "}", text)

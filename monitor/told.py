@@ -1,0 +1,52 @@
+"""Told: what machines said in English, said again in the language of who reads it; see `monitor.sayings`."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from monitor.i18n import Translator
+from monitor.sayings import SAID
+
+_HOLE = re.compile(r"\{(\w+)\}")
+_MOST = 4000  # signs of a line, beyond which it stays as it is
+
+
+def told(t: Translator, text: str) -> str:
+    """The text, each of its lines in the reader's language where the sentence is known; else as it was said."""
+    if not text or not _patterns(t.language):
+        return text
+    return "\n".join(_line(t.language, line) for line in text.split("\n"))
+
+
+@lru_cache(maxsize=4096)
+def _line(language: str, line: str, depth: int = 4) -> str:
+    if len(line) > _MOST or depth < 0:
+        return line
+    for pattern, translation in _patterns(language):
+        if found := pattern.fullmatch(line):
+            values = {name: _line(language, value, depth - 1) for name, value in found.groupdict().items()}
+            return translation.format_map(values)
+    place, colon, rest = line.partition(": ")  # "monitor.toml: brands.cafe: ...": what names the place stays
+    return place + colon + _line(language, rest, depth) if colon else line
+
+
+@lru_cache(maxsize=8)
+def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Sayings of the catalogue as patterns, those with most words of their own first; none where it says the same."""
+    from monitor.i18n import SOURCE_LANGUAGE, translator
+
+    if language == SOURCE_LANGUAGE:
+        return ()
+    messages = translator(language).messages
+    known = [(message, forms[0]) for (context, message), forms in messages.items() if context == SAID]
+    known.sort(key=lambda entry: -len(_HOLE.sub("", entry[0])))
+    return tuple((re.compile(_expression(message)), translation) for message, translation in known)
+
+
+def _expression(message: str) -> str:
+    parts = _HOLE.split(message)  # words, a name, words, ...
+    return "".join(
+        f"(?P<{part}>.*?)" if at % 2 else re.escape(part.replace("{{", "{").replace("}}", "}"))
+        for at, part in enumerate(parts)
+    )
