@@ -16,7 +16,7 @@ from monitor.pipeline.suggest import suggest
 from monitor.pipeline.unquote import Quotes
 from monitor.store import copies, tallies
 from monitor.store.engine import reading, writing
-from monitor.store.ingest import erase_text
+from monitor.store.ingest import erase_texts
 from monitor.store.queries import operations
 from monitor.store.tables import Mention, Run, Sample, Source, WebSession
 
@@ -125,7 +125,6 @@ def _of(session: Session, *, author: str | None, url: str | None) -> ColumnEleme
 
 def _erase(context: Context, session: Session, mentions: Sequence[Mention], quotes: Quotes) -> None:
     n = sum(quotes.take_out(session, mentions[start : start + _CHUNK]) for start in range(0, len(mentions), _CHUNK))
-    for mention in mentions:
-        erase_text(session, mention, now=context.now)
+    erase_texts(session, mentions, now=context.now)
     if n:
         log.info("quotes.erased", rows=n)

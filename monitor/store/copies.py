@@ -82,14 +82,21 @@ def link(session: Session, rows: Iterable[dict[str, Any]], brand_id: int) -> int
     return len(copies)
 
 
-def forget(session: Session, mention: Mention) -> None:
-    """A mention loses its words: what was derived from them goes, and the next of its cluster stands in the index."""
-    row = session.get(Signature, mention.id)
-    if row is None:
-        return
-    _remove(session, [(row, mention.brand_id)])
-    if mention.cluster_id != mention.id:
-        return
+def forget(session: Session, mentions: Sequence[Mention]) -> None:
+    """Mentions lose their words: what was derived from them goes, and the next of each cluster stands in the index."""
+    brands = {mention.id: mention.brand_id for mention in mentions}
+    heads = set()
+    for start in range(0, len(mentions), _CHUNK):
+        ids = [mention.id for mention in mentions[start : start + _CHUNK]]
+        rows = session.exec(select(Signature).where(col(Signature.mention_id).in_(ids))).all()
+        _remove(session, [(row, brands[row.mention_id]) for row in rows])
+        heads |= {row.mention_id for row in rows}
+    for mention in mentions:
+        if mention.id in heads and mention.cluster_id == mention.id:
+            _inherit(session, mention)
+
+
+def _inherit(session: Session, mention: Mention) -> None:
     heir = session.exec(
         select(Signature)
         .join(Mention, col(Mention.id) == col(Signature.mention_id))

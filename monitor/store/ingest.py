@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, text
+from sqlalchemy import bindparam, delete, insert, text
 from sqlmodel import Session, col, select
 
 from monitor.store import copies, meta
@@ -88,26 +88,31 @@ def going(session: Session, external_ids: Sequence[str], *, brand_ids: Sequence[
     return found
 
 
-def mark_gone(session: Session, mentions: Iterable[Mention], *, now: datetime) -> None:
+def mark_gone(session: Session, mentions: Sequence[Mention], *, now: datetime) -> None:
     """Deleted at the source: body and author go, the id, rating and date stay.
 
     A mention that the site shows again later gets its words back.
     """
+    erase_texts(session, mentions, now=now)
     for mention in mentions:
-        erase_text(session, mention, now=now)
         mention.flags = sorted({*mention.flags, GONE})
 
 
-def erase_text(session: Session, mention: Mention, *, now: datetime) -> None:
-    """Take the words and the person out of a mention; what was judged and counted stays."""
-    mention.text, mention.title, mention.author, mention.reply_text, mention.url = "", None, None, None, None
-    mention.gone_at = now
-    if mention.score_state == "new":
-        mention.score_state = "none"
-    session.add(mention)
-    session.execute(delete(Revision).where(col(Revision.mention_id) == mention.id))
-    copies.forget(session, mention)
-    session.execute(text("DELETE FROM mention_search WHERE rowid = :id"), {"id": mention.id})
+def erase_texts(session: Session, mentions: Sequence[Mention], *, now: datetime) -> None:
+    """Take the words and the person out of mentions; what was judged and counted stays."""
+    for mention in mentions:
+        mention.text, mention.title, mention.author, mention.reply_text, mention.url = "", None, None, None, None
+        mention.gone_at = now
+        if mention.score_state == "new":
+            mention.score_state = "none"
+        session.add(mention)
+    session.flush()
+    copies.forget(session, mentions)
+    ids = [mention.id for mention in mentions]
+    unsearched = text("DELETE FROM mention_search WHERE rowid IN :ids").bindparams(bindparam("ids", expanding=True))
+    for start in range(0, len(ids), _CHUNK):
+        session.execute(delete(Revision).where(col(Revision.mention_id).in_(ids[start : start + _CHUNK])))
+        session.execute(unsearched, {"ids": ids[start : start + _CHUNK]})
 
 
 def touch(session: Session, brand_id: int, times: Iterable[datetime]) -> None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import event
+from sqlalchemy import text as sql
 from sqlmodel import Session, func, select
 
 from monitor.store import copies
-from monitor.store.ingest import erase_text, ingest
+from monitor.store.ingest import erase_texts, ingest
 from monitor.store.tables import Brand, CopyKey, Mention, Signature, Source
 from tests.monitor.support import NOW, item
 
@@ -62,16 +63,32 @@ def test_a_text_posted_a_hundred_times_stands_in_the_index_once(session: Session
 def test_when_the_first_loses_its_words_the_next_is_found(session: Session, brand: Brand, source: Source) -> None:
     put(session, brand, source, LONG, LONG)
     first = by_number(session)["1"]
-    erase_text(session, first, now=NOW)
+    erase_texts(session, [first], now=NOW)
     session.flush()
     assert session.get(Signature, first.id) is None
     assert put(session, brand, source, LONG, first=10) == 1
     rows = by_number(session)
     assert rows["10"].cluster_id == first.id and not rows["10"].counts and rows["1"].counts
     for number in ("2", "10"):
-        erase_text(session, rows[number], now=NOW)
+        erase_texts(session, [rows[number]], now=NOW)
     session.flush()
     assert session.exec(select(func.count()).select_from(CopyKey)).one() == 0
+
+
+def test_words_of_many_are_erased_by_as_few_statements_as_those_of_one(
+    session: Session, brand: Brand, source: Source
+) -> None:
+    put(session, brand, source, *texts(61))
+    rows = sorted(by_number(session).values(), key=lambda row: row.id or 0)
+    asked = []
+    for some in (rows[:1], rows[1:]):
+        with statements(session) as seen:
+            erase_texts(session, some, now=NOW)
+        asked.append(len(seen))
+    assert asked[0] == asked[1]
+    for table in (CopyKey, Signature):
+        assert session.exec(select(func.count()).select_from(table)).one() == 0
+    assert session.execute(sql("SELECT count(*) FROM mention_search")).scalar_one() == 0
 
 
 def test_a_text_too_short_for_a_signature_is_found_when_it_is_the_same(

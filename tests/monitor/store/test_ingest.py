@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 
 from monitor.store import meta
-from monitor.store.ingest import Ingested, erase_text, going, hour_of, ingest, mark_gone
+from monitor.store.ingest import Ingested, erase_texts, going, hour_of, ingest, mark_gone
 from monitor.store.tables import Brand, Mention, Revision, Source, TouchedHour
 from scrapers.item import Item, Reply
 from tests.monitor.support import NOW, item
@@ -159,7 +159,7 @@ def test_what_the_site_shows_again_gets_its_words_back(session: Session, brand: 
 
 def test_what_a_person_had_erased_stays_erased(session: Session, brand: Brand, source: Source) -> None:
     put(session, brand, source, item(1, "good"))
-    erase_text(session, only(session), now=NOW)
+    erase_texts(session, [only(session)], now=NOW)
     put(session, brand, source, item(1, "good"), now=NOW + timedelta(days=1))
     session.expire_all()
     assert (only(session).text, only(session).gone_at) == ("", NOW)
