@@ -14,6 +14,7 @@ import uvicorn
 from monitor.errors import MonitorError
 from monitor.pipeline.context import Context
 from monitor.web.app import create_app
+from monitor.web.warm import beside
 
 log = structlog.get_logger()
 
@@ -31,7 +32,9 @@ def serve(context: Context, stop: threading.Event) -> None:
     web = context.settings.web
     with _listening(web.host, web.port) as sock:
         log.info("web.listening", host=web.host, port=sock.getsockname()[1])
+        warming = beside(context)
         asyncio.run(_serve(_Server(configured(context)), sock, stop))
+        warming.join()  # a second or two at most: the engine is disposed of next
 
 
 def configured(context: Context) -> uvicorn.Config:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import MutableMapping
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from sqlmodel import select
 
 from monitor import web
 from monitor.store.engine import reading, writing
-from monitor.store.tables import Incident, Mention, SavedView, Source
+from monitor.store.tables import Incident, Mention, SavedView, Source, SurveyAnswer
 from monitor.web.security import MAX_BODY, POLICY
+from scrapers.item import Reply
 from tests.monitor import support
 from tests.monitor.web.conftest import PASSWORD, UID, House
 from tests.monitor.web.test_rights import VALUES, WANTED
@@ -36,7 +39,8 @@ CORPUS = [
     "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
 ]
 PAGES = ["/", "/?period=365d", "/mentions?period=365d", "/mentions/1", f"/incidents/{UID}", "/incidents", "/topics",
-         "/quality", "/sources", "/accounts", "/tokens", "/audit", "/settings", "/reports", "/reports/1"]  # fmt: skip
+         "/quality", "/sources", "/accounts", "/tokens", "/audit", "/settings", "/reports", "/reports/1",
+         "/satisfaction?metric=nps", "/journey", "/customers"]  # fmt: skip
 
 
 class Markup(HTMLParser):
@@ -78,7 +82,8 @@ def test_nothing_a_stranger_wrote_becomes_markup(house: House) -> None:
     items = [
         support.item(f"x{n}", f"bad {evil} late", title=f"title {evil}", author=evil, location=f"place {evil}"[:200],
                      url="javascript:alert(1)" if n % 2 else f"https://example.org/{n}?{evil}", rating=1.0,
-                     language="en")
+                     language="en", reply=Reply(text=f"sorry {evil}"), kind="survey" if n % 3 == 0 else "comment",
+                     parent_id="x0" if n else None)
         for n, evil in enumerate(CORPUS)
     ]  # fmt: skip
     house.add(*items)
@@ -94,7 +99,13 @@ def test_nothing_a_stranger_wrote_becomes_markup(house: House) -> None:
         source.title, source.last_error, source.last_status = CORPUS[1], CORPUS[0], CORPUS[7]
         session.add(row)
         session.add(source)
+        for n in range(60):  # enough of each for a number to be shown
+            session.add(SurveyAnswer(brand_id=row.brand_id, survey=CORPUS[4], external_id=str(n), metric="nps",
+                                     value=n % 11, answered_at=support.NOW - timedelta(days=1 + n % 20),
+                                     segment=f"a{n % 2} {CORPUS[0]}", location=f"b{n % 2} {CORPUS[1]}",
+                                     touchpoint=f"c{n % 2} {CORPUS[2]}"))  # fmt: skip
     admin = house.as_("admin")
+    assert f"a0 {escape(CORPUS[0])}" in admin.get("/satisfaction?metric=nps").text
     for page in PAGES:
         answer = admin.get(page)
         assert answer.status_code == 200, page

@@ -8,16 +8,24 @@ import socket
 import threading
 import time
 from collections.abc import MutableMapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
+from sqlmodel import select
 
 from monitor.errors import MonitorError
+from monitor.store import sheets
+from monitor.store.engine import reading
+from monitor.store.tables import Brand
 from monitor.web.memo import Memo
 from monitor.web.server import configured, serve
+from monitor.web.warm import warm
 from tests.monitor import support
+from tests.monitor.web.conftest import House
 
 
 def free_port() -> int:
@@ -127,3 +135,17 @@ def test_an_answer_that_fails_is_not_kept() -> None:
     with pytest.raises(ValueError, match="no"):
         memo.get("a", fail)
     assert memo.get("a", lambda: 1) == 1
+
+
+def test_what_the_first_visitor_needs_is_fetched_beside_the_serving(house: House) -> None:
+    sheets.build(house.context.engine)
+    warm(house.context)
+    asked: list[str] = []
+    event.listen(house.context.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    with reading(house.context.engine) as session:
+        brand = session.exec(select(Brand.id).where(Brand.slug == "cafe")).one() or 0
+        assert sheets.read(session, brand, start=support.NOW - timedelta(days=90), end=support.NOW)
+    assert not [statement for statement in asked if "sheet.mentions" in statement]
+    house.context.engine.dispose()
+    house.context.settings.data_dir.joinpath("monitor.sqlite").write_bytes(b"no store at all" * 1000)
+    warm(house.context)  # a page will say so; warming holds nothing up

@@ -1,0 +1,38 @@
+"""Warming: what the first visitor after a start would wait for is fetched beside the serving, once."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
+from monitor.i18n import translator
+from monitor.pipeline import doctor
+from monitor.pipeline.context import Context
+from monitor.store import sheets
+from monitor.store.engine import reading
+from monitor.store.tables import Brand
+
+log = structlog.get_logger()
+YEAR = timedelta(days=366)
+
+
+def warm(context: Context) -> None:
+    """The last year of every brand, and what the doctor needs to look. A store that cannot be read is left alone."""
+    try:
+        with reading(context.engine) as session:
+            for brand in session.exec(select(Brand.id).where(col(Brand.active).is_(True))):
+                sheets.read(session, brand or 0, start=context.now - YEAR, end=context.now)
+        doctor.look(context.settings, translator(context.settings.language), offline=True)
+    except SQLAlchemyError as error:
+        log.warning("web.not_warmed", error=type(error).__name__)
+
+
+def beside(context: Context) -> threading.Thread:
+    """Warm in a thread of its own, which holds up no end of the process."""
+    thread = threading.Thread(target=warm, args=(context,), name="warm", daemon=True)
+    thread.start()
+    return thread
