@@ -26,7 +26,6 @@ from monitor.store.catalogue import synchronise
 from monitor.store.engine import upgrade, writing
 from monitor.web import accounts
 from monitor.web.app import create_app
-from monitor.web.memo import Memo
 from monitor.web.warm import warm
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -127,8 +126,8 @@ def main() -> None:
     began = time.perf_counter()
     if n_days := roll_up(context):
         print(f"daily counts of {n_days} days made in {time.perf_counter() - began:.0f} s")
-    warm(context)
     app = create_app(context)
+    warm(context, app.state.memo)
     client = TestClient(app, base_url="http://127.0.0.1")
     client.post("/login", data={"name": "anna", "password": "a long pass phrase"})
     print(f"{'page':45} {'cold ms':>9} {'cold cpu':>9} {'kept ms':>9} {'kept cpu':>9}")
@@ -136,7 +135,7 @@ def main() -> None:
     for page in PAGES:
         cold, kept = [], []
         for _ in range(given.rounds):
-            app.state.memo = Memo()  # lasting answers too
+            app.state.memo.clear()
             cold.append(timed(client, page))
             kept.append(timed(client, page))
         figures = [statistics.median(part) for times in (cold, kept) for part in zip(*times, strict=True)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
+from monitor.store.engine import reading
 from monitor.store.queries import counts, incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
@@ -87,14 +90,23 @@ def source_titles(rows: Session) -> dict[str, str]:
 
 
 def rated(request: Request, rows: Session, asked: Selection) -> figures.Ratings:
-    """The stars by location behind the ratings, read anew every ten minutes at most."""
-    day = asked.end.date()
-    return memo_of(request).get(
-        ("ratings", asked.brand_id, day),
-        lambda: figures.ratings(rows, asked.brand_id, end=asked.end),
-        seconds=600,
-        lasting=True,
-    )
+    """The stars by location behind the ratings, renewed every ten minutes at most and behind the answer."""
+    return keep_ratings(memo_of(request), context_of(request).engine, asked.brand_id, asked.end, rows=rows)
+
+
+def keep_ratings(
+    memo: Memo, engine: Engine, brand_id: int, end: datetime, *, rows: Session | None = None
+) -> figures.Ratings:
+    """The same for whoever has no request."""
+
+    def again() -> figures.Ratings:
+        with reading(engine) as session:
+            return figures.ratings(session, brand_id, end=end)
+
+    def now() -> figures.Ratings:
+        return figures.ratings(rows, brand_id, end=end) if rows is not None else again()
+
+    return memo.get(("ratings", brand_id, end.date()), now, seconds=600, lasting=True, again=again)
 
 
 def memo_of(request: Request) -> Memo:

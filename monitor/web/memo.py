@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,9 +26,15 @@ class Memo:
         self._lock = Lock()
         self._era = 0
 
-    def get(self, key: Hashable, make: Callable[[], T], *, seconds: float | None = None, lasting: bool = False) -> T:
-        """The kept answer for `key`, or a fresh one from `make`."""
-        found: tuple[T] | None = self._look(key)
+    def get(
+        self, key: Hashable, make: Callable[[], T], *, seconds: float | None = None, lasting: bool = False,
+        again: Callable[[], T] | None = None,
+    ) -> T:  # fmt: skip
+        """The kept answer for `key`, or a fresh one from `make`.
+
+        With `again`, which needs nothing of the request, an old answer is given once more and renewed behind it.
+        """
+        found: tuple[T] | None = self._look(key, renew=again and (lambda: self._renew(key, again, seconds)))
         if found is not None:
             return found[0]
         with self._lock:
@@ -56,12 +62,21 @@ class Memo:
             for key in [key for key, entry in self._kept.items() if not entry[2]]:
                 del self._kept[key]
 
-    def _look(self, key: Hashable) -> tuple[Any] | None:
+    def _look(self, key: Hashable, *, renew: Callable[[], None] | None = None) -> tuple[Any] | None:
         with self._lock:
             entry = self._kept.get(key)
             if entry is None:
                 return None
             if entry[0] < self._clock():
-                del self._kept[key]
-                return None
-            return (entry[1],)
+                if renew is None:
+                    del self._kept[key]
+                    return None
+                self._kept[key] = (self._clock() + self._seconds, *entry[1:])  # others need not renew it too
+        if renew is not None and entry[0] < self._clock():
+            Thread(target=renew, name="memo", daemon=True).start()
+        return (entry[1],)
+
+    def _renew(self, key: Hashable, again: Callable[[], T], seconds: float | None) -> None:
+        made = again()
+        with self._lock:
+            self._kept[key] = (self._clock() + (seconds or self._seconds), made, True)

@@ -15,24 +15,32 @@ from monitor.pipeline.context import Context
 from monitor.store import sheets
 from monitor.store.engine import reading
 from monitor.store.tables import Brand
+from monitor.web.frame import keep_ratings
+from monitor.web.memo import Memo
 
 log = structlog.get_logger()
 YEAR = timedelta(days=366)
 
 
-def warm(context: Context) -> None:
-    """The last year of every brand, and what the doctor needs to look. A store that cannot be read is left alone."""
+def warm(context: Context, memo: Memo) -> None:
+    """The last year and the stars of every brand, and what the doctor needs to look.
+
+    A store that cannot be read is left alone: a page will say so.
+    """
     try:
         with reading(context.engine) as session:
-            for brand in session.exec(select(Brand.id).where(col(Brand.active).is_(True))):
+            brands = session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()
+            for brand in brands:
                 sheets.read(session, brand or 0, start=context.now - YEAR, end=context.now)
+        for brand in brands:
+            keep_ratings(memo, context.engine, brand or 0, context.now)
         doctor.look(context.settings, translator(context.settings.language), offline=True)
     except SQLAlchemyError as error:
         log.warning("web.not_warmed", error=type(error).__name__)
 
 
-def beside(context: Context) -> threading.Thread:
+def beside(context: Context, memo: Memo) -> threading.Thread:
     """Warm in a thread of its own, which holds up no end of the process."""
-    thread = threading.Thread(target=warm, args=(context,), name="warm", daemon=True)
+    thread = threading.Thread(target=warm, args=(context, memo), name="warm", daemon=True)
     thread.start()
     return thread

@@ -139,7 +139,7 @@ def test_an_answer_that_fails_is_not_kept() -> None:
 
 def test_what_the_first_visitor_needs_is_fetched_beside_the_serving(house: House) -> None:
     sheets.build(house.context.engine)
-    warm(house.context)
+    warm(house.context, house.app.state.memo)
     asked: list[str] = []
     event.listen(house.context.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     with reading(house.context.engine) as session:
@@ -148,4 +148,29 @@ def test_what_the_first_visitor_needs_is_fetched_beside_the_serving(house: House
     assert not [statement for statement in asked if "sheet.mentions" in statement]
     house.context.engine.dispose()
     house.context.settings.data_dir.joinpath("monitor.sqlite").write_bytes(b"no store at all" * 1000)
-    warm(house.context)  # a page will say so; warming holds nothing up
+    warm(house.context, house.app.state.memo)  # a page will say so; warming holds nothing up
+
+
+def test_an_old_answer_is_given_once_more_and_renewed_behind_it() -> None:
+    clock, renewed = [0.0], threading.Event()
+    memo = Memo(seconds=10, clock=lambda: clock[0])
+
+    def again() -> str:
+        renewed.set()
+        return "new"
+
+    def ask() -> str:
+        return memo.get("stars", lambda: "old", seconds=10, lasting=True, again=again)
+
+    assert ask() == "old"
+    clock[0] = 9.0
+    assert ask() == "old"
+    assert not renewed.is_set()
+    clock[0] = 11.0
+    assert ask() == "old"
+    assert renewed.wait(30)
+    for _ in range(3000):
+        if ask() == "new":
+            break
+        time.sleep(0.01)
+    assert ask() == "new"
