@@ -4,7 +4,8 @@
 
 The phrases and what is expected of them: tests/models/phrases.yaml. "New" are those that do not occur, as a whole,
 among the texts written for training (the collections of strangers are not searched). Topics are right where each
-expected one is said with its sentiment.
+expected one is said with its sentiment. Below the table: how often verdicts in general, greetings and questions of our
+own texts, held back from training, get a topic although they have none (`general` apart).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import yaml
 from models.base import Judgement
 from models.scorer import load
 from models.training.data import text_key
-from models.training.written import read_all
+from models.training.written import read_all, rows_of
 
 FILE = Path(__file__).parent.parent / "tests" / "models" / "phrases.yaml"
 
@@ -61,6 +62,16 @@ def taught_keys() -> set[str]:
     return found
 
 
+def about_nothing() -> list[tuple[str, str]]:
+    """(language, text) of the held-back texts of our own that are about no topic: verdicts in general, greetings."""
+    found = []
+    for one in read_all():
+        verdicts = {text for group in one.verdicts for text in group}
+        rows = [row for row in rows_of(one, seed=0, joined=0) if row.is_dev]
+        found += [(one.language, row.text) for row in rows if row.topics == {} or row.text in verdicts]
+    return found
+
+
 def _share(right: list[bool]) -> str:
     return f"{sum(right)} ({sum(right) / len(right):.0%})" if right else "0"
 
@@ -70,8 +81,8 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     parser.add_argument("--wrong", action="store_true", help="list what is judged otherwise")
     given = parser.parse_args()
-    known = phrases()
-    judged = load(given.model).score([phrase.text for phrase in known])
+    known, scorer = phrases(), load(given.model)
+    judged = scorer.score([phrase.text for phrase in known])
     results = [right(phrase, one) for phrase, one in zip(known, judged, strict=True)]
     taught = taught_keys()
     new = [text_key(phrase.text) not in taught for phrase in known]
@@ -84,6 +95,10 @@ def main() -> None:
             f"| {language} | {len(own)} | {_share(verdicts)} | {len(fresh)} | {_share(fresh)} "
             f"| {len(topical)} | {_share(topical)} |"
         )
+    bare = about_nothing()
+    heard = scorer.score([text for _, text in bare], languages=[language for language, _ in bare])
+    loud = [any(tag.topic != "general" for tag in one.topics) for one in heard]
+    print(f"\nOf {len(bare)} held-back texts about nothing in particular, tagged with a topic: {_share(loud)}")
     if given.wrong:
         for phrase, one, (verdict, topics) in zip(known, judged, results, strict=True):
             if not verdict or topics is False:

@@ -265,6 +265,9 @@ def train(
         int | None, typer.Option(min=0, help="Of the second stage; 0 keeps the encoder of --init as it is.")
     ] = None,
     init: Annotated[Path | None, typer.Option(help="Model directory whose encoder to go on from.")] = None,
+    init_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of that model's n-gram table in the mean of the tables.")
+    ] = None,
     tables: Annotated[
         int | None, typer.Option(min=1, help="N-gram tables to train and merge; the profile's number if not given.")
     ] = None,
@@ -285,7 +288,8 @@ def train(
         raise ConfigError("give either --data or --packed")
     values: dict[str, Any] = dict(PROFILES[profile]) | {"profile": profile}
     values |= {"licences": "all" if all_sources else "shippable"}
-    given = {"out": out, "work": work, "init": init, "steps": steps, "n_tables": tables, "ngram_epochs": passes}
+    given = {"out": out, "work": work, "init": init, "init_share": init_share, "steps": steps}
+    given |= {"n_tables": tables, "ngram_epochs": passes}
     values |= {key: value for key, value in given.items() if value is not None}
     values |= {"data": _folder(data)} if data is not None else {"packed": _folder(packed)}
     if minutes is not None:
