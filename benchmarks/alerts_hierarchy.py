@@ -4,7 +4,9 @@
 
 Ten incidents are planted in each run: at a place, a topic, a source, a topic at a place, and over the whole brand.
 Reported: incidents opened for each planted one (1.0 is the aim), how often the node they name is the planted one, and
-false incidents a week against the promise of one. The counts are simulated; the generator is in this file.
+false incidents a week against the promise of one. The same counts are watched without what was planted first: an
+incident that opens there, too (same node, within two days), is a false one and belongs to no planted one, whatever the
+time it falls into. The counts are simulated; the generator is in this file.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ HISTORY, WATCHED = 56, 182
 START = dt.datetime(2025, 1, 6, tzinfo=dt.UTC)
 KINDS = ("place", "topic", "source", "topic_place", "brand")
 QUIET_DAYS = 2
+NEAR = 2  # days
 
 
 @dataclass
@@ -66,7 +69,7 @@ def nodes(*, leaves: bool) -> dict[SeriesKey, tuple[int | None, int | None, int 
     return found
 
 
-def simulate(seed: int) -> tuple[np.ndarray, np.ndarray, list[Planted]]:
+def simulate(seed: int, *, plant: bool = True) -> tuple[np.ndarray, np.ndarray, list[Planted]]:
     """(negatives, all mentions) by day and cell, and what was planted in them."""
     rng = np.random.default_rng(seed)
     days = HISTORY + WATCHED
@@ -97,15 +100,22 @@ def simulate(seed: int) -> tuple[np.ndarray, np.ndarray, list[Planted]]:
         for day in range(int(first), int(first) + length):
             size = max(4 / math.sqrt(length), 6 * deviation / math.sqrt(length))
             added = rng.poisson(size * weights / weights.sum())
-            negative[(day, *inside)] += added
+            negative[(day, *inside)] += added if plant else 0
             extra += int(added.sum())
         planted.append(Planted(kind, key_of(source, topic, place), int(first), int(first) + length - 1, extra))
     return negative, negative + other, planted
 
 
 def run(seed: int, *, leaves: bool) -> dict[str, object]:
+    """What a simulated brand tells of what was planted, less what it tells without."""
+    alone = watch(seed, leaves=leaves, plant=False, anyway=frozenset())
+    anyway = frozenset((key, day + off) for key, day in alone["opened_at"] for off in range(-NEAR, NEAR + 1))  # type: ignore[attr-defined]
+    return watch(seed, leaves=leaves, plant=True, anyway=anyway)
+
+
+def watch(seed: int, *, leaves: bool, plant: bool, anyway: frozenset[tuple[SeriesKey, int]]) -> dict[str, object]:
     """Watch one simulated brand day by day; incidents close after two quiet days."""
-    negative, total, planted = simulate(seed)
+    negative, total, planted = simulate(seed, plant=plant)
     places = nodes(leaves=leaves)
     keys = list(places)
     sums = {}
@@ -123,8 +133,7 @@ def run(seed: int, *, leaves: bool) -> dict[str, object]:
     panel, needed = Panel(len(keys), settings), threshold(settings.rate)
     ones = np.ones(len(keys))
     opened: dict[SeriesKey, int] = {}  # series of open incidents, last day they were loud
-    false = 0
-    false_keys = []
+    false_keys, opened_at = [], []
     for day in range(HISTORY + WATCHED):
         at = START + dt.timedelta(days=day)
         verdicts = panel.tick(
@@ -155,12 +164,13 @@ def run(seed: int, *, leaves: bool) -> dict[str, object]:
                     story.opened[-1] = finding.series
                     story.moved += 1
                 del opened[key]
-            if finding.series not in opened and not grown:
-                story = _story(planted, finding.series, day)
-                if story is None:
-                    false += 1
-                    false_keys.append(finding.series.text())
-                else:
+            if finding.series not in opened:
+                story = _story(planted, finding.series, day) if (finding.series, day) not in anyway else None
+                if not grown:
+                    opened_at.append((finding.series, day))
+                    if story is None:
+                        false_keys.append(finding.series.text())
+                if story is not None and (not grown or not story.opened):  # a false one may have become this story
                     story.opened.append(finding.series)
             opened[finding.series] = day
     seen = [story for story in planted if story.opened]
@@ -172,7 +182,7 @@ def run(seed: int, *, leaves: bool) -> dict[str, object]:
         "opened": sum(len(story.opened) for story in planted),
         "node_right": sum(story.opened[0] == story.key for story in seen),
         "moved": sum(story.moved for story in planted),
-        "false_per_week": round(false / (WATCHED / 7), 3),
+        "false_per_week": round(len(false_keys) / (WATCHED / 7), 3),
         "stories": [
             {
                 "planted": s.key.text(),
@@ -183,6 +193,7 @@ def run(seed: int, *, leaves: bool) -> dict[str, object]:
             for s in planted
         ],
         "false": false_keys,
+        "opened_at": opened_at,
     }
 
 
@@ -204,7 +215,11 @@ def main() -> None:
     args = parser.parse_args()
     results = [run(seed, leaves=args.leaves) for seed in range(args.first_seed, args.first_seed + args.seeds)]
     for result in results:
-        short = {name: value for name, value in result.items() if args.verbose or name not in ("stories", "false")}
+        short = {
+            name: value
+            for name, value in result.items()
+            if name != "opened_at" and (args.verbose or name not in ("stories", "false"))
+        }
         print(json.dumps(short, ensure_ascii=False))
     sums = {name: sum(int(r[name]) for r in results) for name in ("planted", "found", "opened", "node_right")}  # type: ignore[call-overload]
     print(
