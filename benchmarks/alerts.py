@@ -5,6 +5,7 @@
     python -m benchmarks.alerts hard [--seed N] [--peers]            scenarios of our own, generator in this file
     python -m benchmarks.alerts promise [--seed N]                   false alarms promised and measured
     python -m benchmarks.alerts bursts [--seed N]                    hourly volume with heavy tails, scored as NAB does
+    python -m benchmarks.alerts late [--seeds N ...]                 late arrivals, rows rewritten as the monitor does
     python -m benchmarks.alerts scale [--series 100000]              time and memory of a tick
 
 The shared folder is looked for beside the checkout, or at MONITOR_SHARED.
@@ -301,6 +302,73 @@ def bursts(args: argparse.Namespace) -> None:
         print(f"{name:18s}{json.dumps(best)}", flush=True)
 
 
+# ---- late arrivals
+
+
+def late(args: argparse.Namespace) -> None:
+    """The benchmark's `--late` series through one panel: each evening the last rows are rewritten, then one is new.
+
+    60, 85 and 95 % of a day are known after 0, 1 and 2 days. As in the benchmark, 56 days of history; a day is told
+    when the new row is an alarm, or one rewritten this evening.
+    """
+    simulate, metrics = _shared("simulate"), _shared("metrics")
+    for arrived in ((), (0.6, 0.85, 0.95)):
+        found = false = 0
+        weeks = 0.0
+        n_series = 0
+        for seed in args.seeds:
+            series = [simulate.make_series(seed, 8, scenario, 0) for scenario in range(0, 60, 2)]
+            n_series += len(series)
+            for one, told in zip(series, _evenings(simulate, series, seed, arrived), strict=True):
+                found += bool(told[one.start : one.end + 3].any())
+                last = -9
+                for day in range(one.eval_start, len(one.rows)):
+                    if one.start <= day <= one.end + simulate.RECOVERY:
+                        continue
+                    weeks += 1 / 7
+                    if told[day] and day - last >= metrics.COOLDOWN:
+                        false, last = false + 1, day
+        label = f"delay curve {arrived}" if arrived else "no delay curve"
+        print(f"{label}: {n_series} series, POD {found / n_series:.3f}, false a week {false / weeks:.4f}", flush=True)
+
+
+def _evenings(simulate: Any, series: list[Any], seed: int, arrived: tuple[float, ...]) -> list[Any]:
+    """For each series whether each day told something."""
+    known = [dict(simulate.as_of(one, seed)) for one in series]
+    panel = Panel(len(series), Settings(arrived=arrived))
+    needed = threshold(panel.settings.rate)
+    told = [np.zeros(len(one.rows), bool) for one in series]
+
+    def row(offset: int, evening: int) -> dict[str, np.ndarray]:
+        names = ("negative", "others", "coverage", "weekday", "hour", "holiday")
+        values = {name: np.zeros(len(series)) for name in names}
+        for place, one in enumerate(series):
+            day = one.eval_start + offset
+            if day < 0:
+                continue
+            at, negative, total = known[place].get(one.eval_start + evening, one.rows)[day]
+            values["weekday"][place], values["holiday"][place] = at.weekday(), at.date() in one.holidays
+            if negative is not None:
+                values["negative"][place], values["others"][place] = negative, total - negative
+                values["coverage"][place] = 1.0
+        return values
+
+    def alarms(verdicts: Any) -> Any:
+        return (verdicts.news >= needed) & panel.enough(verdicts)
+
+    for offset in range(-56, WATCHED):
+        rewritten = np.zeros(len(series), bool)
+        if offset > 0:
+            for age in (2, 1):
+                panel.put(age - 1, **row(offset - age, offset))
+            rewritten = alarms(panel.judge())
+        new = alarms(panel.tick(**row(offset, offset)))
+        for place, one in enumerate(series):
+            if offset >= 0:
+                told[place][one.eval_start + offset] = new[place] or rewritten[place]
+    return told
+
+
 # ---- many series
 
 
@@ -383,6 +451,9 @@ def main() -> None:
     three.add_argument("--number", type=int, default=40)
     three.add_argument("--varied", action="store_true", help="tails that differ between series")
     three.set_defaults(run=bursts)
+    seven = commands.add_parser("late")
+    seven.add_argument("--seeds", type=int, nargs="*", default=[77001, 77002, 77003, 77004, 77005, 77006])
+    seven.set_defaults(run=late)
     four = commands.add_parser("scale")
     four.add_argument("--series", type=int, default=100_000)
     four.add_argument("--days", type=int, default=10)
