@@ -259,17 +259,18 @@ def _counts(keys: Sequence[Array], sentiment: Array, rating: Array) -> list[tupl
     if n_cells > _CELLS:
         cells, code = np.unique(code, return_inverse=True)
     size, rated = len(cells), ~np.isnan(rating)
-    parts = (code, *(code[sentiment == number] for number in range(3)), code[rated])
-    sums = np.array([np.bincount(part, minlength=size) for part in parts])
+    by_sentiment = np.bincount(4 * code + sentiment + 1, minlength=4 * size).reshape(size, 4)  # none, then in order
+    ratings = np.bincount(code[rated], minlength=size)
+    sums = np.column_stack([by_sentiment.sum(axis=1), by_sentiment[:, 1:], ratings])
     stars = np.bincount(code[rated], rating[rated], minlength=size)
     found = []
-    for cell in np.flatnonzero(sums[0]).tolist():
+    for cell in np.flatnonzero(sums[:, 0]).tolist():
         left, key_of = int(cells[cell]), []
-        n, negative, neutral, positive, ratings = sums[:, cell].tolist()
+        n, negative, neutral, positive, n_ratings = sums[cell].tolist()
         for held in reversed(values):
             left, index = divmod(left, len(held))
             key_of.append(int(held[index]))
-        found.append((tuple(reversed(key_of)), Count(n, negative, neutral, positive, ratings, float(stars[cell]))))
+        found.append((tuple(reversed(key_of)), Count(n, negative, neutral, positive, n_ratings, float(stars[cell]))))
     return found
 
 
