@@ -1,30 +1,36 @@
 """A million orders of 200,000 customers: sums, RFM, ABC, life stages, segments. Prints seconds of wall clock and CPU.
 
-    python benchmarks/segments.py [planted]
+    python benchmarks/segments.py [planted [SEEDS]]
 
-With "planted": how well 20,000 customers of four known groups come back, under another seed and under 5 % noise.
+With "planted": worlds of known groups, and worlds without any, made of orders, answers and words, brought to features
+as the product does it, and segmented: as they are, with another seed, and with 5 % noise on the rows.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from monitor.metrics.customers import Orders, abc, life_stage, rfm, summarise
+from monitor.metrics.customers import Floats, Ints, Orders, abc, life_stage, rfm, summarise
 from monitor.metrics.segments import Feature, agreement, segment
+from monitor.pipeline import segmenting
+from monitor.store.queries.customers import AnswerRow, Said
 
 N_ORDERS, N_CUSTOMERS = 1_000_000, 200_000
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def main() -> None:
     rng = np.random.default_rng(1)
-    now = datetime(2026, 11, 1, tzinfo=UTC)
     kind = rng.choice(4, N_CUSTOMERS, p=[0.3, 0.3, 0.25, 0.15])
     appetite = np.array([8.0, 3.0, 1.0, 5.0])[kind]
     drawn = rng.choice(N_CUSTOMERS, N_ORDERS - N_CUSTOMERS, p=appetite / appetite.sum())
@@ -33,53 +39,176 @@ def main() -> None:
     oldest = np.array([60.0, 300.0, 700.0, 200.0])[kind][owner]
     ages = rng.random(N_ORDERS) * oldest + np.array([0.0, 0.0, 150.0, 0.0])[kind][owner]
     amounts = np.exp(rng.normal(np.array([5.5, 6.5, 6.0, 8.0])[kind][owner], 0.4))
-    day = now.timestamp() / 86_400 - ages
+    day = NOW.timestamp() / 86_400 - ages
     orders = Orders(names[owner], day, amounts, rng.random(N_ORDERS) < 0.03)
-    stars = np.where(rng.random(N_CUSTOMERS) < 0.1, rng.choice([1, 2, 3, 4, 5], N_CUSTOMERS), np.nan)
+    answered, spoke = (rng.choice(N_CUSTOMERS, N_CUSTOMERS // 10, replace=False) for _ in range(2))
+    at = NOW - timedelta(days=3)
+    scores = rng.integers(0, 11, len(answered))
+    answers = [AnswerRow("nps", float(x), at, names[one], "", "", "", None)
+               for one, x in zip(answered, scores, strict=True)]  # fmt: skip
+    said = [
+        Said(names[one], at, "negative" if rng.random() < 0.4 else "positive", frozenset({str(rng.choice(TOPICS))}),
+             float(rng.integers(1, 6)))
+        for one in spoke
+    ]  # fmt: skip
 
     wall, cpu = time.perf_counter(), time.process_time()
 
     def lap(what: str) -> None:
         print(f"{what:<12}{time.perf_counter() - wall:8.1f} s wall {time.process_time() - cpu:8.1f} s CPU", flush=True)
 
-    table = summarise(orders, now=now)
+    table = summarise(orders, now=NOW)
     lap("sums")
     rfm(table)
     abc(table.total)
-    life_stage(orders, table, now=now, period=timedelta(days=30))
+    life_stage(orders, table, now=NOW, period=timedelta(days=30))
     lap("groups")
-    by_name = dict(zip(names.tolist(), stars.tolist(), strict=True))
-    columns = {"recency": table.recency, "frequency": table.frequency, "basket": table.basket, "tenure": table.tenure}
-    features = [Feature(name, values) for name, values in columns.items()]
-    features.append(Feature("rating", np.array([by_name[name] for name in table.ids.tolist()])))
+    features = segmenting.features_of(table, answers, said, segmenting.loud(table, said), NOW)
+    lap("features")
     found = segment(features, rng=np.random.default_rng(2))
     lap("segments")
     print(f"{len(table)} customers, {len(found.segments)} segments: {', '.join(str(s.n) for s in found.segments)}")
 
 
-def planted(n: int = 20_000) -> None:
-    """Regulars, large baskets, lapsed grumblers, fans with huge baskets; half of them never rated."""
-    rng = np.random.default_rng(0)
-    kind = rng.choice(4, n, p=[0.4, 0.3, 0.2, 0.1])
-    rating = np.clip(np.round(rng.normal(np.array([4.5, 4, 2.2, 4.6])[kind], 0.6)), 1, 5)
-    rating[rng.random(n) < 0.5] = np.nan
-    features = [
-        Feature("recency", np.exp(rng.normal(np.array([1, 3, 4.5, 1.2])[kind], 0.5))),
-        Feature("frequency", np.exp(rng.normal(np.array([3, 1.5, 0.3, 2.8])[kind], 0.3))),
-        Feature("basket", np.exp(rng.normal(np.array([6, 7, 6.2, 8])[kind], 0.3))),
-        Feature("rating", rating),
-    ]
-    noisy = [Feature(one.name, one.values * np.exp(rng.normal(0, 0.05, n))) for one in features]
-    found, again, anew = (
-        segment(given, rng=np.random.default_rng(seed)) for seed, given in enumerate((features, features, noisy), 1)
-    )
-    print(f"{n} planted customers, {len(found.segments)} segments; adjusted Rand index:")
-    for name, labels in {
-        "to the truth": kind, "with another seed": again.labels, "after 5 % noise, anew": anew.labels,
-        "after 5 % noise, sorted": found.assign(noisy),
-    }.items():  # fmt: skip
-        print(f"  {name:<26}{agreement(found.labels, labels):.3f}")
+def kind(share: float, rate: float, basket: float, **more: float | dict[str, float]) -> dict[str, Any]:
+    """Customers alike: orders a month, logarithm of a basket, days since they left (`gone`), chance to bring an order
+    back, mean NPS as a share, stars, chance of a negative word and, in it, of each topic (a quarter where not said)."""
+    return {"share": share, "rate": rate, "basket": basket, "gone": 0.0, "returns": 0.03, "nps": 0.75, "stars": 4.0,
+            "negative": 0.3, "spread": 0.35, "baskets": 0.25, **more}  # fmt: skip
+
+
+FOUR = (kind(0.4, 6, 6, nps=0.85, stars=4.6, negative=0.1),
+        kind(0.3, 0.6, 7, stars=4.2, topics={"price": 0.7}),
+        kind(0.2, 1, 6.2, gone=150, nps=0.4, stars=3, negative=0.8, topics={"waiting": 0.8}),
+        kind(0.1, 5, 8, nps=0.9, stars=4.7, negative=0.1))  # fmt: skip
+# name -> (kinds, customers, share who write, share who answer surveys)
+WORLDS: dict[str, tuple[tuple[dict[str, Any], ...], int, float, float]] = {
+    "four groups": (FOUR, 8000, 0.8, 0.6),
+    "the same, 400 customers": (FOUR, 400, 0.8, 0.6),
+    "the same, one in twelve speaks": (FOUR, 8000, 0.08, 0.08),
+    "five, down to 4 %": (
+        (kind(0.6, 1.5, 6), kind(0.2, 0.4, 6.1, gone=180), kind(0.1, 9, 6.4, nps=0.9, negative=0.1),
+         kind(0.06, 1, 8, returns=0.4), kind(0.04, 0.2, 7.6, gone=120)), 8000, 0.8, 0.6),
+    "three, two of them told apart by words alone": (
+        (kind(0.5, 4, 6, nps=0.85, negative=0.08, stars=4.6),
+         kind(0.3, 3.7, 6.05, nps=0.4, negative=0.85, stars=3, topics={"waiting": 0.85, "price": 0.1}),
+         kind(0.2, 0.7, 6.2, gone=140, negative=0.4)), 8000, 0.8, 0.6),
+    "six": (
+        (kind(0.25, 8, 5.6, nps=0.85, negative=0.1), kind(0.2, 1, 7.5, negative=0.2),
+         kind(0.2, 1, 6, gone=170, negative=0.4),
+         kind(0.15, 6, 7.6, nps=0.35, negative=0.8, stars=3, topics={"staff": 0.8}),
+         kind(0.1, 7, 5.6, nps=0.3, negative=0.9, stars=2.8, topics={"price": 0.8}),
+         kind(0.1, 3, 6.5, returns=0.5, nps=0.5, negative=0.5)), 8000, 0.8, 0.6),
+    "two": ((kind(0.7, 5, 6), kind(0.3, 0.8, 6, gone=150)), 8000, 0.8, 0.6),
+    "no groups, everybody alike": ((kind(1, 2, 6),), 8000, 0.8, 0.6),
+    "no groups, 400 customers": ((kind(1, 2, 6),), 400, 0.8, 0.6),
+    "no groups, rates from 1 to 50": ((kind(1, 1.5, 6, spread=1.0, baskets=0.5),), 8000, 0.8, 0.6),
+    "no groups, many grumble": ((kind(1, 2, 6, negative=0.5, topics={"waiting": 0.6, "price": 0.3}),), 8000, 0.9, 0.6),
+    "no groups, people leave all the time": ((kind(1, 1.5, 6, spread=0.8, gone=45, baskets=0.5),), 8000, 0.8, 0.6),
+    "no groups, who seldom buy and speak": ((kind(1, 0.15, 6, baskets=0.5),), 8000, 0.15, 0.1),
+}  # fmt: skip
+TOPICS = ("waiting", "price", "staff", "quality", "delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the store would hold of a year of such customers: orders, answers, words."""
+
+    orders: Orders
+    answers: list[AnswerRow]
+    said: list[Said]
+
+
+def made(rng: np.random.Generator, world: str) -> tuple[Ints, Rows]:
+    """The kind of each customer, and their rows; customers have numbers of six digits for names."""
+    kinds, n, write, answer = WORLDS[world]
+    which = rng.choice(len(kinds), n, p=[one["share"] for one in kinds])
+
+    def of(name: str) -> Floats:
+        return np.array([one[name] for one in kinds], dtype=float)[which]
+
+    names = np.array([f"{number:06d}" for number in range(n)])
+    gone = np.where(of("gone") > 0, of("gone") * np.exp(rng.normal(0, 0.35, n)), 0.0)
+    gone = np.minimum(gone, 345.0)
+    first = np.maximum(365 * (1 - rng.random(n) * 0.3), gone + 15)
+    orders = 1 + rng.poisson(of("rate") * np.exp(rng.normal(0, of("spread"))) * (first - gone) / 30)
+    owner = np.repeat(np.arange(n), orders)
+    age = gone[owner] + rng.random(len(owner)) * (first - gone)[owner]
+    amount = np.exp((of("basket") + rng.normal(0, of("baskets")))[owner] + rng.normal(0, 0.3, len(owner)))
+    back = rng.random(len(owner)) < of("returns")[owner]
+    mood = rng.normal(0, 0.1, n)
+    who = np.repeat(np.arange(n), np.where(rng.random(n) < answer, 1 + rng.poisson(1, n), 0))
+    scores = np.clip(np.round(10 * (of("nps") + mood)[who] + rng.normal(0, 1.5, len(who))), 0, 10)
+    at = NOW - timedelta(days=1)
+    answers = [AnswerRow("nps", float(score), at, names[one], "", "", "", None)
+               for one, score in zip(who, scores, strict=True)]  # fmt: skip
+    who = np.repeat(np.arange(n), np.where(rng.random(n) < write, 1 + rng.poisson(1, n), 0))
+    negative = rng.random(len(who)) < of("negative")[who]
+    chance = np.array([[one.get("topics", {}).get(topic, 0.25) for topic in TOPICS] for one in kinds])[which]
+    blamed = negative[:, None] & (rng.random((len(who), len(TOPICS))) < chance[who])
+    stars = np.clip(np.round((of("stars") + mood)[who] + rng.normal(0, 0.7, len(who)) - 1.2 * negative), 1, 5)
+    starred = rng.random(len(who)) < 0.6
+    said = [
+        Said(names[one], at, "negative" if bad else "positive",
+             frozenset(topic for topic, blames in zip(TOPICS, all_blamed, strict=True) if blames),
+             float(rating) if has else None)
+        for one, bad, all_blamed, rating, has in zip(who, negative, blamed, stars, starred, strict=True)
+    ]  # fmt: skip
+    day = NOW.timestamp() / 86_400 - age
+    return which, Rows(Orders(names[owner], day, amount, back), answers, said)
+
+
+def noisy(rows: Rows, rng: np.random.Generator) -> Rows:
+    """Money and ages 5 % off, one order in twenty lost (nobody's last), one answer and one text in twenty somebody
+    else's."""
+    orders = rows.orders
+    today = NOW.timestamp() / 86_400
+    kept = rng.random(len(orders.day)) >= 0.05
+    kept[np.unique(orders.customer, return_index=True)[1]] = True
+    day = today - (today - orders.day) * np.exp(rng.normal(0, 0.05, len(orders.day)))
+    amount = orders.amount * np.exp(rng.normal(0, 0.05, len(orders.day)))
+    shaken = Orders(orders.customer[kept], day[kept], amount[kept], orders.returned[kept])
+
+    def swapped(row: Any, pool: Sequence[Any]) -> Any:
+        return replace(pool[rng.integers(len(pool))], customer=row.customer) if rng.random() < 0.05 else row
+
+    return Rows(shaken, [swapped(row, rows.answers) for row in rows.answers],
+                [swapped(row, rows.said) for row in rows.said])  # fmt: skip
+
+
+def features_of(rows: Rows) -> list[Feature]:
+    """As the product makes them of these rows."""
+    table = summarise(rows.orders, now=NOW)
+    return segmenting.features_of(table, rows.answers, rows.said, segmenting.loud(table, rows.said), NOW)
+
+
+def planted(n_made: int) -> None:
+    """Each world made anew with so many seeds: numbers of segments, and the least agreement in any."""
+    print("| world | planted | found | to the truth | another seed | 5 % noise, anew | 5 % noise, sorted |")
+    print("| :--- | ---: | :--- | ---: | ---: | ---: | ---: |")
+    for world, (kinds, *_) in WORLDS.items():
+        told: list[tuple[int, float, float, float, float]] = []
+        for seed in range(n_made):
+            rng = np.random.default_rng(1000 + seed)
+            truth, rows = made(rng, world)
+            features, shaken = features_of(rows), features_of(noisy(rows, rng))
+            found, again, anew = (
+                segment(given, rng=np.random.default_rng(number)) for number, given in
+                enumerate((features, features, shaken))
+            )  # fmt: skip
+            by_name = {one.name: one for one in shaken}
+            moved = found.assign([by_name.get(one.name, one) for one in features])
+            told.append((len(found.segments), *(agreement(found.labels, labels)
+                                                for labels in (truth, again.labels, anew.labels, moved))))  # fmt: skip
+        counts = ", ".join(str(one[0]) for one in told)
+        least = [f"{min(one[column] for one in told):.2f}" for column in range(1, 5)]
+        if len(kinds) == 1:
+            least[0] = "-"
+        print(f"| {world} | {len(kinds)} | {counts} | {' | '.join(least)} |", flush=True)
 
 
 if __name__ == "__main__":
-    planted() if "planted" in sys.argv[1:] else main()
+    if "planted" in sys.argv[1:]:
+        planted(int(sys.argv[2]) if len(sys.argv) > 2 else 5)
+    else:
+        main()

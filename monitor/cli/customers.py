@@ -257,14 +257,11 @@ def segments(
         rows_told = [{**_plain(one), "description": describe(one.code, t)} for one in view.rows]
         moves = [{"from": a, "to": b, "n": n} for (a, b), n in sorted(view.moves.items())]
         _print_json({"brand": row.slug, "n": view.n, "stable": view.stable, "stability": view.stability,
-                     "segments": rows_told, "months": sizes(view.months), "moves": moves})  # fmt: skip
+                     "valleys": view.valleys, "segments": rows_told, "months": sizes(view.months),
+                     "moves": moves})  # fmt: skip
         return
     if not view.stable:
-        print(
-            t.gettext(
-                "No number of clusters is stable on these customers: they are grouped by recency, frequency and value."
-            )
-        )
+        print(t.gettext("These customers form no clear clusters: they are grouped by recency, frequency and value."))
     heads = [t.gettext("Segment"), "n", t.gettext("Share"), t.gettext("Share of revenue"), t.gettext("Orders"),
              t.gettext("Basket"),
              "NPS", t.gettext("Silent for 45 days"), t.gettext("Complains about")]  # fmt: skip

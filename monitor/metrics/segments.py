@@ -1,69 +1,118 @@
 """Segments of customers by behaviour and feedback: how many there are is decided by stability, not by taste.
 
-Features are turned into normal scores by rank, so that neither money's long tail nor a few odd rows decide; missing
-values (no survey answer, no review) sit in the middle. k-means is fitted to pairs of random halves of the customers; a
-number of segments is as stable as both halves sort all customers alike (adjusted Rand index; Lange et al. 2004, Ben-Hur
-et al. 2002). The most stable number is taken, the larger of nearly equal ones; when none is stable enough, there is one
-segment, and that is said.
+Features are standardised (money, times and counts as logarithms; the outer hundredth at each end is cut). What rests
+on few observations (one answer, two comments) is drawn to the mean by their number, and what is not known lies there.
+k-means is tried with two to eight segments; the largest number is taken that passes three questions, and when none
+does there is one segment, and that is said:
+
+- stable: fits to random halves of the customers sort all of them alike (adjusted Rand index; Lange et al. 2004, Ben-Hur
+  et al. 2002). An elongated cloud without any groups passes this one: it is cut at its middle again and again.
+- apart: between any two segments customers are rare, that is, along the line that tells both apart best (Fisher's
+  discriminant) their density has a valley. Every projection of a cloud with one top (log-concave) has one top.
+- worth a name: no segment is smaller than a fiftieth.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 from threadpoolctl import threadpool_limits
 
 from monitor.metrics.metric import BadNumbers
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 STABLE = 0.85  # adjusted Rand index between halves
-NEARLY = 0.015  # stabilities this close are equal: the larger number of segments says more
+VALLEY = 0.85  # density between two segments, as a part of the lower of both tops
 MAX_SEGMENTS = 8
-N_PAIRS = 8
-FIT_ON = 4000  # customers a single k-means sees
+N_PAIRS = 6
+FIT_ON = 4000  # customers of a pair of halves; four times as many are fitted and looked at for valleys
+TAIL = 0.01  # of the known values at each end is cut to the value there
+PRIOR = 1.0  # observations that the mean of all customers is worth beside a customer's own
 LEAST_CUSTOMERS = 50
 LEAST_SHARE = 0.02  # a segment smaller than this is not worth a name
+LEAST_KNOWN = 10  # members whose values tell two segments apart
+N_GRID = 41
+N_DRAWS = 5
+SEEN = 1500  # members of a segment from whom a density is drawn
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A column: one value per customer, NaN where there is none. `weight` scales its say."""
+    """A column: one value per customer, NaN where there is none. `weight` scales its say; `log` is for what is not
+    negative and counts in multiples: money, times, numbers of orders; `n` is how many observations are behind a value
+    that is a mean or a share (None: it is no such thing)."""
 
     name: str
     values: Floats
     weight: float = 1.0
+    log: bool = False
+    n: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a feature becomes normal scores: its sorted known values."""
+    """How a feature becomes standard scores: the ends at which it is cut, mean and deviation of what is known."""
 
     name: str
-    ordered: Floats
     weight: float
+    log: bool
+    low: float
+    high: float
+    mean: float
+    deviation: float  # 0 where all are alike, or nothing is known: then it has no say
 
-    def scores(self, values: Floats) -> Floats:
-        """Normal scores of the mid-rank; missing values 0. A constant feature is 0 everywhere."""
-        if len(self.ordered) == 0 or self.ordered[0] == self.ordered[-1]:
-            return np.zeros(len(values))
-        left = np.searchsorted(self.ordered, values, "left")
-        right = np.searchsorted(self.ordered, values, "right")
-        rank = (left + right) / 2 / len(self.ordered)
-        inside = np.clip(rank, 0.5 / len(self.ordered), 1 - 0.5 / len(self.ordered))
-        scored: Floats = np.where(np.isnan(values), 0.0, special.ndtri(inside)) * self.weight
+    @classmethod
+    def of(cls, feature: Feature) -> Scale:
+        """Raises BadNumbers for negative values of a feature that is taken as logarithms."""
+        known = feature.values[~np.isnan(feature.values)]
+        if feature.log and (known < 0).any():
+            raise BadNumbers(f"{feature.name}: {known.min():g} is negative, and has no logarithm")
+        if feature.log:
+            known = np.log1p(known)
+        if not len(known):
+            return cls(feature.name, feature.weight, feature.log, 0.0, 0.0, 0.0, 0.0)
+        low, high = (float(q) for q in np.quantile(known, [TAIL, 1 - TAIL]))
+        if low == high:  # nearly all alike: the few others are what there is to see
+            low, high = float(known.min()), float(known.max())
+        cut = np.clip(known, low, high)
+        deviation = 0.0 if low == high else float(cut.std())
+        return cls(feature.name, feature.weight, feature.log, low, high, float(cut.mean()), deviation)
+
+    def standard(self, values: Floats) -> Floats:
+        """Standard scores, 0 where unknown. A constant feature is 0 everywhere."""
+        known = ~np.isnan(values)
+        if self.deviation == 0:
+            return np.zeros(len(known))
+        held = np.where(known, values, 0.0)
+        taken = np.log1p(np.maximum(held, 0.0)) if self.log else held
+        return np.where(known, (np.clip(taken, self.low, self.high) - self.mean) / self.deviation, 0.0)
+
+    def scores(self, feature: Feature) -> Floats:
+        """Standard scores times the weight, drawn to 0 where few observations are behind them."""
+        sure = 1.0 if feature.n is None else feature.n / (feature.n + PRIOR)
+        scored: Floats = self.standard(feature.values) * self.weight * sure
         return scored
+
+    def doubts(self, feature: Feature) -> Floats:
+        """How far the truth may be from each score: the deviation that is left of a mean of few observations, in the
+        same units. 0 for what is counted, not estimated."""
+        if feature.n is None or self.deviation == 0:
+            return np.zeros(len(feature.values))
+        doubts: Floats = self.weight * np.sqrt(0.5 / (feature.n + PRIOR))
+        return doubts
 
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """How a segment differs in one feature: its mean normal score (weight taken out) and its median value."""
+    """How a segment differs in one feature: the mean standard score and the median value of members with one."""
 
     feature: str
     score: float
@@ -82,15 +131,18 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """Labels in the order of the customers, the segments, and how stable each number of segments was.
+    """Labels in the order of the customers, the segments, and how each number of segments did.
 
-    `stability[k]` is the adjusted Rand index for k segments (mean less deviation); `assign` sorts other customers, or
-    the same ones a month later, into the same segments, so that movement between them is movement.
+    `stability[k]` is the adjusted Rand index for k segments (median of several pairs of halves), `valleys[k]`, where
+    that is stable enough, the density between the two of them that are least apart, as a part of the lower top (1: no
+    valley). `assign` sorts
+    other customers, or the same ones a month later, into the same segments, so that movement between them is movement.
     """
 
     labels: Ints
     segments: tuple[Segment, ...]
     stability: Mapping[int, float]
+    valleys: Mapping[int, float]
     scales: tuple[Scale, ...]
     centres: Floats
 
@@ -105,8 +157,7 @@ class Segmentation:
         missing = [scale.name for scale in self.scales if scale.name not in by_name]
         if missing:
             raise BadNumbers(f"features are missing: {', '.join(missing)}")
-        scored = np.column_stack([scale.scores(by_name[scale.name].values) for scale in self.scales])
-        return _nearest(scored, self.centres)
+        return _nearest(np.column_stack([scale.scores(by_name[scale.name]) for scale in self.scales]), self.centres)
 
 
 def segment(
@@ -121,27 +172,30 @@ def segment(
     (n,) = lengths
     if n < LEAST_CUSTOMERS:
         raise BadNumbers(f"{n} customers are too few to segment; {LEAST_CUSTOMERS} are needed")
-    scales = tuple(
-        Scale(feature.name, np.sort(feature.values[~np.isnan(feature.values)]), feature.weight) for feature in features
-    )
-    scored = np.column_stack([scale.scores(feature.values) for scale, feature in zip(scales, features, strict=True)])
+    scales = tuple(Scale.of(feature) for feature in features)
+    pairs = list(zip(scales, features, strict=True))
+    scored = np.column_stack([scale.scores(feature) for scale, feature in pairs])
+    seen = rng.permutation(n)[: FIT_ON * 4]
+    doubts = np.column_stack([scale.doubts(feature)[seen] for scale, feature in pairs])
+    known = np.column_stack([~np.isnan(feature.values[seen]) for feature in features])
+    centres = scored.mean(axis=0, keepdims=True)
+    stability: dict[int, float] = {}
+    valleys: dict[int, float] = {}
     import sklearn.cluster  # noqa: F401 - its thread pools must be loaded before they can be limited
 
     with threadpool_limits(1):  # small fits: threads would only get in each other's way
-        stability = {k: _stability(scored, k, rng) for k in range(2, max_segments + 1)}
-        centres = scored.mean(axis=0, keepdims=True)
-        best = max(stability.values())
-        near = [k for k in stability if stability[k] >= max(stable, best - NEARLY)]
-        rest = [k for k in stability if stable <= stability[k] < best - NEARLY]
-        for k in sorted(near, reverse=True) + sorted(rest, key=lambda k: -stability[k]):
-            found = _fit(_sample(scored, FIT_ON * 4, rng), k, rng, n_init=10)
+        for k in range(2, max_segments + 1):
+            found = _fit(scored[seen], k, rng, n_init=10)
+            stability[k] = _stability(scored, k, rng)
             sizes = np.bincount(_nearest(scored, found), minlength=k)
-            if sizes.min() >= LEAST_SHARE * n:
+            if stability[k] < stable or sizes.min() < LEAST_SHARE * n:
+                continue
+            valleys[k] = _valley(scored[seen], doubts, known, _nearest(scored[seen], found), rng)
+            if valleys[k] <= VALLEY:
                 centres = found[np.argsort(-sizes, kind="stable")]
-                break
     labels = _nearest(scored, centres)
-    segments = tuple(_describe(number, labels, scored, scales, features) for number in range(len(centres)))
-    return Segmentation(labels, segments, stability, scales, centres)
+    segments = tuple(_describe(number, labels, scales, features) for number in range(len(centres)))
+    return Segmentation(labels, segments, stability, valleys, scales, centres)
 
 
 def agreement(first: Ints, second: Ints) -> float:
@@ -152,17 +206,70 @@ def agreement(first: Ints, second: Ints) -> float:
 
 
 def _stability(scored: Floats, k: int, rng: np.random.Generator) -> float:
-    """Agreement, over a sample, of fits to two disjoint halves of it: mean of several samples less their deviation."""
+    """Agreement, over a sample, of fits to two disjoint halves of it: median of several samples, since a fit that once
+    in a while ends in a worse place says nothing of the customers."""
     values = []
     for _ in range(N_PAIRS):
-        sample = _sample(scored, FIT_ON, rng)
+        sample = scored[rng.permutation(len(scored))[:FIT_ON]]
         half = len(sample) // 2
-        first, second = (_fit(part, k, rng) for part in (sample[:half], sample[half:]))
+        first, second = (_fit(part, k, rng, n_init=5) for part in (sample[:half], sample[half:]))
         values.append(agreement(_nearest(sample, first), _nearest(sample, second)))
-    return float(np.mean(values) - np.std(values))
+    return float(np.median(values))
 
 
-def _fit(scored: Floats, k: int, rng: np.random.Generator, *, n_init: int = 10) -> Floats:
+def _valley(scored: Floats, doubts: Floats, known: Flags, labels: Ints, rng: np.random.Generator) -> float:
+    """The shallowest valley between two segments, median of several draws of what the scores may truly be: a spike of
+    those who never answered, or of ones and noughts, is no group of its own."""
+    k = int(labels.max()) + 1
+    inside = [labels == number for number in range(k)]
+    if min(int(one.sum()) for one in inside) < LEAST_KNOWN:
+        return 1.0
+    found = []
+    for _ in range(N_DRAWS):
+        drawn = scored + doubts * rng.normal(size=doubts.shape)
+        found.append(max(_between(drawn, known, inside[a], inside[b], rng) for b in range(k) for a in range(b)))
+    return float(np.median(found))
+
+
+def _between(drawn: Floats, known: Flags, first: Flags, second: Flags, rng: np.random.Generator) -> float:
+    """Density between two segments along Fisher's discriminant, as a part of the lower of the tops on either side.
+
+    Only customers of whom half of the difference is known are looked at: who never said a word says nothing of a
+    difference in words.
+    """
+    sides = []
+    for inside in (first, second):
+        held = known[inside]
+        n = np.maximum(1, held.sum(axis=0))
+        mean = (drawn[inside] * held).sum(axis=0) / n
+        sides.append((mean, ((drawn[inside] - mean) ** 2 * held).sum(axis=0) / n, held.sum(axis=0) >= LEAST_KNOWN // 2))
+    (mean, variance, enough), (other, its_variance, as_well) = sides
+    says = np.where(enough & as_well, (mean - other) ** 2 / (variance + its_variance + 1e-9), 0.0)
+    telling = known @ says >= says.sum() / 2
+    one, two = drawn[first & telling], drawn[second & telling]
+    if min(len(one), len(two)) < LEAST_KNOWN:
+        return 1.0
+    spread = (np.cov(one.T) * len(one) + np.cov(two.T) * len(two)) / (len(one) + len(two))
+    spread = np.atleast_2d(spread)
+    spread += np.eye(len(spread)) * 0.05 * np.trace(spread) / len(spread)
+    line = np.linalg.solve(spread, two.mean(axis=0) - one.mean(axis=0))
+    along = (one @ line, two @ line)
+    grid = np.linspace(np.median(along[0]), np.median(along[1]), N_GRID)
+    # Silverman's rule by the smaller segment, so that few customers make no valleys of their own
+    width = 1.06 * math.sqrt((along[0].var() + along[1].var()) / 2) * min(len(one), len(two)) ** -0.2
+    if width == 0:
+        return 0.0 if grid[0] != grid[-1] else 1.0
+    density = np.zeros(N_GRID)
+    for places in along:
+        some = places if len(places) <= SEEN else rng.choice(places, SEEN, replace=False)
+        density += len(places) * np.exp(-0.5 * ((grid[:, None] - some[None, :]) / width) ** 2).mean(axis=1)
+    bottom = int(density.argmin())
+    if bottom in (0, N_GRID - 1):
+        return 1.0
+    return float(density[bottom] / min(density[:bottom].max(), density[bottom:].max()))
+
+
+def _fit(scored: Floats, k: int, rng: np.random.Generator, *, n_init: int) -> Floats:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -175,28 +282,19 @@ def _fit(scored: Floats, k: int, rng: np.random.Generator, *, n_init: int = 10) 
     return centres
 
 
-def _sample(scored: Floats, size: int, rng: np.random.Generator) -> Floats:
-    chosen: Floats = scored[rng.permutation(len(scored))[:size]]
-    return chosen
-
-
 def _nearest(scored: Floats, centres: Floats) -> Ints:
     distances = (centres**2).sum(axis=1)[None, :] - 2 * scored @ centres.T
     labels: Ints = distances.argmin(axis=1)
     return labels
 
 
-def _describe(
-    number: int, labels: Ints, scored: Floats, scales: Sequence[Scale], features: Sequence[Feature]
-) -> Segment:
+def _describe(number: int, labels: Ints, scales: Sequence[Scale], features: Sequence[Feature]) -> Segment:
     inside = labels == number
     traits = []
-    for column, (scale, feature) in enumerate(zip(scales, features, strict=True)):
-        known = inside & ~np.isnan(feature.values)
-        if not known.any() or scale.weight == 0:
-            continue
-        score = float(scored[known, column].mean()) / scale.weight
-        traits.append(Trait(scale.name, score, float(np.median(feature.values[known]))))
+    for scale, feature in zip(scales, features, strict=True):
+        known = feature.values[inside & ~np.isnan(feature.values)]
+        if len(known) and scale.weight:
+            traits.append(Trait(scale.name, float(scale.standard(known).mean()), float(np.median(known))))
     traits.sort(key=lambda trait: (-abs(trait.score), trait.feature))
     n = int(inside.sum())
     return Segment(number, n, n / len(labels), tuple(traits))

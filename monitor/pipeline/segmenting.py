@@ -26,18 +26,24 @@ from monitor.store.queries import customers
 from monitor.store.queries.customers import AnswerRow, Said
 
 N_MONTHS = 6
-CLEAR_TRAIT = 0.35  # mean normal score from which a trait is worth a word
+CLEAR_TRAIT = 0.35  # mean standard score from which a trait is worth a word
 N_WORDS = 3
 LEAST_BLAMED = 5  # members of a segment who complain about a topic before it is worth a word
+N_TOPICS = 5  # whose complainers are looked at in clustering
+LEAST_LOUD, LOUD_SHARE = 20, 0.02  # customers who complain about a topic, and of all, before it is one of them
+TOPIC = "topic:"
+# what a kind of feature has to say: topics share theirs, or many of them would drown what customers do
+_AGE, _RETURNS, _TOPICS = 0.5, 0.5, 1.5
 PERIOD = timedelta(days=30)
 _SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
 MEMBER_FIELDS = ("customer", "segment", "rfm", "r", "f", "m", "abc", "xyz", "life_stage", "n_orders", "total", "basket",
-                 "days_since", "returned", "score", "complaints")  # fmt: skip
+                 "days_since", "returned", "score", "rating", "complaints")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One customer as exported. `score` is the mean of the survey answers, 0 to 1; None without one."""
+    """One customer as exported. `score` is the mean of the survey answers, 0 to 1, `rating` that of the stars given in
+    reviews, 1 to 5, `complaints` the share of negative words; None without one."""
 
     customer: str
     segment: str
@@ -54,6 +60,7 @@ class Member:
     days_since: float
     returned: float
     score: float | None
+    rating: float | None
     complaints: float | None
 
 
@@ -76,12 +83,13 @@ class SegmentRow:
 
 @dataclass(frozen=True, slots=True)
 class SegmentView:
-    """All of it. `stable` False: no number of clusters proved stable on these customers, so they are grouped by RFM,
-    by rule. `moves` are those of the last month; `months` those with memberships."""
+    """All of it. `stable` False: no number of clusters proved stable and apart on these customers, so they are grouped
+    by RFM, by rule. `moves` are those of the last month; `months` those with memberships."""
 
     n: int
     stable: bool
     stability: Mapping[int, float]
+    valleys: Mapping[int, float]
     rows: tuple[SegmentRow, ...]
     members: tuple[Member, ...]
     months: Mapping[str, Mapping[str, str]]
@@ -105,7 +113,8 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     table = summarise(bought, now=now)
     if len(table) < LEAST_CUSTOMERS:
         raise TooFewCustomers(f"{len(table)} customers with orders; {LEAST_CUSTOMERS} are needed for segments")
-    features = _features(table, answers, said, now)
+    topics = loud(table, said)
+    features = features_of(table, answers, said, topics, now)
     found = segment(features, rng=np.random.default_rng(seed))
     codes = [_code(one) for one in found.segments]
 
@@ -115,7 +124,7 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
             return {}
         if not found.stable:
             return {str(one): f"rfm:{group}" for one, group in zip(then.ids, rfm(then).group, strict=True)}
-        labels = found.assign(_features(then, answers, said, end)) if end < now else found.labels
+        labels = found.assign(features_of(then, answers, said, topics, end)) if end < now else found.labels
         return {str(one): codes[label] for one, label in zip(then.ids, labels, strict=True)}
 
     months = {month: held for month, end in _months(now, zone, first=orders[0].at) if (held := sorted_at(end))}
@@ -129,7 +138,7 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     )
     ordered = sorted(months)
     moves = movement(months[ordered[-2]], months[ordered[-1]]) if len(ordered) > 1 else {}
-    return SegmentView(len(table), found.stable, found.stability, rows, members, months, moves)
+    return SegmentView(len(table), found.stable, found.stability, found.valleys, rows, members, months, moves)
 
 
 def describe(code: str, t: Translator) -> str:
@@ -139,6 +148,7 @@ def describe(code: str, t: Translator) -> str:
         "silent": t.gettext("silent for long"), "big": t.gettext("big baskets"), "small": t.gettext("small baskets"),
         "returns": t.gettext("brings orders back"), "keeps": t.gettext("keeps what was bought"),
         "content": t.gettext("high scores"), "unhappy": t.gettext("low scores"),
+        "many_stars": t.gettext("many stars"), "few_stars": t.gettext("few stars"),
         "complains": t.gettext("complains"), "calm": t.gettext("does not complain"),
         "old": t.gettext("customers for long"), "new": t.gettext("new customers"),
     }  # fmt: skip
@@ -187,40 +197,67 @@ def write_members(members: Sequence[Member], file: TextIO, t: Translator) -> Non
         writer.writerow([*shown, describe(member.segment, t)])
 
 
-def _features(table: Customers, answers: Sequence[AnswerRow], said: Sequence[Said], now: datetime) -> list[Feature]:
+def features_of(
+    table: Customers, answers: Sequence[AnswerRow], said: Sequence[Said], topics: Sequence[str], now: datetime
+) -> list[Feature]:
+    """Behaviour, answers, stars, sentiment, and how often each topic is complained about."""
     scores: dict[str, list[float]] = defaultdict(list)
     for row in answers:
         if row.customer and row.metric in _SCALES and row.at < now:
             low, high = _SCALES[row.metric]
             scores[row.customer].append((row.value - low) / (high - low))
-    blame: dict[str, list[float]] = defaultdict(list)
+    stars: dict[str, list[float]] = defaultdict(list)
+    heard: dict[str, list[Said]] = defaultdict(list)
     for one in said:
         if one.at < now:
-            blame[one.customer].append(float(one.sentiment == "negative"))
-    return [
-        Feature("recency", table.recency),
-        Feature("frequency", table.frequency),
-        Feature("basket", table.basket),
-        Feature("tenure", table.tenure, 0.5),
-        Feature("returned", table.returned, 0.5),
-        Feature("score", _mean_of(table, scores), 0.7),
-        Feature("complaints", _mean_of(table, blame), 0.5),
+            heard[one.customer].append(one)
+            if one.rating is not None:
+                stars[one.customer].append(one.rating)
+    unhappy = {customer: [float(one.sentiment == "negative") for one in told] for customer, told in heard.items()}
+    found = [
+        Feature("recency", table.recency, log=True),
+        Feature("frequency", table.frequency, log=True),
+        Feature("basket", np.maximum(table.basket, 0.0), log=True),  # refunds may outweigh what was paid
+        Feature("tenure", table.tenure, _AGE, log=True),
+        Feature("returned", table.returned, _RETURNS, n=table.frequency),
+        _mean_of("score", table, scores),
+        _mean_of("rating", table, stars),
+        _mean_of("complaints", table, unhappy),
     ]
+    for topic in topics:
+        blames = {customer: [float(topic in one.blamed) for one in told] for customer, told in heard.items()}
+        found.append(_mean_of(TOPIC + topic, table, blames, _TOPICS / len(topics) ** 0.5))
+    return found
 
 
-def _mean_of(table: Customers, values: Mapping[str, Sequence[float]]) -> Floats:
-    return np.array([np.mean(values[one]) if one in values else np.nan for one in table.ids.tolist()], dtype=float)
+def loud(table: Customers, said: Sequence[Said]) -> tuple[str, ...]:
+    """The topics that customers complain about most, where enough of them do to tell customers apart."""
+    known = set(table.ids.tolist())
+    blamers = {(one.customer, topic) for one in said if one.customer in known for topic in one.blamed}
+    counted = Counter(topic for _, topic in blamers)
+    loud = [(-n, topic) for topic, n in counted.items() if n >= max(LEAST_LOUD, LOUD_SHARE * len(known))]
+    return tuple(topic for _, topic in sorted(loud)[:N_TOPICS])
+
+
+def _mean_of(name: str, table: Customers, values: Mapping[str, Sequence[float]], weight: float = 1.0) -> Feature:
+    """A mean of what each customer gave, and of how many."""
+    given = [values.get(one, ()) for one in table.ids.tolist()]
+    n = np.array([len(one) for one in given], dtype=float)
+    means: Floats = np.array([sum(one) / len(one) if one else np.nan for one in given], dtype=float)
+    return Feature(name, means, weight, n=n)
 
 
 _TRAITS = {
     "recency": ("recent", "silent"), "frequency": ("seldom", "often"), "basket": ("small", "big"),
     "tenure": ("new", "old"),
-    "returned": ("keeps", "returns"), "score": ("unhappy", "content"), "complaints": ("calm", "complains"),
+    "returned": ("keeps", "returns"), "score": ("unhappy", "content"), "rating": ("few_stars", "many_stars"),
+    "complaints": ("calm", "complains"),
 }  # fmt: skip
 
 
 def _code(one: Segment) -> str:
-    traits = [trait for trait in one.traits if abs(trait.score) >= CLEAR_TRAIT][:N_WORDS]
+    told = [trait for trait in one.traits if trait.feature in _TRAITS]  # topics are told with how many complain
+    traits = [trait for trait in told if abs(trait.score) >= CLEAR_TRAIT][:N_WORDS]
     words = [_TRAITS[trait.feature][trait.score > 0] for trait in traits]
     return f"{one.number + 1}:{','.join(words)}"
 
@@ -237,7 +274,7 @@ def _members(
             str(table.ids[i]), codes[i], str(groups.group[i]), int(groups.recency[i]), int(groups.frequency[i]),
             int(groups.monetary[i]), str(letters[i]), str(steady[i]), str(stages[i]), int(table.frequency[i]),
             float(table.total[i]), float(table.basket[i]), float(table.recency[i]), float(table.returned[i]),
-            _known(known["score"][i]), _known(known["complaints"][i]),
+            _known(known["score"][i]), _known(known["rating"][i]), _known(known["complaints"][i]),
         )
         for i in range(len(table))
     )  # fmt: skip

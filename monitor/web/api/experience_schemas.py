@@ -162,15 +162,19 @@ class MoveOut(Value):
 
 class SegmentsOut(Value):
     n: int
-    stable: bool = Field(description="False: no number of clusters is stable, so customers are grouped by RFM")
-    stability: dict[int, float]
+    stable: bool = Field(description="False: no number of clusters is stable and apart; customers are grouped by RFM")
+    stability: dict[int, float] = Field(description="Agreement of random halves by number of clusters; 0.85 is asked")
+    valleys: dict[int, float] = Field(
+        description="Density between the two least apart, of stable numbers; 0.85 at most is asked"
+    )
     segments: list[SegmentOut]
     months: dict[str, dict[str, int]]
     moves: list[MoveOut]
 
 
 class MemberOut(Value):
-    """A customer under a pseudonym. `score` is the mean of the survey answers, 0 to 1."""
+    """A customer under a pseudonym. `score` is the mean of the survey answers, 0 to 1, `rating` that of stars in
+    reviews, 1 to 5."""
 
     customer: str
     segment: str
@@ -187,6 +191,7 @@ class MemberOut(Value):
     days_since: float
     returned: float
     score: float | None
+    rating: float | None
     complaints: float | None
 
 
