@@ -161,19 +161,20 @@ def purge(
 
 
 def forget(
-    author: Annotated[str | None, typer.Option(help="Name, id or pseudonym of an author.")] = None,
+    author: Annotated[str | None, typer.Option(help="Name, id or pseudonym of an author or customer.")] = None,
     url: Annotated[str | None, typer.Option(help="Address of one mention.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Only count.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Erase what a person wrote, on request."""
+    """Erase what a person wrote, on request; of a customer the survey answers and orders too."""
     from monitor.pipeline.housekeeping import forget as erase
 
     if (author is None) == (url is None):
         raise ConfigError("give either --author or --url")
     with common.context(config) as context:
-        n = erase(context, author=author, url=url, dry_run=dry_run)
-    print(f"{n} mentions {'would be ' if dry_run else ''}erased")
+        gone = erase(context, author=author, url=url, dry_run=dry_run)
+    known = f", {gone.n_answers} survey answers and {gone.n_orders} orders" if gone.n_answers or gone.n_orders else ""
+    print(f"{gone.n_mentions} mentions{known} {'would be ' if dry_run else ''}erased")
 
 
 @user_app.command("add")

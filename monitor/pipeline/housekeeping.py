@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,11 +15,11 @@ from monitor.pipeline.context import Context
 from monitor.pipeline.recount import recount
 from monitor.pipeline.suggest import suggest
 from monitor.pipeline.unquote import Quotes
-from monitor.store import copies, tallies
+from monitor.store import copies, meta, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import erase_texts
 from monitor.store.queries import operations
-from monitor.store.tables import Mention, Run, Sample, Source, WebSession
+from monitor.store.tables import CustomerSegment, Mention, Order, Run, Sample, Source, SurveyAnswer, WebSession
 
 log = structlog.get_logger()
 
@@ -90,28 +91,53 @@ def purge(context: Context, *, before: datetime, source: str | None = None, dry_
     return total
 
 
-def forget(context: Context, *, author: str | None = None, url: str | None = None, dry_run: bool = False) -> int:
-    """Erase everything a person wrote, by name or pseudonym, or one address, and its quotes. Returns how many mentions.
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was erased of a person: mentions emptied, survey answers and orders deleted."""
+
+    n_mentions: int
+    n_answers: int
+    n_orders: int
+
+
+def forget(context: Context, *, author: str | None = None, url: str | None = None, dry_run: bool = False) -> Forgotten:
+    """Erase everything a person wrote, by name, customer's number or pseudonym, or one address, and its quotes; of a
+    customer the answers, orders and segments too.
 
     What comes in meanwhile is found by the next call.
     """
     with writing(context.engine) as session:  # writing: the first call makes the key of pseudonyms
         conditions = _of(session, author=author, url=url)
+        n_answers, n_orders = _customer(session, author, dry_run=dry_run)
         span = select(func.count(), func.min(Mention.published_at), func.min(Mention.observed_at)).where(conditions)
         n, *times = session.exec(span).one()
+    told = Forgotten(int(n), n_answers, n_orders)
     if dry_run or not n:
-        return int(n)
+        return told
     quotes = Quotes.since(context.engine, min(times))
     with writing(context.engine) as session:
         found = session.exec(select(Mention).where(conditions)).all()
         _erase(context, session, found, quotes)
-    return len(found)
+    return replace(told, n_mentions=len(found))
+
+
+def _customer(session: Session, author: str | None, *, dry_run: bool) -> tuple[int, int]:
+    """Delete what is stored of a customer, in every brand; how many answers and orders."""
+    if author is None:
+        return 0, 0
+    names = {author, meta.pseudonym(meta.install_key(session), meta.CUSTOMER, author)}
+    counts = []
+    for table, customer in ((SurveyAnswer, SurveyAnswer.customer), (Order, Order.customer)):
+        counts.append(int(session.exec(select(func.count()).where(col(customer).in_(names))).one()))
+        if not dry_run:
+            session.execute(delete(table).where(col(customer).in_(names)))
+    if not dry_run:
+        session.execute(delete(CustomerSegment).where(col(CustomerSegment.customer).in_(names)))
+    return counts[0], counts[1]
 
 
 def _of(session: Session, *, author: str | None, url: str | None) -> ColumnElement[bool]:
     """Which mentions are of an author, under a name or a pseudonym, or stand at an address."""
-    from monitor.store import meta
-
     conditions: list[ColumnElement[bool]] = []
     if url is not None:
         conditions.append(col(Mention.url) == url)

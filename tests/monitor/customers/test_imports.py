@@ -14,10 +14,10 @@ from monitor.errors import ConfigError
 from monitor.pipeline import indices
 from monitor.pipeline.context import Context
 from monitor.pipeline.customers import brand_named, import_chats, import_orders, import_surveys
-from monitor.pipeline.housekeeping import forget
+from monitor.pipeline.housekeeping import Forgotten, forget
 from monitor.pipeline.importing import import_file
 from monitor.pipeline.score import score
-from monitor.store.engine import reading
+from monitor.store.engine import reading, writing
 from monitor.store.queries import customers
 from monitor.store.tables import Mention, Order, SurveyAnswer, TopicTag
 from scrapers.errors import BadParams
@@ -100,7 +100,33 @@ def test_reviews_and_tickets_of_a_known_customer_are_joined(context: Context, tm
     c1, c2 = names[1250.5], names[300.0]
     assert [(one.customer, one.rating) for one in heard] == [(c1, 2.0), (c2, 5.0), (c2, None)]
     assert heard[0].blamed == {"staff"} and c1 in unhappy
-    assert forget(context, author="c1") == 1  # whose words they are is found by the customer's number
+    # whose words they are is found by the customer's number
+    assert forget(context, author="c1") == Forgotten(n_mentions=1, n_answers=0, n_orders=1)
+
+
+def test_a_customer_who_asks_is_forgotten_with_answers_orders_chats_and_segments(
+    context: Context, tmp_path: Path
+) -> None:
+    import_surveys(context, write(tmp_path, "wave.csv", SURVEY), brand="cafe")
+    import_orders(context, write(tmp_path, "orders.csv", ORDERS), brand="cafe")
+    chat = "chat;date;role;text;client id\n" + "".join(
+        f"k{number};2026-11-05 10:00:00;customer;you are late, {name};{name}\n"
+        for number, name in ((1, "c1"), (2, "c2"))
+    )
+    import_chats(context, write(tmp_path, "desk.csv", chat), brand="cafe")
+    with writing(context.engine) as session:
+        brand = brand_named(session, "cafe").id or 0
+        known = {one.customer for one in session.exec(select(Order))}
+        customers.put_segments(session, brand, {"2026-11": dict.fromkeys(known, "1:often")})
+    expected = Forgotten(n_mentions=2, n_answers=2, n_orders=1)  # a comment and a ticket; two scores; one purchase
+    assert forget(context, author="c1", dry_run=True) == forget(context, author="c1") == expected
+    assert forget(context, author="c1") == Forgotten(n_mentions=0, n_answers=0, n_orders=0)
+    with reading(context.engine) as session:
+        (left,) = {one.customer for one in session.exec(select(Order))}
+        assert {one.customer for one in session.exec(select(SurveyAnswer))} <= {None, left}
+        assert set(customers.segments(session, brand, "2026-11")) == {left}
+        words = " ".join(one.text for one in session.exec(select(Mention)))
+    assert "c2" in words and "c1" not in words and "rude" not in words
 
 
 def test_a_sheet_with_a_column_per_question(context: Context, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_what_is_gone_is_not_found(context: Context) -> None:
         brand_id = session.exec(select(Brand.id)).one() or 0
         mark_gone(session, going(session, ["1"], brand_ids=[brand_id], origin="site"), now=NOW)
     assert ids(context, "late") == {"2", "3"}
-    assert forget(context, author="Anna") == 1
+    assert forget(context, author="Anna").n_mentions == 1
     assert purge(context, before=NOW) == 1
     assert ids(context, "late") == set()
 
