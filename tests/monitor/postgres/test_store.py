@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from monitor.store.engine import open_engine, pending, reading, upgrade, writing
 from monitor.store.hosts import StoreLimiter
 from monitor.store.ingest import going, ingest, mark_gone
 from monitor.store.judgements import correct
-from monitor.store.queries import counts
+from monitor.store.queries import counts, mentions, operations, quality
 from monitor.store.queries.chats import any_chats, chats
 from monitor.store.queries.selection import Selection, words_condition
 from monitor.store.tables import Brand, Mention, TouchedHour
@@ -164,6 +165,15 @@ def test_days_equal_hours(context: Context, make_context: Callable[..., Context]
         asked = Selection(brand_id, NOW - timedelta(days=30), NOW + timedelta(hours=1))
         assert counts.total(session, asked).now.n == 62
         assert sum(n for _, n in counts.stars(session, asked)) == 60
+        # written for each store by itself: days since the epoch, ids of a search as one text, ends of an index
+        places = counts.ratings_by_location(session, brand_id, start=asked.start, end=asked.end)
+        assert {place: int(rated.n.sum()) for place, rated in places.items()} == {f"place {n}": 20 for n in range(3)}
+        assert all((NOW.timestamp() / 86_400 - rated.day < 4).all() for rated in places.values())
+        rude, good = (replace(asked, words=words, ratings=(1, 2, 3, 4, 5)) for words in ("rude", "-rude good"))
+        assert (counts.total(session, rude).now.n, mentions.count(session, good)) == (40, 20)
+        assert set(counts.values(session, brand_id, "location")) >= set(places)
+        (site,) = operations.sources(session, now=NOW)
+        assert (site.n_mentions, quality.progress(session)[1]) == (62, {"done": 62})
 
 
 def test_counting_beside_judging_loses_no_hour(context: Context, make_context: Callable[..., Context]) -> None:
