@@ -62,7 +62,11 @@ def probable(texts: Sequence[str], *, among: Sequence[str] | None = None) -> lis
     for start in range(0, len(rest), 512):  # bounds the memory of the n-gram matrix
         part = rest[start : start + 512]
         p = head.probabilities([bare[i] for i in part])
-        if among is not None:
+        if among is None:
+            ideographs = np.array([_ideographs(bare[i]) for i in part])
+            p[ideographs] *= np.isin(head.codes, ("zh", "ja"))
+            p[ideographs] /= np.maximum(p[ideographs].sum(axis=1, keepdims=True), 1e-9)
+        else:
             p = p * np.isin(head.codes, among)
             p = p / np.maximum(p.sum(axis=1, keepdims=True), 1e-9)
         best = p.argmax(axis=1)
@@ -101,6 +105,14 @@ def by_script(text: str) -> str | None:
         counts["ja"] += kanji  # Japanese mixes kana and kanji; a lone kana in Chinese is decoration
     code, n = max(counts.items(), key=lambda pair: pair[1])
     return code if n * 2 > letters else None
+
+
+def _ideographs(text: str) -> bool:
+    """Whether most signs are ideographs: Chinese, or Japanese without kana."""
+    if text.isascii():
+        return False
+    n = sum(any(low <= ord(sign) <= high for low, high in _KANJI) for sign in text)
+    return 2 * n > len(text) - text.count(" ")
 
 
 def _bare(text: str) -> str:

@@ -46,7 +46,14 @@ def test_a_sentence_is_recognised(code: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("Отлично!", "ru"), ("merci beaucoup", "fr"), ("muy bueno", "es"), ("muito bom", "pt"), ("very good", "en")],
+    [
+        ("Отлично!", "ru"),
+        ("merci beaucoup", "fr"),
+        ("muy bueno", "es"),
+        ("muito bom", "pt"),
+        ("very good", "en"),
+        ("不推荐", "zh"),
+    ],
 )
 def test_one_or_two_words_are_enough_where_they_are_telling(text: str, code: str) -> None:
     assert detect([text]) == [code]
