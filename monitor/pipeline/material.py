@@ -61,8 +61,8 @@ def gather(session: Session, brand: Brand, change: Change, by_day: BrandWatch, b
     phrases = phrases_of(mentions, before)
     return Material(
         key=key, since=since, mentions=mentions, points=points, phrases=phrases,
-        quotes=quotes_of(mentions, {source.id: source.title or source.slug for source in known}, phrases),
-        topics=topics_of(session, mentions), titles={source.slug: source.title or source.slug for source in known},
+        quotes=quotes_of(mentions, {source.id: source.name for source in known}, phrases),
+        topics=topics_of(session, mentions), titles={source.slug: source.name for source in known},
         hot_since=watch.step_start(since),
     )  # fmt: skip
 

@@ -107,11 +107,7 @@ class _Builder:
         self.counts = Counts(session, frame)
         self.rows = Rows(session, frame)
         self.meanings = topic_meanings(session)
-        self.titles = {
-            source.id: source.title or source.slug
-            for source in session.scalars(sa.select(Source))
-            if source.id is not None
-        }
+        self.titles = {source.id: source.name for source in session.scalars(sa.select(Source)) if source.id is not None}
 
     def build(self, measured: tuple[Measured, ...], written_sample: bool) -> WeeklyData:
         hourly, history = self.counts.hourly(), self.counts.history()

@@ -172,7 +172,7 @@ class Counts:
             collected += own * share
             n_missing = round(n_hours * (1 - share))
             if n_missing > 0:
-                gaps.append(Gap(source.title or source.slug, n_missing, n_hours))
+                gaps.append(Gap(source.name, n_missing, n_hours))
         gaps.sort(key=lambda gap: (-gap.n_missing / gap.n_due, gap.source))
         complete = sum(tally.n_all for source_id, tally in usual.items() if source_id not in due)
         return (collected + complete) / (weight + complete) if weight else 1.0, tuple(gaps)

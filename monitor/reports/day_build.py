@@ -40,9 +40,7 @@ def build_day(session: Session, settings: Settings, *, brand: str, day: date, no
     frame = Frame(row.id, Week.of(day), zone, Span(whole.start, until) if until else whole,
                   span_of(day - timedelta(days=7)))  # fmt: skip
     counts, rows = Counts(session, frame), Rows(session, frame)
-    titles = {
-        source.id: source.title or source.slug for source in session.scalars(sa.select(Source)) if source.id is not None
-    }
+    titles = {source.id: source.name for source in session.scalars(sa.select(Source)) if source.id is not None}
     usual_sources = counts.by(Bucket.source_id, Span(day_start(day - timedelta(days=28), zone), whole.start))
     first_at = session.scalar(sa.select(sa.func.min(Bucket.hour_at)).where(col(Bucket.brand_id) == row.id))
     first_day = first_at.astimezone(zone).date() if first_at is not None else day

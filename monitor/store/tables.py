@@ -71,6 +71,13 @@ class Brand(SQLModel, table=True):
     active: bool = True
 
 
+def source_name(title: str, slug: str) -> str:
+    """What people call a source: its title, else its slug as names are written ("google_maps": Google Maps)."""
+    if title and title != slug:
+        return title
+    return " ".join(part[:1].upper() + part[1:] for part in slug.replace("-", "_").split("_"))
+
+
 class Source(SQLModel, table=True):
     """One configured place to read, or the origin of an import, with its health."""
 
@@ -92,6 +99,11 @@ class Source(SQLModel, table=True):
     last_status: str = ""
     last_error: str = _text(nullable=False)
     created_at: datetime = _time(nullable=False)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return source_name(self.title, self.slug)
 
 
 class SourceState(SQLModel, table=True):

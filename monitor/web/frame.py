@@ -16,8 +16,8 @@ from monitor.store.engine import reading
 from monitor.store.queries import counts, incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
-from monitor.store.tables import Brand, Source
-from monitor.web import figures, filters, words
+from monitor.store.tables import Brand, Source, source_name
+from monitor.web import figures, filters
 from monitor.web.filters import Filter
 from monitor.web.memo import Memo
 from monitor.web.rendering import render
@@ -78,7 +78,7 @@ def choices(request: Request, rows: Session, brand: Brand | None) -> Choices:
         used, places, spoken = (counts.values(rows, brand.id or 0, name) for name in ("source", "location", "language"))
         sources = rows.exec(select(Source.slug, Source.title).where(col(Source.id).in_(used)).order_by(Source.slug))
         return Choices(
-            [(slug, words.source(title, slug)) for slug, title in sources],
+            [(slug, source_name(title, slug)) for slug, title in sources],
             sorted(filter(None, places)), sorted(filter(None, spoken)),
         )  # fmt: skip
 
@@ -86,7 +86,7 @@ def choices(request: Request, rows: Session, brand: Brand | None) -> Choices:
 
 
 def source_titles(rows: Session) -> dict[str, str]:
-    return {slug: words.source(title, slug) for slug, title in rows.exec(select(Source.slug, Source.title))}
+    return {slug: source_name(title, slug) for slug, title in rows.exec(select(Source.slug, Source.title))}
 
 
 def rated(request: Request, rows: Session, asked: Selection) -> figures.Ratings:

@@ -279,13 +279,6 @@ def action(t: Translator, key: str) -> str:
     }.get(key, key)
 
 
-def source(title: str, slug: str) -> str:
-    """The name of a source: its title, else its slug as people write names ("google_maps": Google Maps)."""
-    if title and title != slug:
-        return title
-    return " ".join(part[:1].upper() + part[1:] for part in slug.replace("-", "_").split("_"))
-
-
 def language(t: Translator, code: str) -> str:
     """The name of a language, in the reader's."""
     if not code:

@@ -17,8 +17,8 @@ from monitor.pipeline import exporting
 from monitor.pipeline.related import words as words_of
 from monitor.store.engine import reading, writing
 from monitor.store.queries import mentions
-from monitor.store.tables import Brand, Mention, SavedView, User
-from monitor.web import actions, words
+from monitor.store.tables import Brand, Mention, SavedView, Source, User
+from monitor.web import actions
 from monitor.web.accounts import audit
 from monitor.web.errors import BadRequest, NotFound
 from monitor.web.frame import choices, frame, memo_of, page, source_titles
@@ -203,10 +203,8 @@ def views_of(rows: Session, visitor: Visitor) -> list[tuple[SavedView, str]]:
 
 def sources_by_id(rows: Session) -> dict[int, tuple[str, str]]:
     """(slug, title) by id."""
-    from monitor.store.tables import Source
-
     found = rows.exec(select(Source))
-    return {row.id: (row.slug, words.source(row.title, row.slug)) for row in found if row.id is not None}
+    return {row.id: (row.slug, row.name) for row in found if row.id is not None}
 
 
 def parts_of(text: str, spans: Any) -> list[Part]:
