@@ -43,7 +43,8 @@ PAGES = (
     "/?sentiment=negative&period=365d", "/?rating=1&rating=2&period=90d", "/?topic=waiting&sentiment=negative",
     "/?q=coffee+rude&period=90d", "/mentions", "/mentions?q=coffee", "/mentions?topic=price&sentiment=negative",
     "/mentions?rating=2&language=es&period=365d", "/mentions?kind=survey&period=365d",
-    "/mentions?q=cold+soup&period=365d", "/incidents", "/topics", "/quality", "/sources", "/reports",
+    "/mentions?q=cold+soup&period=365d", "/incidents", "/topics", "/quality", "/sources", "/reports", "/rules",
+    "/satisfaction", "/journey", "/journey?period=365d", "/customers", "/competitors", "/effects",
     "/api/v1/mentions?limit=100", "/api/v1/timeline",
 )  # fmt: skip
 

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
+os.environ["LC_ALL"] = "C.UTF-8"  # else a Russian-speaking developer's shell is answered in Russian
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from monitor.cli import admin, customers, data, operate, reporting, rules, sources, training
-from monitor.cli.common import fail, in_words, version_text
+from monitor.cli.common import begin, fail, in_words, version_text
 
 app = typer.Typer(
     name="monitor",
@@ -47,6 +47,7 @@ for module in (operate, data, customers, reporting, sources, rules, training, ad
 
 def main() -> NoReturn:
     """Entry point: runs the command and turns every expected error into one message and its exit code."""
+    begin()
     try:
         code = app(standalone_mode=False, prog_name="monitor")
     except typer.Abort:

@@ -33,6 +33,11 @@ ConfigOption = Annotated[
 _language: list[str] = []  # of the configuration, once it is read; before, that of the shell
 
 
+def begin() -> None:
+    """A run of the program begins: no configuration has said yet who reads it."""
+    _language.clear()
+
+
 def version_text() -> str:
     return f"monitor {__version__}"
 

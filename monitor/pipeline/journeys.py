@@ -18,6 +18,7 @@ from monitor.store.queries import customers
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 
 N_COMPLAINTS = 2
+N_SUREST = 5
 QUOTE = 160
 
 
@@ -67,6 +68,8 @@ def journey_view(
     stage_of = {key: topic.stage for key, topic in taxonomy.topics.items() if topic.stage}
     edges = [start - (end - start), *(first for _, first, _ in spans), end]
     counts = customers.step_counts(session, brand_id, edges=edges, step_of=stage_of)
+    topics = customers.step_counts(session, brand_id, edges=[start, end], step_of={key: key for key in stage_of})
+    n_complaints = {topic: negative for topic, ((negative, _, _),) in topics.items()}
     tallies = {stage: [Tally(*one) for one in found] for stage, found in counts.items()}
     order = [stage for stage in STAGES if any(tally.n for tally in tallies.get(stage, [])[1:])]
     now = {stage: _sum(tallies[stage][1:]) for stage in order}
@@ -76,7 +79,7 @@ def journey_view(
         StageRow(
             steps[stage],
             tuple(net_sentiment(tally) for tally in tallies[stage][1:]),
-            _complaints(session, brand_id, taxonomy.of_stage(stage), start=start, end=end),
+            _complaints(session, brand_id, taxonomy.of_stage(stage), n_complaints, start=start, end=end),
         )
         for stage in order
     )
@@ -103,20 +106,18 @@ def touchpoint_name(taxonomy: TaxonomyView, key: str, language: str) -> str:
 
 
 def _complaints(
-    session: Session, brand_id: int, topics: Sequence[str], *, start: datetime, end: datetime
+    session: Session, brand_id: int, topics: Sequence[str], n_of: Mapping[str, int], *, start: datetime, end: datetime
 ) -> tuple[Complaint, ...]:
-    rows = customers.complaints(session, brand_id, topics, start=start, end=end)
-    by_topic: dict[str, list[Candidate]] = {}
-    plain: dict[str, list[Candidate]] = {}  # who praises all else is a poor voice for a complaint
-    for topic, mention_id, text, p, negative in rows:
-        by_topic.setdefault(topic, []).append(Candidate(mention_id, text, p))
-        if negative:
-            plain.setdefault(topic, []).append(by_topic[topic][-1])
+    """The topics of a step that are complained about most, each in the words of one of the surest complaints."""
     found = []
-    for topic, candidates in sorted(by_topic.items(), key=lambda one: (-len(one[1]), one[0]))[:N_COMPLAINTS]:
-        best = next(iter(pick((plain.get(topic) or candidates)[:40], 1)), None)
+    for topic in sorted((topic for topic in topics if n_of.get(topic)), key=lambda one: (-n_of[one], one))[
+        :N_COMPLAINTS
+    ]:
+        rows = sorted(customers.complaints(session, brand_id, topic, start=start, end=end), key=lambda row: -row[2])
+        surest = rows[: max(N_SUREST, len(rows) // 3)]
+        best = next(iter(pick([Candidate(*row) for row in surest], 1)), None)
         found.append(
-            Complaint(topic, len(candidates), shorten(best.text, QUOTE) if best else "", best.id if best else None)
+            Complaint(topic, n_of[topic], shorten(best.text, QUOTE) if best else "", best.id if best else None)
         )
     return tuple(found)
 

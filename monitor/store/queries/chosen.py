@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -98,6 +98,38 @@ class Chosen:
             at, last = _micros(after[0]), after[1]
             mask &= (self.at < at) | ((self.at == at) & (self.id < last))
         return [int(number) for number in self.id[np.flatnonzero(mask)[-limit:][::-1]]]
+
+    def steps(self, step_of: Mapping[str, str], edges: Sequence[datetime]) -> dict[str, list[tuple[int, int, int]]]:
+        """Step -> (negative, neutral, positive) mentions in each span between two edges; `step_of`: topic -> step.
+
+        A mention counts once for a step, by the worst it says about the step's topics.
+        """
+        names = list(dict.fromkeys(step_of.values()))
+        place = np.full(max(self.words, default=0) + 1, -1, np.int64)  # of the step of a topic, by the topic's number
+        for number, word in self.words.items():
+            if word in step_of:
+                place[number] = names.index(step_of[word])
+        step = place[self.tag_topic]
+        worst = np.zeros((len(self.id), len(names)), np.int8)  # 0: says nothing of the step
+        for rank, sentiments in ((2, (-1, 1)), (3, (2,)), (1, (0,))):  # what comes later wins
+            at = np.flatnonzero(_among(self.tag_sentiment, sentiments) & (step >= 0))
+            worst[self.tag_row[at], step[at]] = rank
+        span = np.searchsorted([_micros(edge) for edge in edges], self.at, side="right") - 1
+        n_spans = len(edges) - 1
+        found = {}
+        for index, name in enumerate(names):
+            cells = np.bincount(4 * span + worst[:, index], minlength=4 * n_spans).reshape(-1, 4)
+            found[name] = [(a, b, c) for _, a, b, c in cells[:n_spans].tolist()]
+        return found
+
+    def complaining(self, topic: str, limit: int) -> list[int]:
+        """Ids of mentions that complain about the topic, newest first; before all, those that complain as a whole."""
+        negative = sheets.SENTIMENTS.index("negative")
+        about = _among(self.tag_topic, sheets.numbers_of(self.words, [topic]))
+        mention = self.tag_row[about & (self.tag_sentiment == negative)]
+        whole = self.sentiment[mention] == negative
+        ids = [*self.id[mention[whole]][::-1][:limit].tolist(), *self.id[mention[~whole]][::-1][:limit].tolist()]
+        return ids[:limit]
 
     def _within(self, selection: Selection, dimension: str | None = None) -> Mask:
         """Those that the filters left open let pass; that of `dimension` itself stays open."""

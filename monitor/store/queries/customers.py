@@ -12,6 +12,8 @@ from sqlalchemy import case, delete, func, insert, union_all
 from sqlmodel import Session, col, select
 
 from monitor.store.catalogue import IMPORT
+from monitor.store.queries.chosen import chosen
+from monitor.store.queries.selection import Selection
 from monitor.store.tables import CustomerSegment, Mention, Order, Source, SurveyAnswer, TopicTag
 
 _CHUNK = 5000
@@ -213,6 +215,8 @@ def step_counts(
     """
     if len(edges) < 2 or not step_of:
         return {}
+    if (held := chosen(session, Selection(brand_id, edges[0], edges[-1]), before=False)) is not None:
+        return held.steps(step_of, edges)
     step = case(*((TopicTag.topic == topic, name) for topic, name in step_of.items()), else_="")
     span = case(
         *((col(Mention.published_at) < edge, number) for number, edge in enumerate(edges[1:])), else_=len(edges)
@@ -248,28 +252,29 @@ def step_counts(
 
 
 def complaints(
-    session: Session, brand_id: int, topics: Sequence[str], *, start: datetime, end: datetime, limit: int = 200
-) -> list[tuple[str, int, str, float, bool]]:
-    """(topic, mention, text, certainty, complains as a whole) of complaints about topics, newest first."""
-    rows = session.execute(
-        select(TopicTag.topic, Mention.id, Mention.text, TopicTag.p, Mention.sentiment)
-        .join(Mention, col(Mention.id) == col(TopicTag.mention_id))
-        .where(
+    session: Session, brand_id: int, topic: str, *, start: datetime, end: datetime, limit: int = 100
+) -> list[tuple[int, str, float]]:
+    """(mention, text, certainty) of the newest complaints about a topic, of those that complain as a whole if there are
+    any: who praises all else is a poor voice. The certainty is that of the topic and of the complaint."""
+    statement = (
+        select(Mention.id, Mention.text, TopicTag.p, Mention.p_negative, Mention.sentiment)
+        .join(TopicTag, col(TopicTag.mention_id) == col(Mention.id))
+        .where(TopicTag.topic == topic, Mention.text != "")
+        .order_by(col(Mention.published_at).desc(), col(Mention.id))
+    )
+    if (held := chosen(session, Selection(brand_id, start, end), before=False)) is not None:
+        statement = statement.where(col(Mention.id).in_(held.complaining(topic, limit)))
+    else:
+        statement = statement.where(
             Mention.brand_id == brand_id,
             col(Mention.published_at) >= start,
             col(Mention.published_at) < end,
             col(Mention.counts).is_(True),
-            col(TopicTag.topic).in_(list(topics)),
             TopicTag.sentiment == "negative",
-            Mention.text != "",
-        )
-        .order_by(col(Mention.published_at).desc(), col(Mention.id))
-        .limit(limit)
-    )
-    return [
-        (topic, int(mention_id), text, float(p), sentiment == "negative")
-        for topic, mention_id, text, p, sentiment in rows
-    ]
+        ).limit(limit)
+    rows = session.execute(statement).all()
+    whole = [row for row in rows if row.sentiment == "negative"]
+    return [(int(row.id), row.text, float(row.p * (row.p_negative or 0.5))) for row in whole or rows]
 
 
 def months_of_segments(session: Session, brand_id: int) -> list[str]:
