@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -22,6 +22,7 @@ from monitor.store.search import match_expression, tsquery
 from monitor.store.sheets import Array, Columns
 
 Mask = npt.NDArray[np.bool_]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CELLS = 2_000_000  # beyond which groups are sorted instead of laid out
 
 
@@ -121,6 +122,24 @@ class Chosen:
             cells = np.bincount(4 * span + worst[:, index], minlength=4 * n_spans).reshape(-1, 4)
             found[name] = [(a, b, c) for _, a, b, c in cells[:n_spans].tolist()]
         return found
+
+    def opinions(self) -> Iterator[tuple[int, datetime, str, float | None, str, dict[str, str]]]:
+        """(mention, when, sentiment, stars, place, topic -> sentiment) of judged mentions, oldest first."""
+        names = (*sheets.SENTIMENTS, "neutral")  # the last is that of -1
+        tags: dict[int, dict[str, str]] = {}
+        for row, topic, sentiment in zip(
+            self.tag_row.tolist(), self.tag_topic.tolist(), self.tag_sentiment.tolist(), strict=True
+        ):
+            tags.setdefault(row, {})[self.words[topic]] = names[sentiment]
+        at = np.flatnonzero(self.sentiment >= 0)
+        columns = (self.id, self.at, self.sentiment, self.rating, self.place)
+        for row, number, micros, sentiment, stars, place in zip(
+            at.tolist(), *(column[at].tolist() for column in columns), strict=True
+        ):
+            yield (
+                number, _EPOCH + timedelta(microseconds=micros), sheets.SENTIMENTS[sentiment],
+                None if stars != stars else stars, self.words.get(place, ""), tags.get(row, {}),
+            )  # fmt: skip
 
     def complaining(self, topic: str, limit: int) -> list[int]:
         """Ids of mentions that complain about the topic, newest first; before all, those that complain as a whole."""

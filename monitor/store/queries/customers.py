@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from monitor.store.catalogue import IMPORT
 from monitor.store.queries.chosen import chosen
-from monitor.store.queries.selection import Selection
+from monitor.store.queries.selection import Selection, remembered
 from monitor.store.tables import CustomerSegment, Mention, Order, Source, SurveyAnswer, TopicTag
 
 _CHUNK = 5000
@@ -55,7 +55,7 @@ class Said:
     rating: float | None = None  # the stars that came with it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: half a million are made for a page
 class Opinion:
     """A judged mention in brief: its sentiment, its topics, and where it stands in the dimensions of a table."""
 
@@ -183,7 +183,22 @@ def topics_of(session: Session, mention_ids: Sequence[int]) -> dict[int, dict[st
 
 
 def opinions(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Opinion]:
-    """Judged mentions that count, oldest first."""
+    """Judged mentions that count, oldest first; kept as long as the transaction, since several metrics ask for them."""
+    kept = remembered(session, "opinions")
+    span = (brand_id, start, end)
+    if span not in kept:
+        held = chosen(session, Selection(brand_id, start, end), before=False)
+        kept[span] = (
+            _opinions(session, brand_id, start=start, end=end)
+            if held is None
+            else [Opinion(*one) for one in held.opinions()]
+        )
+    found: list[Opinion] = kept[span]
+    return found
+
+
+def _opinions(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Opinion]:
+    """The same from the rows."""
     where = (
         Mention.brand_id == brand_id,
         col(Mention.published_at) >= start,
@@ -260,7 +275,9 @@ def complaints(
         select(Mention.id, Mention.text, TopicTag.p, Mention.p_negative, Mention.sentiment)
         .join(TopicTag, col(TopicTag.mention_id) == col(Mention.id))
         .where(TopicTag.topic == topic, Mention.text != "")
-        .order_by(col(Mention.published_at).desc(), col(Mention.id))
+        .order_by(
+            case((Mention.sentiment == "negative", 0), else_=1), col(Mention.published_at).desc(), col(Mention.id)
+        )
     )
     if (held := chosen(session, Selection(brand_id, start, end), before=False)) is not None:
         statement = statement.where(col(Mention.id).in_(held.complaining(topic, limit)))

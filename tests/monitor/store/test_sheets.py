@@ -19,7 +19,7 @@ from monitor.store.check import verify
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest, touch
 from monitor.store.judgements import correct
-from monitor.store.queries import chosen, counts, mentions
+from monitor.store.queries import chosen, counts, customers, mentions
 from monitor.store.queries.selection import Selection
 from monitor.store.tables import Brand, Mention, Meta, Sheet
 from tests.monitor import support
@@ -171,3 +171,28 @@ def test_what_is_kept_in_memory_is_read_anew_when_it_was_written(fed: tuple[Cont
             assert kept is not None
             shown.append(kept[0].mentions)
         assert shown[0].base is shown[1].base  # the same memory
+
+
+def test_the_journey_and_opinions_are_the_same_from_sheets_and_from_rows(
+    fed: tuple[Context, Brand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, brand = fed
+    edges = [START, START + SPAN / 3, START + SPAN, START + 2 * SPAN]
+    steps = {"waiting": "purchase", "staff": "purchase", "food": "use", "unknown": "use"}
+
+    def answers() -> tuple[Any, ...]:
+        with reading(context.engine) as session:
+            span = {"start": START, "end": edges[-1]}
+            return (
+                customers.step_counts(session, brand.id or 0, edges=edges, step_of=steps),
+                customers.opinions(session, brand.id or 0, **span),
+                [customers.complaints(session, brand.id or 0, topic, **span) for topic in steps],
+                [customers.complaints(session, brand.id or 0, "waiting", **span, limit=3)],
+            )
+
+    from_sheets = answers()
+    monkeypatch.setattr(customers, "chosen", lambda *asked, **more: None)
+    from_rows = answers()
+    assert from_sheets[:3] == from_rows[:3]
+    assert sum(map(sum, from_sheets[0]["purchase"])) > 20 and len(from_sheets[1]) > 100 and len(from_sheets[2][0]) > 5
+    assert len(from_sheets[3][0]) == 3 and set(from_sheets[3][0]) <= set(from_sheets[2][0])
