@@ -105,22 +105,16 @@ class Chosen:
 
         A mention counts once for a step, by the worst it says about the step's topics.
         """
-        names = list(dict.fromkeys(step_of.values()))
-        place = np.full(max(self.words, default=0) + 1, -1, np.int64)  # of the step of a topic, by the topic's number
-        for number, word in self.words.items():
-            if word in step_of:
-                place[number] = names.index(step_of[word])
-        step = place[self.tag_topic]
-        worst = np.zeros((len(self.id), len(names)), np.int8)  # 0: says nothing of the step
-        for rank, sentiments in ((2, (-1, 1)), (3, (2,)), (1, (0,))):  # what comes later wins
-            at = np.flatnonzero(_among(self.tag_sentiment, sentiments) & (step >= 0))
-            worst[self.tag_row[at], step[at]] = rank
+        topics: dict[str, list[str]] = {}
+        for topic, step in step_of.items():
+            topics.setdefault(step, []).append(topic)
         span = np.searchsorted([_micros(edge) for edge in edges], self.at, side="right") - 1
-        n_spans = len(edges) - 1
         found = {}
-        for index, name in enumerate(names):
-            cells = np.bincount(4 * span + worst[:, index], minlength=4 * n_spans).reshape(-1, 4)
-            found[name] = [(a, b, c) for _, a, b, c in cells[:n_spans].tolist()]
+        for step, asked in topics.items():
+            about = _among(self.tag_topic, sheets.numbers_of(self.words, asked))
+            worst = _worst(about, self.tag_row, self.tag_sentiment, len(self.id))
+            cells = np.bincount(5 * span + worst - _NOT, minlength=5 * (len(edges) - 1)).reshape(-1, 5)
+            found[step] = [(bad, none + neutral, good) for _, none, bad, neutral, good in cells.tolist()]
         return found
 
     def opinions(self) -> Iterator[tuple[int, datetime, str, float | None, str, dict[str, str]]]:
@@ -257,9 +251,14 @@ _NOT = -2  # the topic is not on it
 def _about(columns: Columns, topics: Sequence[str]) -> npt.NDArray[np.int8]:
     """The worst sentiment of each mention about any of these topics, as `sentiment_about` says it in SQL."""
     asked = _among(columns.tags["topic"], sheets.numbers_of(columns.words, topics))
-    worst = np.full(len(columns.mentions), _NOT, np.int8)
-    for sentiment in (-1, 1, 2, 0):  # what comes later wins
-        worst[columns.row[asked & (columns.tags["sentiment"] == sentiment)]] = sentiment
+    return _worst(asked, columns.row, columns.tags["sentiment"], len(columns.mentions))
+
+
+def _worst(asked: Mask, row: npt.NDArray[np.int64], sentiment: Array, n: int) -> npt.NDArray[np.int8]:
+    """The worst sentiment of each of n mentions over the tags that are asked for; _NOT where it has none of them."""
+    worst = np.full(n, _NOT, np.int8)
+    for value in (-1, 1, 2, 0):  # what comes later wins
+        worst[row[asked & (sentiment == value)]] = value
     return worst
 
 
