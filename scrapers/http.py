@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -85,7 +85,7 @@ class ClientSettings:
 class HostMemory:
     """What a process has learned of hosts, handed from client to client: their rules, their speed, their trouble."""
 
-    rules: dict[str, Rules] = field(default_factory=dict)
+    rules: MutableMapping[str, Rules] = field(default_factory=dict)
     latency: dict[str, float] = field(default_factory=dict)
     circuits: dict[str, Circuit] = field(default_factory=dict)
 

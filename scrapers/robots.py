@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 from protego import Protego
@@ -25,9 +26,14 @@ Fetch = Callable[[str], Awaitable[tuple[int, bytes]]]
 class Rules:
     """robots.txt of one origin, as it was read."""
 
-    parsed: Protego | None  # None: no rules, everything is allowed
+    text: str | None  # None: no rules, everything is allowed
+    parsed: Protego | None
     read_at: float
     check_at: float
+
+    @classmethod
+    def of(cls, text: str | None, *, read_at: float, check_at: float) -> Self:
+        return cls(text, None if text is None else Protego.parse(_tamed(text)), read_at, check_at)
 
 
 def _tamed(rules: str) -> str:
@@ -49,10 +55,10 @@ def _tamed(rules: str) -> str:
 
 
 class Robots:
-    """Rules per origin, kept for a day. `fetch` gives status and body of an address, following redirects."""
+    """Rules per origin, kept for a day in `known`. `fetch` gives status and body of an address, following redirects."""
 
     def __init__(
-        self, fetch: Fetch, product: str, clock: Callable[[], float], *, known: dict[str, Rules] | None = None
+        self, fetch: Fetch, product: str, clock: Callable[[], float], *, known: MutableMapping[str, Rules] | None = None
     ) -> None:
         self._fetch, self._product, self._clock = fetch, product, clock
         self._entries = known if known is not None else {}
@@ -76,7 +82,10 @@ class Robots:
 
     async def _entry(self, origin: str) -> Rules:
         now = self._clock()
-        entry = self._entries.get(origin)
+        try:
+            entry: Rules | None = self._entries[origin]
+        except KeyError:
+            entry = None
         # "read in the future" or "again in a week" is a clock that was set back: read anew
         if entry is not None and entry.read_at <= now < entry.check_at <= now + KEEP_SECONDS:
             return entry
@@ -88,12 +97,12 @@ class Robots:
         except FetchError as failure:
             code, body, problem = 0, b"", f"cannot be read ({failure})"
         if problem is None:
-            rules = Protego.parse(_tamed(body[:MAX_BYTES].decode("utf-8", "replace"))) if 200 <= code < 300 else None
-            entry = Rules(rules, now, now + KEEP_SECONDS)
-            self._entries[origin] = entry
+            text = body[:MAX_BYTES].decode("utf-8", "replace") if 200 <= code < 300 else None
+            entry = self._entries[origin] = Rules.of(text, read_at=now, check_at=now + KEEP_SECONDS)
             return entry
         if entry is not None and now - entry.read_at < STALE_SECONDS:
             entry.check_at = now + RETRY_SECONDS  # the last copy holds meanwhile
+            self._entries[origin] = entry
             return entry
         raise Unreachable(
             f"robots.txt of {origin} {problem}: nothing is fetched there until it can be read", url=origin, retry=False

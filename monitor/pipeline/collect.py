@@ -80,11 +80,12 @@ def client_settings(context: Context) -> ClientSettings:
 
 
 def host_memory(context: Context) -> HostMemory:
-    """What this process knows of hosts: robots.txt is not read anew, nor a host in trouble forgotten, at every turn."""
+    """What this process knows of hosts: neither robots.txt nor a host in trouble is forgotten at every turn."""
+    from monitor.store.robots import StoredRules
     from scrapers.http import HostMemory
 
     if context.host_memory is None:
-        context.host_memory = HostMemory()
+        context.host_memory = HostMemory(rules=StoredRules(context.engine))
     return context.host_memory
 
 

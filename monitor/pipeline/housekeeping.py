@@ -15,7 +15,7 @@ from monitor.pipeline.context import Context
 from monitor.pipeline.recount import recount
 from monitor.pipeline.suggest import suggest
 from monitor.pipeline.unquote import Quotes
-from monitor.store import copies, meta, tallies
+from monitor.store import copies, meta, robots, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import erase_texts
 from monitor.store.queries import operations
@@ -45,6 +45,7 @@ def housekeep(context: Context) -> dict[str, int]:
             (WebSession, WebSession.expires_at, now),
         ):
             session.execute(delete(table).where(col(column) < limit))
+        robots.prune(session, now=context.host_clock())
     _prune_copies(context)
     return done
 

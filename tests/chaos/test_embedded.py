@@ -23,12 +23,13 @@ from tests.chaos import account
 from tests.chaos.world import nursery, world, write_config
 
 KILLS = int(os.environ.get("MONITOR_TEST_KILLS", "4"))
+SEED = int(os.environ.get("MONITOR_TEST_SEED", "20"))
 
 
 def test_killed_at_random_instants(tmp_path: Path) -> None:
-    rng = random.Random(20)
+    rng = random.Random(SEED)
     with (
-        world(tmp_path, seed=20, n_items=min(400, 30 + 2 * KILLS), n_words=min(40, 3 + KILLS // 4)) as (around, port),
+        world(tmp_path, seed=SEED, n_items=min(400, 30 + 2 * KILLS), n_words=min(40, 3 + KILLS // 4)) as (around, port),
         nursery(tmp_path) as lives,
     ):
         config = write_config(tmp_path, around, port)

@@ -22,15 +22,16 @@ from tests.monitor.postgres.server import Server, serving
 
 pytestmark = pytest.mark.postgres
 KILLS = int(os.environ.get("MONITOR_TEST_KILLS", "3"))
+SEED = int(os.environ.get("MONITOR_TEST_SEED", "21"))
 whole = pytest.mark.skipif("MONITOR_TEST_KILLS" not in os.environ, reason="part of `make chaos`")
 ROLES = ("periodic", "worker", "worker", "worker")
 
 
 def test_killed_at_random_instants(tmp_path: Path, database: str) -> None:
-    rng = random.Random(21)
+    rng = random.Random(SEED)
     n_frozen = 0
     with (
-        world(tmp_path, seed=21, n_items=min(400, 30 + 2 * KILLS), n_words=min(40, 3 + KILLS // 4)) as (around, port),
+        world(tmp_path, seed=SEED, n_items=min(400, 30 + 2 * KILLS), n_words=min(40, 3 + KILLS // 4)) as (around, port),
         nursery(tmp_path) as lives,
     ):
         config = write_config(tmp_path, around, port, database=database)

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from sqlmodel import select
+from sqlmodel import col, func, select
 from werkzeug import Request, Response
 
 from monitor.pipeline.collect import collect
 from monitor.pipeline.context import Context
 from monitor.pipeline.turns import due
-from monitor.store import notices
-from monitor.store.engine import reading
-from monitor.store.tables import Coverage, Mention, Source
+from monitor.store import notices, robots
+from monitor.store.engine import reading, writing
+from monitor.store.tables import Coverage, Mention, Meta, Source
 from scrapers.sites.rss import Rss
 from tests.monitor import support
 from tests.scrapers.imports.mailbox import Mailbox, letter
@@ -151,6 +151,23 @@ def test_robots_txt_is_read_once_over_many_turns(house: Callable[..., Context], 
     for hours in range(3):
         collect(at(context, NOW + timedelta(hours=hours)), only=["feed"])
     assert site.asked == ["/robots.txt", "/feed 1", "/feed 1", "/feed 1"]
+
+
+def test_robots_txt_is_read_once_a_day_by_processes_that_end_after_each_turn(
+    house: Callable[..., Context], site: Site
+) -> None:
+    """As `monitor once` from cron: each life finds in the store what an earlier one was told, and obeys it."""
+    site.posts, site.robots = [("One", "text")], "User-agent: *\nDisallow: /\n"
+    now = NOW.timestamp()
+    for seconds, asked in ((0, 1), (3_600, 1), (86_000, 1), (86_401, 2), (90_000, 2)):
+        life = house()
+        life.host_clock = lambda seconds=seconds: now + seconds
+        assert "forbids" in collect(life, only=["feed"]).errors[0]
+        assert site.asked == ["/robots.txt"] * asked
+    for days, n in ((29, 1), (32, 0)):  # a copy that old holds for no host any more
+        with writing(life.engine) as session:
+            robots.prune(session, now=now + days * 86_400)
+            assert session.exec(select(func.count()).where(col(Meta.key).startswith("robots."))).one() == n
 
 
 @pytest.mark.parametrize("obey", [True, False])
