@@ -62,7 +62,7 @@ chaos: $(VENV)/.tested
 
 audit: $(VENV)/.tested
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[audit]"
-	$(BIN)/pip-audit --skip-editable --progress-spinner off --timeout 15
+	$(BIN)/pip-audit --skip-editable --progress-spinner off --timeout 15 --format json 2>/dev/null | $(BIN)/python .ci/audit
 
 # A machine without a GPU must never download CUDA: the version with +cpu exists only as a CPU build. It is looked for
 # where pip looks anyway (a house mirror), then on PyTorch's own index. macOS and ARM builds are CPU builds by nature.

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,26 @@ def test_dockerfile() -> None:
     assert set(installed.split(",")) == set(extras) - of_developers  # whatever a user may configure works in it
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.findall(r"TORCH=([\d.]+)", text) == re.findall(r"^TORCH \?= ([\d.]+)", makefile, re.MULTILINE)
+
+
+def test_the_image_is_made_of_named_folders_only() -> None:
+    """Neither secrets nor history nor an environment of gigabytes are sent to who builds it."""
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    copied = {name for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE) for name in line.split()}
+    assert ignored[0] == "*"
+    assert {name.removeprefix("!") for name in ignored if name.startswith("!")} == copied
+
+
+@pytest.mark.parametrize(("vulns", "code"), [([], 0), ([{"id": "CVE-1", "fix_versions": ["2.1"]}], 1), (None, 1)])
+def test_an_audit_that_could_look_nothing_up_is_no_clean_one(vulns: list[dict[str, Any]] | None, code: int) -> None:
+    skipped = {"name": "torch", "skip_reason": "not found"}
+    packages = [skipped] if vulns is None else [skipped, {"name": "b", "version": "2.0", "vulns": vulns}]
+    done = subprocess.run([sys.executable, ROOT / ".ci" / "audit"], input=json.dumps({"dependencies": packages}),
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert f"{len(packages) - 1} of {len(packages)} packages looked up" in done.stdout
+    assert ("CVE-1, mended in 2.1" in done.stdout) == bool(vulns)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
