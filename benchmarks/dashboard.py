@@ -1,10 +1,12 @@
-"""How long the dashboard's pages take over a large store: fills one with invented counts and asks for each page.
+"""How long the dashboard takes over a large store: fills one with invented mentions and asks for every address it has.
 
     python -m benchmarks.dashboard --mentions 1000000 --folder /tmp/large
 
-The store is made once per folder. Every page is asked for `--rounds` times with cold answers (the memo cleared before
-each) and once more with kept ones, in one process that has warmed as a server does at its start, without a network: it
-is the application that is measured.
+The store is made once per folder: a brand, a competitor of a tenth of its size, and what stands around them. Asked for
+is every GET route of the pages and of the API (a parameter that VALUES does not name ends the run, so that none can
+hide) and, of the busiest, many filters: `--rounds` times with cold answers (the memo cleared before each) and once more
+with kept ones, in one process that has warmed as a server does at its start, without a network: it is the application
+that is measured. `--only` narrows it to addresses with that text.
 """
 
 from __future__ import annotations
@@ -17,19 +19,25 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 
+from fastapi.routing import APIRoute
+from sqlmodel import col, select
 from starlette.testclient import TestClient
 
+from benchmarks.surroundings import surround
 from monitor.config import validate
 from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
 from monitor.store.catalogue import synchronise
-from monitor.store.engine import upgrade, writing
+from monitor.store.engine import reading, upgrade, writing
+from monitor.store.tables import Incident
 from monitor.web import accounts
-from monitor.web.app import create_app
+from monitor.web.app import ROUTERS, create_app
 from monitor.web.warm import warm
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 DAYS = 365
+BRANDS = {"cafe": {"name": "Cafe"}, "rival": {"name": "Rival", "competitor": True}}
+METRICS = ("nps", "csat", "ces", "net_sentiment", "negative_share", "rating", "repeat_rate", "clv")
 COMMON = {"coffee": 0.12, "staff": 0.06, "cold": 0.03, "soup": 0.02, "rude": 0.01}  # share of texts with the word
 SYLLABLES = ("ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu", "pa", "de", "gi", "fo", "ru", "ha", "ce", "ny")
 FEW = (
@@ -43,15 +51,38 @@ PAGES = (
     "/?sentiment=negative&period=365d", "/?rating=1&rating=2&period=90d", "/?topic=waiting&sentiment=negative",
     "/?q=coffee+rude&period=90d", "/mentions", "/mentions?q=coffee", "/mentions?topic=price&sentiment=negative",
     "/mentions?rating=2&language=es&period=365d", "/mentions?kind=survey&period=365d",
-    "/mentions?q=cold+soup&period=365d", "/incidents", "/topics", "/quality", "/sources", "/reports", "/rules",
-    "/satisfaction", "/journey", "/journey?period=365d", "/customers", "/competitors", "/effects",
-    "/api/v1/mentions?limit=100", "/api/v1/timeline",
+    "/mentions?q=cold+soup&period=365d", "/satisfaction", *(f"/satisfaction?metric={name}" for name in METRICS),
+    "/satisfaction?metric=rating&period=365d", "/journey", "/journey?period=365d", "/competitors?period=365d",
 )  # fmt: skip
+QUIET = {  # nothing of the store is read, or the store is not asked
+    "/healthz", "/version", "/login", "/login/sso", "/login/sso/callback", "/setup", "/u/{token}", "/a/{token}",
+    "/mentions/export.{suffix}",  # streamed: docs/performance.md has its own figures
+    "/sources/{slug}/sample",
+}  # fmt: skip
+VALUES = {
+    "mention_id": "777777", "dimension": "topic", "key": "waiting", "report_id": "9", "metric": "net_sentiment",
+    "brand": "cafe", "week": "2026-W46",
+}  # fmt: skip
+ASKED = {  # what an address needs beside its path
+    "/effects": "?about=waiting&on=2026-08-22&at=place+1&at=place+2",
+    "/api/v1/effect": "?topic=waiting&on=2026-08-22&treated=place+1&treated=place+2",
+    "/api/v1/mentions": "?limit=100",
+}
 
 
-def fill(context: Context, n_mentions: int, *, few_words: bool) -> None:
+def addresses(uid: str) -> list[str]:
+    """Every GET route, with something to show; what is asked for with many filters stands in PAGES too."""
+    paths = sorted(
+        prefix + route.path for prefix, router in ROUTERS for route in router.routes
+        if isinstance(route, APIRoute) and "GET" in route.methods
+    )  # fmt: skip
+    made = [path.format(**VALUES, uid=uid) + ASKED.get(path, "") for path in paths if path not in QUIET]
+    return list(dict.fromkeys([*PAGES, *made]))
+
+
+def fill(context: Context, n_mentions: int, *, few_words: bool, brand_id: int = 1, after: int = 0) -> None:
     """Invented mentions, tags and search rows by plain SQL, and the buckets that belong to them."""
-    rng = random.Random(1)
+    rng = random.Random(brand_id)
     vocabulary = ["".join(rng.choices(SYLLABLES, k=rng.randint(2, 4))) for _ in range(N_WORDS)]
     heights = list(accumulate(1 / k for k in range(1, N_WORDS + 1)))
     start = NOW - timedelta(days=DAYS)
@@ -60,14 +91,14 @@ def fill(context: Context, n_mentions: int, *, few_words: bool) -> None:
     cursor.execute("BEGIN IMMEDIATE")
     for number in range(1, 9):
         cursor.execute(
-            "INSERT INTO source (id, slug, title, scraper, location, interval_seconds, active, fail_count, n_empty,"
-            " last_status, last_error, created_at) VALUES (?, ?, ?, 'import', '', 3600, 1, 0, 0, 'ok', '', ?)",
+            "INSERT OR IGNORE INTO source (id, slug, title, scraper, location, interval_seconds, active, fail_count,"
+            " n_empty, last_status, last_error, created_at) VALUES (?, ?, ?, 'import', '', 3600, 1, 0, 0, 'ok', '', ?)",
             (number, f"source{number}", f"Source {number}", "2025-01-01 00:00:00"),
         )
-    for first in range(0, n_mentions, 50_000):
+    for first in range(after, after + n_mentions, 50_000):
         mentions, tags, texts = [], [], []
-        for number in range(first + 1, min(first + 50_000, n_mentions) + 1):
-            at = start + timedelta(seconds=DAYS * 86_400 * number / n_mentions)
+        for number in range(first + 1, min(first + 50_000, after + n_mentions) + 1):
+            at = start + timedelta(seconds=DAYS * 86_400 * (number - after) / n_mentions)
             sentiment = rng.choices(("negative", "neutral", "positive"), (30, 20, 50))[0]
             if few_words:
                 words = rng.choices(FEW, k=12)
@@ -77,7 +108,7 @@ def fill(context: Context, n_mentions: int, *, few_words: bool) -> None:
             text = " ".join(words)
             stamp = at.strftime("%Y-%m-%d %H:%M:%S.000000")
             language = rng.choices(("ru", "en", "de", "es"), (60, 25, 9, 6))[0]
-            mentions.append((number, 1, rng.randint(1, 8), f"m{number}", f"place {rng.randint(1, 20)}", text,
+            mentions.append((number, brand_id, rng.randint(1, 8), f"m{number}", f"place {rng.randint(1, 20)}", text,
                              float(rng.randint(1, 5)), stamp, stamp, language, sentiment))  # fmt: skip
             tags += [(number, topic, 0.9, sentiment) for topic in rng.sample(TOPICS, rng.choice((0, 1, 1, 2)))]
             texts.append((number, text))
@@ -95,11 +126,12 @@ def fill(context: Context, n_mentions: int, *, few_words: bool) -> None:
     into = (
         "INSERT INTO bucket (brand_id, hour_at, source_id, location, language, topic, n, n_negative, n_neutral,"
         " n_positive, n_ratings, rating_sum) SELECT brand_id, {hour}, source_id, location, language, {topic}, {sums}"
-        " FROM mention {join} GROUP BY 1, 2, 3, 4, 5, 6"
+        " FROM mention {join} WHERE brand_id = {brand} GROUP BY 1, 2, 3, 4, 5, 6"
     )
-    cursor.execute(into.format(hour=hour, topic="''", sums=sums.format("mention.sentiment"), join=""))
+    of = {"hour": hour, "brand": brand_id}
+    cursor.execute(into.format(**of, topic="''", sums=sums.format("mention.sentiment"), join=""))
     join = "JOIN topic_tag ON topic_tag.mention_id = mention.id"
-    cursor.execute(into.format(hour=hour, topic="topic", sums=sums.format("topic_tag.sentiment"), join=join))
+    cursor.execute(into.format(**of, topic="topic", sums=sums.format("topic_tag.sentiment"), join=join))
     cursor.execute("COMMIT")
     cursor.execute("ANALYZE")
     connection.close()
@@ -112,8 +144,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--few-words", action="store_true",
                         help="Texts of twelve out of 18 words: what is searched stands in half of them.")  # fmt: skip
+    parser.add_argument("--only", default="", help="Addresses with this text in them.")
     given = parser.parse_args()
-    settings = validate({"data_dir": str(given.folder), "brands": {"cafe": {"name": "Cafe"}}}, origin="benchmark")
+    settings = validate({"data_dir": str(given.folder), "brands": BRANDS}, origin="benchmark")
     fresh = not (given.folder / "monitor.sqlite").exists()
     context = Context(settings, clock=lambda: NOW)
     upgrade(context.engine)
@@ -123,6 +156,9 @@ def main() -> None:
             accounts.add_user(session, "anna", "admin", "a long pass phrase", now=NOW)
         began = time.perf_counter()
         fill(context, given.mentions, few_words=given.few_words)
+        fill(context, given.mentions // 10, few_words=given.few_words, brand_id=2, after=given.mentions)
+        with writing(context.engine) as session:
+            surround(session, NOW, brand_id=1, n_mentions=given.mentions)
         print(f"filled in {time.perf_counter() - began:.0f} s")
     began = time.perf_counter()
     if n_days := roll_up(context):
@@ -131,25 +167,32 @@ def main() -> None:
     warm(context, app.state.memo)
     client = TestClient(app, base_url="http://127.0.0.1")
     client.post("/login", data={"name": "anna", "password": "a long pass phrase"})
-    print(f"{'page':45} {'cold ms':>9} {'cold cpu':>9} {'kept ms':>9} {'kept cpu':>9}")
-    worst = []
-    for page in PAGES:
+    with reading(context.engine) as session:
+        uid = session.exec(select(Incident.uid).order_by(col(Incident.opened_at).desc())).first()
+    print(f"{'address':58} {'cold ms':>9} {'cold cpu':>9} {'kept ms':>9} {'kept cpu':>9}")
+    colds, kepts = [], []
+    for address in addresses(uid or ""):
+        if given.only not in address:
+            continue
         cold, kept = [], []
         for _ in range(given.rounds):
             app.state.memo.clear()
-            cold.append(timed(client, page))
-            kept.append(timed(client, page))
+            cold.append(timed(client, address))
+            kept.append(timed(client, address))
         figures = [statistics.median(part) for times in (cold, kept) for part in zip(*times, strict=True)]
-        print(f"{page:45} " + " ".join(f"{figure:9.0f}" for figure in figures), flush=True)
-        worst.append(figures[1])
-    print(f"cold cpu: median {statistics.median(worst):.0f}, 95 % {statistics.quantiles(worst, n=20)[-1]:.0f} ms")
+        print(f"{address:58} " + " ".join(f"{figure:9.0f}" for figure in figures), flush=True)
+        colds.append(figures[1])
+        kepts.append(figures[3])
+    for name, held in (("cold", colds), ("kept", kepts)):
+        print(f"{name} cpu of {len(held)}: median {statistics.median(held):.0f}, "
+              f"95 % {sorted(held)[-1 - len(held) // 20]:.0f}, dearest {max(held):.0f} ms")  # fmt: skip
 
 
 def timed(client: TestClient, page: str) -> tuple[float, float]:
     """Milliseconds by the clock and of the processor: they differ where others use the machine."""
     began, used = time.perf_counter(), time.process_time()
     answer = client.get(page)
-    assert answer.status_code == 200, (page, answer.text)
+    assert answer.status_code == 200, (page, answer.status_code, answer.text[:2000])
     return (time.perf_counter() - began) * 1000, (time.process_time() - used) * 1000
 
 

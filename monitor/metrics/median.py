@@ -9,19 +9,21 @@ import numpy as np
 
 from monitor.metrics import tails
 from monitor.metrics.metric import CONFIDENCE, Interval, Metric, Unit
+from monitor.metrics.sample import Sample
 
 MEDIAN = "median with the interval of its order statistics (binomial), interpolated (Hettmansperger and Sheather 1986)"
 LEAST = 6  # below it the smallest and the largest value together do not hold a median in 95 of 100 samples
 
 
 def median_of(
-    name: str, values: Sequence[float], *, unit: Unit, n_needed: int = LEAST, confidence: float = CONFIDENCE
+    name: str, values: Sequence[float] | Sample, *, unit: Unit, n_needed: int = LEAST, confidence: float = CONFIDENCE
 ) -> Metric:
     """The median; shown from `n_needed` values on, never below six."""
-    n, needed = len(values), max(LEAST, n_needed)
+    held = values if isinstance(values, Sample) else Sample.of(values)
+    n, needed = held.n, max(LEAST, n_needed)
     if n < needed:
         return Metric(name, None, None, n, MEDIAN, unit=unit, n_needed=needed)
-    ordered = np.sort(np.asarray(values, dtype=float))
+    ordered = held.each()
     # the largest rank k with P(fewer than k of n values lie below the median) <= half of what may be missed
     rank = tails.binomial_quantile((1 - confidence) / 2, n, 0.5)
     if tails.binomial_cdf(rank, n, 0.5) > (1 - confidence) / 2:

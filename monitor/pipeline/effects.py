@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import numpy as np
 from sqlmodel import Session, col, func, select
 
 from monitor.errors import ConfigError
 from monitor.i18n import Translator
 from monitor.metrics.effect import Effect, Measure, Period, effect
-from monitor.store.queries import customers
-from monitor.store.queries.customers import Opinion
+from monitor.store.queries.chosen import micros
+from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
+from monitor.store.sheets import SENTIMENTS
 from monitor.store.tables import Mention
 from monitor.told import told
 
@@ -101,18 +103,20 @@ def measure_effect(
     if n_before < 1 or n_after < 1:
         raise ConfigError(f"the change on {changed_at:%Y-%m-%d} needs a whole week before and after it")
     start, n_weeks = changed_at - n_before * WEEK, n_before + n_after
-    opinions = customers.opinions(session, brand_id, start=start, end=start + n_weeks * WEEK)
-    own = _weekly(opinions, topics, start, n_weeks, places=treated)
+    nothing = [Period(0, 0)] * n_weeks
+    found = opinions(session, brand_id, start=start, end=start + n_weeks * WEEK)
+    series = _weekly(found, topics, start, n_weeks)
+    own = _sum([series.get(place, nothing) for place in treated] if treated else series.values(), nothing)
     places: tuple[Beside, ...] = ()
     other: list[Period] | None = None
     if other_topics:
-        other = _weekly(opinions, other_topics, start, n_weeks, places=treated)
+        beside_it = _weekly(found, other_topics, start, n_weeks)
+        other = _sum([beside_it.get(place, nothing) for place in treated] if treated else beside_it.values(), nothing)
     elif treated:
         others = sorted(known - set(treated))
-        series = {place: _weekly(opinions, topics, start, n_weeks, places=[place]) for place in others}
-        places = tuple(_stands(place, series[place], n_before, other_places) for place in others)
-        used = [series[one.place] for one in places if one.used]
-        other = [_total(week) for week in zip(*used, strict=True)] if used else None
+        places = tuple(_stands(place, series.get(place, nothing), n_before, other_places) for place in others)
+        used = [series.get(one.place, nothing) for one in places if one.used]
+        other = _sum(used, nothing) if used else None
     beside = tuple(other_topics) or tuple(one.place for one in places if one.used)
     control: Control = "topics" if other_topics else "places" if beside else "none"
     weeks = tuple(
@@ -121,7 +125,7 @@ def measure_effect(
     return EffectView(
         tuple(topics), changed_at, tuple(treated), beside, control, weeks,
         effect(own, other, change_at=n_before, measure=measure),
-        sum(not one.location for one in opinions) if treated else 0, places,
+        int(_total(series.get("", nothing)).n) if treated else 0, places,
     )  # fmt: skip
 
 
@@ -154,19 +158,23 @@ def _sides(against: Sequence[str], topics: Iterable[str], places: set[str]) -> t
     return found
 
 
-def _weekly(
-    opinions: Sequence[Opinion], topics: Sequence[str], start: datetime, n_weeks: int, *, places: Sequence[str]
-) -> list[Period]:
-    """Per week the complaints about the topics and the mentions, at the places (none: everywhere)."""
-    counts = [[0, 0] for _ in range(n_weeks)]
-    wanted, inside = set(topics), set(places)
-    for one in opinions:
-        if inside and one.location not in inside:
-            continue
-        week = counts[(one.at - start) // WEEK]
-        week[0] += any(one.topics.get(topic) == "negative" for topic in wanted)
-        week[1] += 1
-    return [Period(x, n) for x, n in counts]
+def _weekly(found: Opinions, topics: Sequence[str], start: datetime, n_weeks: int) -> dict[str, list[Period]]:
+    """Place -> per week the complaints about the topics, and the mentions; "" is no place."""
+    complains = np.zeros(found.n, np.int64)
+    blamed = np.isin(found.tag_topic, found.numbers(topics)) & (found.tag_sentiment == SENTIMENTS.index("negative"))
+    complains[found.tag_row[blamed]] = 1
+    places, place = np.unique(found.place, return_inverse=True)
+    week = (found.at - micros(start)) // (WEEK // timedelta(microseconds=1))
+    cells = np.bincount(2 * (n_weeks * place + week) + complains, minlength=2 * n_weeks * len(places))
+    return {
+        found.words[number]: [Period(x, x + rest) for rest, x in weeks]
+        for number, weeks in zip(places.tolist(), cells.reshape(len(places), n_weeks, 2).tolist(), strict=True)
+    }
+
+
+def _sum(series: Iterable[Sequence[Period]], nothing: Sequence[Period]) -> list[Period]:
+    """Week by week."""
+    return [_total(week) for week in zip(nothing, *series, strict=True)]
 
 
 def _stands(place: str, series: Sequence[Period], n_before: int, chosen: Sequence[str]) -> Beside:

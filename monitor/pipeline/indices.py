@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from sqlmodel import Session
 
 from monitor.errors import ConfigError
 from monitor.metrics import survey
 from monitor.metrics.clv import histories, mean_lifetime_value
 from monitor.metrics.counts import clear_after_many
-from monitor.metrics.impact import topic_impact
+from monitor.metrics.impact import impact_of
 from monitor.metrics.median import change_of_median, median_of
 from monitor.metrics.metric import BadNumbers, Interval, Metric, z_value
 from monitor.metrics.proportion import newcombe, share
 from monitor.metrics.retention import kaplan_meier, repeat_rate, watched
+from monitor.metrics.sample import Sample, samples, together
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.store.queries import customers
 from monitor.store.queries.chats import Chat, any_chats, chats
-from monitor.store.queries.customers import AnswerRow, Opinion, OrderRow
+from monitor.store.queries.chosen import micros
+from monitor.store.queries.customers import AnswerRow, OrderRow
+from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.taxonomy import in_force
+from monitor.store.sheets import SENTIMENTS
 
 By = Literal["", "period", "segment", "location", "touchpoint"]
 Step = Literal["week", "month"]
@@ -37,7 +42,9 @@ EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LOST_AFTER = timedelta(days=45)  # silent for longer: lost
 RETENTION_DAYS = 90
 CLV_WEEKS = 26
-SIGN = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
+SIGNS = np.array([-1.0, 0.0, 1.0])  # of SENTIMENTS
+NOTHING = Sample.of([])
+BAD = {"nps": 6, "csat": 2, "ces": 3}  # the best of the bad answers: detractors (0-6), CSAT 1-2, CES 1-3
 LEAST = 10  # answers before an index is shown
 
 
@@ -46,21 +53,37 @@ class Kind:
     """How one metric comes from values, how two sets of values are compared, and what a value adds to the score."""
 
     name: str
-    of: Callable[[Sequence[float]], Metric]
-    change: Callable[[Sequence[float], Sequence[float]], Interval | None]
+    of: Callable[[Sample], Metric]
+    change: Callable[[Sample, Sample], Interval | None]
     adds: Callable[[float], float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Observed:
-    """One value and where it stands."""
+    """Values (not a number: none), when each was given, and what it belongs to: a place in `keys`."""
 
-    at: datetime
-    value: float
-    segment: str = ""
-    location: str = ""
-    touchpoint: str = ""
-    mention_id: int | None = None
+    at: npt.NDArray[np.int64]  # in microseconds since the epoch
+    value: npt.NDArray[np.float64]
+    key: npt.NDArray[np.int64]
+    keys: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[datetime, float, str]]) -> Observed:
+        listed = list(rows)
+        number = {key: n for n, key in enumerate(dict.fromkeys(key for _, _, key in listed))}
+        return cls(
+            np.array([micros(at) for at, _, _ in listed], np.int64),
+            np.array([value for _, value, _ in listed], np.float64),
+            np.array([number[key] for _, _, key in listed], np.int64), tuple(number),
+        )  # fmt: skip
+
+    def by_key(self) -> dict[str, Sample]:
+        return dict(zip(self.keys, samples(self.value, self.key, len(self.keys)), strict=True))
+
+    def by_span(self, edges: Sequence[datetime]) -> list[Sample]:
+        """What lies between two edges, those before the first and from the last on left out."""
+        span = np.searchsorted([micros(edge) for edge in edges], self.at, side="right")
+        return samples(self.value, span, len(edges) + 1)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +148,21 @@ def metric_table(
         raise ConfigError(f"{name} is not known by segment; allowed: period, location, touchpoint")
     kind = kind_of(name)
     if not by:
-        earlier = start - (end - start)
-        rows = _observed(session, brand_id, name, by, start=earlier, end=end)
-        before, now = [row.value for row in rows if row.at < start], [row.value for row in rows if row.at >= start]
+        before, now = _by_span(session, brand_id, name, [start - (end - start), start, end])
         return MetricTable(name, by, "before", tuple(_judged([_cell(kind, "", now, before)])))
-    rows = _observed(session, brand_id, name, by, start=start, end=end)
     if by == "period":
         spans = periods(start, end, zone, step)
-        parts = [[row.value for row in rows if first <= row.at < last] for _, first, last in spans]
+        parts = _by_span(session, brand_id, name, [*(first for _, first, _ in spans), end])
         cells = [
-            _cell(kind, key, part, parts[number - 1] if number else [])
+            _cell(kind, key, part, parts[number - 1] if number else NOTHING)
             for number, ((key, _, _), part) in enumerate(zip(spans, parts, strict=True))
         ]
         return MetricTable(name, by, "previous", tuple(_judged(cells)))
-    groups: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        groups[{"segment": row.segment, "location": row.location, "touchpoint": row.touchpoint}[by]].append(row.value)
+    groups = {key: part for key, part in _by(session, brand_id, name, by, start=start, end=end).items() if part.n}
+    whole = together(groups.values())
     cells = [
-        _cell(kind, key, values, [value for other, rest in groups.items() if other != key for value in rest])
-        for key, values in sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
+        _cell(kind, key, part, whole.without(part))
+        for key, part in sorted(groups.items(), key=lambda one: (-one[1].n, one[0]))
     ]
     return MetricTable(name, by, "rest", tuple(_judged(cells)))
 
@@ -159,26 +178,22 @@ def drivers(
         return [], 0
     kind = kind_of(name)
     if name in FEEDBACK:
-        opinions = customers.opinions(session, brand_id, start=start, end=end)
-        pairs = [(value, frozenset(one.topics)) for one in opinions if (value := _of_opinion(one, name)) is not None]
+        whole, by_topic = _of_topics(opinions(session, brand_id, start=start, end=end), name)
     else:
-        rows = _answers(session, brand_id, name, start=start, end=end)
-        topics = customers.topics_of(session, [row.mention_id for row in rows if row.mention_id is not None])
-        pairs = [(row.value, frozenset(topics[row.mention_id])) for row in rows if row.mention_id in topics]
+        scores, told = customers.scores_by_topic(session, brand_id, _asked(name), start=start, end=end)
+        whole, by_topic = Sample.told(scores), {topic: Sample.told(part) for topic, part in told.items()}
     found = []
-    values = np.array([kind.adds(value) for value, _ in pairs])
-    for topic in sorted({topic for _, tagged in pairs for topic in tagged}):
-        inside = [value for value, tagged in pairs if topic in tagged]
-        outside = [value for value, tagged in pairs if topic not in tagged]
+    for topic, inside in sorted(by_topic.items()):
+        outside = whole.without(inside)
         own, rest = kind.of(inside), kind.of(outside)
-        interval = kind.change(inside, outside) if min(len(inside), len(outside)) >= LEAST else None
+        interval = kind.change(inside, outside) if min(inside.n, outside.n) >= LEAST else None
         if own.value is None or rest.value is None or interval is None:
             continue
-        impact = topic_impact(values, [topic in tagged for _, tagged in pairs], rng=rng)
-        found.append(Driver(topic, len(inside), own, rest, own.value - rest.value, interval, False, impact))
+        impact = impact_of(inside.mapped(kind.adds), outside.mapped(kind.adds), rng=rng)
+        found.append(Driver(topic, inside.n, own, rest, own.value - rest.value, interval, False, impact))
     clear = clear_after_many([p_of(one.difference, one.interval) for one in found])
-    told = [replace(one, clear=sure and one.interval.clear) for one, sure in zip(found, clear, strict=True)]
-    return sorted(told, key=lambda one: (-abs(one.impact.value or 0.0), one.topic)), len(pairs)
+    judged = [replace(one, clear=sure and one.interval.clear) for one, sure in zip(found, clear, strict=True)]
+    return sorted(judged, key=lambda one: (-abs(one.impact.value or 0.0), one.topic)), whole.n
 
 
 def kind_of(name: str) -> Kind:
@@ -201,8 +216,8 @@ def kind_of(name: str) -> Kind:
             return Kind(name, lambda v: net_sentiment(_tally(v), n_needed=LEAST),
                         lambda a, b: net_change(_tally(a), _tally(b)), lambda v: 100.0 * v)  # fmt: skip
         case "negative_share":
-            return Kind(name, lambda v: share(name, sum(x < 0 for x in v), len(v), n_needed=LEAST),
-                        lambda a, b: newcombe(sum(x < 0 for x in a), len(a), sum(x < 0 for x in b), len(b)),
+            return Kind(name, lambda v: share(name, v.between(-1, -1), v.n, n_needed=LEAST),
+                        lambda a, b: newcombe(a.between(-1, -1), a.n, b.between(-1, -1), b.n),
                         lambda v: float(v < 0))  # fmt: skip
         case "rating":
             stars = (1.0, 5.0)
@@ -210,8 +225,8 @@ def kind_of(name: str) -> Kind:
         case "first_answer":
             return Kind(name, _median_wait, lambda a, b: change_of_median(_median_wait(a), _median_wait(b)), float)
         case "resolved":
-            return Kind(name, lambda v: share(name, round(sum(v)), len(v), n_needed=LEAST),
-                        lambda a, b: newcombe(round(sum(a)), len(a), round(sum(b)), len(b)), float)  # fmt: skip
+            return Kind(name, lambda v: share(name, v.between(1, 1), v.n, n_needed=LEAST),
+                        lambda a, b: newcombe(a.between(1, 1), a.n, b.between(1, 1), b.n), float)  # fmt: skip
         case "chat_start" | "chat_end":
             return Kind(name, lambda v: net_sentiment(_tally(v), n_needed=LEAST),
                         lambda a, b: net_change(_tally(a), _tally(b)), lambda v: 100.0 * v)  # fmt: skip
@@ -267,15 +282,7 @@ def behaviour(orders: Sequence[OrderRow], complained: set[str], *, now: datetime
 
 
 def bad_answer(row: AnswerRow) -> bool:
-    """Detractors (NPS 0-6), CSAT 1-2, CES 1-3."""
-    return row.value <= {"nps": 6, "csat": 2, "ces": 3}.get(row.metric, -1)
-
-
-def complainers(session: Session, brand_id: int, *, end: datetime) -> set[str]:
-    """Customers who gave a bad score or whose comment complains."""
-    everything = customers.answers(session, brand_id, start=EARLIEST, end=end)
-    found = {row.customer for row in everything if row.customer and bad_answer(row)}
-    return found | {one.customer for one in customers.said(session, brand_id, end=end) if one.sentiment == "negative"}
+    return row.value <= BAD.get(row.metric, -1)
 
 
 def p_of(difference: float, interval: Interval) -> float:
@@ -288,7 +295,7 @@ def p_of(difference: float, interval: Interval) -> float:
 
 def _behaviour_table(session: Session, brand_id: int, name: str, *, by: By, end: datetime) -> MetricTable:
     orders = customers.orders(session, brand_id, end=end)
-    complained = complainers(session, brand_id, end=end)
+    complained = customers.complainers(session, brand_id, end=end, bad=BAD)
     if not by:
         return MetricTable(name, by, "", (Cell("", behaviour(orders, complained, now=end, name=name)),))
     places: dict[str, list[OrderRow]] = defaultdict(list)
@@ -301,47 +308,76 @@ def _behaviour_table(session: Session, brand_id: int, name: str, *, by: By, end:
     return MetricTable(name, by, "", cells)
 
 
-def _observed(session: Session, brand_id: int, name: str, by: By, *, start: datetime, end: datetime) -> list[Observed]:
+def _by_span(session: Session, brand_id: int, name: str, edges: Sequence[datetime]) -> list[Sample]:
+    """The values of a metric in each span between two edges."""
     if name in CHATS:
-        return [
-            Observed(chat.opened_at, value, location=chat.location)
-            for chat in chats(session, brand_id, start=start, end=end)
-            if (value := _of_chat(chat, name)) is not None
-        ]
+        return _of_chats(session, brand_id, name, start=edges[0], end=edges[-1]).by_span(edges)
+    if name in FEEDBACK:
+        found = opinions(session, brand_id, start=edges[0], end=edges[-1])
+        return Observed(found.at, _values(found, name), np.zeros(found.n, np.int64), ("",)).by_span(edges)
+    return [Sample.told(part) for part in customers.scores_by_span(session, brand_id, _asked(name), edges)]
+
+
+def _by(
+    session: Session, brand_id: int, name: str, by: customers.Dimension, *, start: datetime, end: datetime
+) -> dict[str, Sample]:
+    """The values of a metric by segment, place or touchpoint."""
+    if name in CHATS:
+        return _of_chats(session, brand_id, name, start=start, end=end).by_key()
     if name not in FEEDBACK:
-        return _answers(session, brand_id, name, start=start, end=end)
-    opinions = customers.opinions(session, brand_id, start=start, end=end)
+        parts = customers.scores_by(session, brand_id, _asked(name), by, start=start, end=end)
+        return {key: Sample.told(part) for key, part in parts.items()}
+    found = opinions(session, brand_id, start=start, end=end)
     if by == "touchpoint":
         if name == "rating":
             raise ConfigError(
                 "rating is not known by touchpoint: stars are given to the whole; allowed: period, location"
             )
-        topics = in_force(session).topics
-        return [
-            Observed(one.at, SIGN[sentiment], touchpoint=topics[topic].touchpoint.get("en", topic))
-            for one in opinions
-            for topic, sentiment in one.topics.items()
-            if topic in topics
-        ]
-    return [
-        Observed(one.at, value, location=one.location, mention_id=one.id)
-        for one in opinions
-        if (value := _of_opinion(one, name)) is not None
-    ]
+        return _at_touchpoints(session, found).by_key()
+    places, key = np.unique(found.place, return_inverse=True)
+    names = tuple(found.words[place] for place in places.tolist())
+    return Observed(found.at, _values(found, name), key, names).by_key()
 
 
-def _answers(session: Session, brand_id: int, name: str, *, start: datetime, end: datetime) -> list[Observed]:
-    asked = "ces" if name == "ces_mean" else name
-    return [
-        Observed(row.at, row.value, row.segment, row.location, row.touchpoint, row.mention_id)
-        for row in customers.answers(session, brand_id, start=start, end=end, metric=asked)
-    ]
+def _asked(name: str) -> str:
+    """Two metrics come of one question."""
+    return "ces" if name == "ces_mean" else name
 
 
-def _of_opinion(one: Opinion, name: str) -> float | None:
-    if name == "rating":
-        return one.rating
-    return SIGN[one.sentiment]
+def _of_chats(session: Session, brand_id: int, name: str, *, start: datetime, end: datetime) -> Observed:
+    return Observed.of(
+        (chat.opened_at, value, chat.location)
+        for chat in chats(session, brand_id, start=start, end=end)
+        if (value := _of_chat(chat, name)) is not None
+    )
+
+
+def _values(found: Opinions, name: str) -> npt.NDArray[np.float64]:
+    """What each opinion adds to a metric; not a number where it cannot."""
+    return found.rating if name == "rating" else SIGNS[found.sentiment]
+
+
+def _at_touchpoints(session: Session, found: Opinions) -> Observed:
+    """What is said of each topic of the taxonomy, by the touchpoint that the topic belongs to."""
+    known = in_force(session).topics
+    at = {number: known[word].touchpoint.get("en", word) for number, word in found.words.items() if word in known}
+    names = tuple(dict.fromkeys(at.values()))
+    number_of = np.full(max(found.words, default=0) + 1, -1)
+    for number, name in at.items():
+        number_of[number] = names.index(name)
+    key = number_of[found.tag_topic]
+    there = key >= 0
+    return Observed(found.at[found.tag_row[there]], SIGNS[found.tag_sentiment[there]], key[there], names)
+
+
+def _of_topics(found: Opinions, name: str) -> tuple[Sample, dict[str, Sample]]:
+    """What all opinions add to a metric, and those that speak of a topic."""
+    value = _values(found, name)
+    topics, key = np.unique(found.tag_topic, return_inverse=True)
+    parts = samples(value[found.tag_row], key, len(topics))
+    return samples(value, np.zeros(found.n, np.int64), 1)[0], {
+        found.words[topic]: part for topic, part in zip(topics.tolist(), parts, strict=True)
+    }
 
 
 def _of_chat(chat: Chat, name: str) -> float | None:
@@ -353,15 +389,15 @@ def _of_chat(chat: Chat, name: str) -> float | None:
     first, last = chat.turns[0].sentiment, chat.turns[-1].sentiment
     if len(chat.turns) < 2 or first is None or last is None:
         return None
-    start, end = SIGN[first], SIGN[last]
+    start, end = (float(SIGNS[SENTIMENTS.index(one)]) for one in (first, last))
     return {"chat_start": start, "chat_end": end, "chat_shift": 100.0 * (end - start)}[name]
 
 
-def _median_wait(minutes: Sequence[float]) -> Metric:
+def _median_wait(minutes: Sample) -> Metric:
     return median_of("first_answer", minutes, unit="minutes", n_needed=LEAST)
 
 
-def _cell(kind: Kind, key: str, values: Sequence[float], others: Sequence[float]) -> Cell:
+def _cell(kind: Kind, key: str, values: Sample, others: Sample) -> Cell:
     metric, other = kind.of(values), kind.of(others)
     if metric.value is None or other.value is None:
         return Cell(key, metric)
@@ -382,17 +418,15 @@ def _judged(cells: Sequence[Cell]) -> list[Cell]:
     ]  # fmt: skip
 
 
-def _whole(values: Sequence[float]) -> list[int]:
-    return [round(value) for value in values]
+def _whole(values: Sample) -> Sample:
+    return values.mapped(round)
 
 
-def _tally(values: Sequence[float]) -> Tally:
-    return Tally(sum(v < 0 for v in values), sum(v == 0 for v in values), sum(v > 0 for v in values))
+def _tally(values: Sample) -> Tally:
+    return Tally(*(values.between(sign, sign) for sign in SIGNS))
 
 
-def _change_of_means(a: Sequence[float], b: Sequence[float]) -> Interval | None:
-    if len(a) < 2 or len(b) < 2:
+def _change_of_means(a: Sample, b: Sample) -> Interval | None:
+    if min(a.n, b.n) < 2:
         return None
-    return survey.change_of_mean(
-        statistics.fmean(a), statistics.variance(a), len(a), statistics.fmean(b), statistics.variance(b), len(b)
-    )
+    return survey.change_of_mean(a.mean, a.variance, a.n, b.mean, b.variance, b.n)

@@ -42,6 +42,15 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """After which stages and touchpoints customers stayed away, and among how many that was looked at."""
+
+    stages: tuple[Loss, ...]
+    touchpoints: tuple[Loss, ...]
+    n_watched: int
+
+
+@dataclass(frozen=True, slots=True)
 class JourneyView:
     """Stages in the order of the journey; touchpoints, worst first where marked; where customers are lost.
 
@@ -60,9 +69,10 @@ class JourneyView:
 
 
 def journey_view(
-    session: Session, brand_id: int, *, start: datetime, end: datetime, zone: tzinfo, step: Length = "month"
-) -> JourneyView:
-    """The map of start <= time < end."""
+    session: Session, brand_id: int, *, start: datetime, end: datetime, zone: tzinfo, step: Length = "month",
+    lost: Lost | None = None,
+) -> JourneyView:  # fmt: skip
+    """The map of start <= time < end; `lost` where it is known already."""
     taxonomy = in_force(session)
     spans = periods(start, end, zone, step)
     stage_of = {key: topic.stage for key, topic in taxonomy.topics.items() if topic.stage}
@@ -90,10 +100,10 @@ def journey_view(
         before={name: Tally(*found[0]) for name, found in touched.items()},
     )
     points.sort(key=lambda one: (not one.weak, -one.tally.n_negative, one.key))
-    by_stage, by_touchpoint, n_watched = _lost(session, brand_id, stage_of, end=end)
+    lost = lost or find_lost(session, brand_id, end=end)
     keys = tuple(key for key, _, _ in spans)
     return JourneyView(
-        start, end, keys, rows, tuple(points), tuple(by_stage), tuple(by_touchpoint), n_watched
+        start, end, keys, rows, tuple(points), lost.stages, lost.touchpoints, lost.n_watched
     )  # fmt: skip
 
 
@@ -122,10 +132,9 @@ def _complaints(
     return tuple(found)
 
 
-def _lost(
-    session: Session, brand_id: int, stage_of: Mapping[str, str], *, end: datetime
-) -> tuple[list[Loss], list[Loss], int]:
+def find_lost(session: Session, brand_id: int, *, end: datetime) -> Lost:
     """Whether customers ordered again within 45 days of an answer that complained, against answers that did not."""
+    stage_of = {key: topic.stage for key, topic in in_force(session).topics.items() if topic.stage}
     orders: dict[str, list[datetime]] = {}
     for order in customers.orders(session, brand_id, end=end):
         orders.setdefault(order.customer, []).append(order.at)
@@ -160,9 +169,9 @@ def _lost(
         ]
 
     others = came_back({customer: at for customer, at in last.items() if customer not in unhappy})
-    return (
-        losses({stage: came_back(moments) for stage, moments in stages.items()}, others),
-        losses({point: came_back(moments) for point, moments in points.items()}, others),
+    return Lost(
+        tuple(losses({stage: came_back(moments) for stage, moments in stages.items()}, others)),
+        tuple(losses({point: came_back(moments) for point, moments in points.items()}, others)),
         len(others) + len(came_back({customer: at for customer, at in last.items() if customer in unhappy})),
     )
 

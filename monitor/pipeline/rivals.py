@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +11,7 @@ from monitor.metrics.counts import clear_after_many
 from monitor.metrics.journey import Versus, versus
 from monitor.metrics.sentiment import Tally
 from monitor.pipeline.indices import p_of
-from monitor.store.queries import customers
+from monitor.store.queries.opinions import opinions
 from monitor.store.tables import Brand
 
 GENERAL = "general"
@@ -62,15 +61,9 @@ def rivals(session: Session, brand: Brand, *, start: datetime, end: datetime) ->
 
 def _tallies(session: Session, brand_id: int, *, start: datetime, end: datetime) -> tuple[dict[str, Tally], Tally]:
     """Sentiments by topic, and of the mentions as a whole."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    whole = [0, 0, 0]
-    place = {"negative": 0, "neutral": 1, "positive": 2}
-    for one in customers.opinions(session, brand_id, start=start, end=end):
-        whole[place[one.sentiment]] += 1
-        for topic, sentiment in one.topics.items():
-            if topic != GENERAL:
-                counts[topic][place[sentiment]] += 1
-    return {topic: Tally(*found) for topic, found in counts.items()}, Tally(*whole)
+    found = opinions(session, brand_id, start=start, end=end)
+    counts = found.by_topic()
+    return {topic: Tally(*counts[topic]) for topic in counts if topic != GENERAL}, Tally(*found.by_sentiment())
 
 
 __all__ = ["Compared", "Rival", "rivals"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,10 +24,11 @@ from monitor.store.tables import Brand
 from monitor.web import filters
 from monitor.web.errors import BadRequest, NotFound
 from monitor.web.frame import Frame, frame, memo_of
+from monitor.web.lasting import of_customers
 from monitor.web.visitor import Visitor, context_of
 
+T = TypeVar("T")
 LONG = "180d"  # surveys and complaints by place are too few in a month
-SLOW = 600.0  # seconds that what takes long to compute is kept
 OVERVIEW = ("nps", "csat", "ces", "ces_mean", "net_sentiment", "negative_share", "rating", "repeat_rate", "return_rate",
             "complaint_rate", "retention")  # fmt: skip
 
@@ -48,22 +50,16 @@ class Asked:
         return self.brand.id or 0
 
     @property
-    def now(self) -> datetime:
-        """The end of the span, or the present while the span still runs."""
-        return min(self.end, context_of(self.request).now)
-
-    @property
     def key(self) -> tuple[object, ...]:
         return (self.brand_id, self.start, self.end, self.zone.key)
 
     def table(self, name: str, by: indices.By = "", step: indices.Step = "month") -> indices.MetricTable:
         """One metric. Raises BadRequest for an unknown one, or one that is not known by that dimension."""
         with refusing():
+            if name in indices.BEHAVIOUR:
+                return self._lasting(("behaviour", name, by), lambda rows, now: self._table(rows, name, by, step, now))
             return memo_of(self.request).get(
-                ("metric", *self.key, name, by, step),
-                lambda: indices.metric_table(
-                    self.rows, self.brand_id, name, by=by, start=self.start, end=self.end, zone=self.zone, step=step
-                ),
+                ("metric", *self.key, name, by, step), lambda: self._table(self.rows, name, by, step, self.end)
             )
 
     def drivers(self, name: str) -> tuple[list[indices.Driver], int]:
@@ -89,27 +85,37 @@ class Asked:
             )  # fmt: skip
 
     def journey(self, step: indices.Step) -> journeys.JourneyView:
-        return memo_of(self.request).get(
-            ("journey map", *self.key, step),
-            lambda: journeys.journey_view(
-                self.rows, self.brand_id, start=self.start, end=self.end, zone=self.zone, step=step
-            ),
-        )
+        def make() -> journeys.JourneyView:
+            lost = self._lasting(("lost",), lambda rows, now: journeys.find_lost(rows, self.brand_id, end=now))
+            return journeys.journey_view(
+                self.rows, self.brand_id, start=self.start, end=self.end, zone=self.zone, step=step, lost=lost
+            )
+
+        return memo_of(self.request).get(("journey map", *self.key, step), make)
 
     def segments(self) -> segmenting.SegmentView:
         """Customers as they are at the end of the span. Raises segmenting.TooFewCustomers."""
-        return memo_of(self.request).get(
-            ("segments", self.brand_id, self.zone.key, self.end),
-            lambda: segmenting.segment_view(self.rows, self.brand_id, now=self.now, zone=self.zone),
-            seconds=SLOW,
+        return self._lasting(
+            ("segments", self.zone.key),
+            lambda rows, now: segmenting.segment_view(rows, self.brand_id, now=now, zone=self.zone),
         )
 
     def loyalty(self) -> loyalty.LoyaltyView:
-        return memo_of(self.request).get(
-            ("loyalty", self.brand_id, self.zone.key, self.end),
-            lambda: loyalty.loyalty_view(self.rows, self.brand_id, now=self.now, zone=self.zone),
-            seconds=SLOW,
+        return self._lasting(
+            ("loyalty", self.zone.key),
+            lambda rows, now: loyalty.loyalty_view(rows, self.brand_id, now=now, zone=self.zone),
         )
+
+    def _table(
+        self, rows: Session, name: str, by: indices.By, step: indices.Step, end: datetime
+    ) -> indices.MetricTable:
+        return indices.metric_table(
+            rows, self.brand_id, name, by=by, start=self.start, end=end, zone=self.zone, step=step
+        )
+
+    def _lasting(self, name: tuple[object, ...], make: Callable[[Session, datetime], T]) -> T:
+        context = context_of(self.request)
+        return of_customers(memo_of(self.request), context, self.rows, self.brand_id, name, self.end, make)
 
     def rivals(self) -> list[rival_views.Rival]:
         return memo_of(self.request).get(

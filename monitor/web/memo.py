@@ -8,7 +8,10 @@ from collections.abc import Callable, Hashable
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
+import structlog
+
 T = TypeVar("T")
+log = structlog.get_logger()
 
 
 class Memo:
@@ -77,6 +80,12 @@ class Memo:
         return (entry[1],)
 
     def _renew(self, key: Hashable, again: Callable[[], T], seconds: float | None) -> None:
-        made = again()
+        try:
+            made = again()
+        except Exception as error:  # noqa: BLE001  (the next who asks computes it, and sees what is wrong)
+            log.warning("memo.not_renewed", error=type(error).__name__)
+            with self._lock:
+                self._kept.pop(key, None)
+            return
         with self._lock:
             self._kept[key] = (self._clock() + (seconds or self._seconds), made, True)

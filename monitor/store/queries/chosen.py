@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -22,7 +22,6 @@ from monitor.store.search import match_expression, tsquery
 from monitor.store.sheets import Array, Columns
 
 Mask = npt.NDArray[np.bool_]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CELLS = 2_000_000  # beyond which groups are sorted instead of laid out
 
 
@@ -96,7 +95,7 @@ class Chosen:
         """Ids of the period, newest first; with `after` those older than that time and id."""
         mask = self._within(selection) & self.current
         if after:
-            at, last = _micros(after[0]), after[1]
+            at, last = micros(after[0]), after[1]
             mask &= (self.at < at) | ((self.at == at) & (self.id < last))
         return [int(number) for number in self.id[np.flatnonzero(mask)[-limit:][::-1]]]
 
@@ -108,7 +107,7 @@ class Chosen:
         topics: dict[str, list[str]] = {}
         for topic, step in step_of.items():
             topics.setdefault(step, []).append(topic)
-        span = np.searchsorted([_micros(edge) for edge in edges], self.at, side="right") - 1
+        span = np.searchsorted([micros(edge) for edge in edges], self.at, side="right") - 1
         found = {}
         for step, asked in topics.items():
             about = _among(self.tag_topic, sheets.numbers_of(self.words, asked))
@@ -116,24 +115,6 @@ class Chosen:
             cells = np.bincount(5 * span + worst - _NOT, minlength=5 * (len(edges) - 1)).reshape(-1, 5)
             found[step] = [(bad, none + neutral, good) for _, none, bad, neutral, good in cells.tolist()]
         return found
-
-    def opinions(self) -> Iterator[tuple[int, datetime, str, float | None, str, dict[str, str]]]:
-        """(mention, when, sentiment, stars, place, topic -> sentiment) of judged mentions, oldest first."""
-        names = (*sheets.SENTIMENTS, "neutral")  # the last is that of -1
-        tags: dict[int, dict[str, str]] = {}
-        for row, topic, sentiment in zip(
-            self.tag_row.tolist(), self.tag_topic.tolist(), self.tag_sentiment.tolist(), strict=True
-        ):
-            tags.setdefault(row, {})[self.words[topic]] = names[sentiment]
-        at = np.flatnonzero(self.sentiment >= 0)
-        columns = (self.id, self.at, self.sentiment, self.rating, self.place)
-        for row, number, micros, sentiment, stars, place in zip(
-            at.tolist(), *(column[at].tolist() for column in columns), strict=True
-        ):
-            yield (
-                number, _EPOCH + timedelta(microseconds=micros), sheets.SENTIMENTS[sentiment],
-                None if stars != stars else stars, self.words.get(place, ""), tags.get(row, {}),
-            )  # fmt: skip
 
     def complaining(self, topic: str, limit: int) -> list[int]:
         """Ids of mentions that complain about the topic, newest first; before all, those that complain as a whole."""
@@ -209,7 +190,7 @@ def _choose(session: Session, selection: Selection, parts: Sequence[Columns], st
     whole = {name: np.concatenate(some) for name, some in fields.items()}
     flags = whole.pop("flags")
     return Chosen(
-        parts[0].words if parts else {}, current=whole["at"] >= _micros(selection.start),
+        parts[0].words if parts else {}, current=whole["at"] >= micros(selection.start),
         judged=flags & sheets.WAITS == 0, **whole,
     )  # fmt: skip
 
@@ -223,7 +204,7 @@ _FIELDS = {
 def _pick(selection: Selection, columns: Columns, start: datetime) -> tuple[Mask, npt.NDArray[np.int8]]:
     """Which mentions all filters but the words let pass, and their sentiment (about the topics, where asked for)."""
     held, at = columns.mentions, columns.at
-    mask = (at >= _micros(start)) & (at < _micros(selection.end))
+    mask = (at >= micros(start)) & (at < micros(selection.end))
     if not selection.copies:
         mask &= held["flags"] & sheets.COUNTS != 0
     if selection.corrected:
@@ -339,7 +320,7 @@ def _days(at: npt.NDArray[np.int64], zone: ZoneInfo) -> tuple[Array, list[date]]
     hour = at // _MICROS_OF_HOUR * _MICROS_OF_HOUR
     first, last = (datetime.fromtimestamp(int(end) / 1e6, zone).date() for end in (hour.min(), hour.max()))
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    starts = np.array([_micros(day_start(day, zone)) for day in days])
+    starts = np.array([micros(day_start(day, zone)) for day in days])
     return np.searchsorted(starts, hour, side="right") - 1, days
 
 
@@ -352,5 +333,6 @@ def _among(held: Array, wanted: Sequence[int]) -> Mask:
     return mask
 
 
-def _micros(at: datetime) -> int:
+def micros(at: datetime) -> int:
+    """Microseconds since the epoch."""
     return int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000 + at.microsecond

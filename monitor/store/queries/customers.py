@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import case, delete, func, insert, union_all
+from sqlalchemy import Subquery, and_, case, delete, func, insert, or_, union_all
 from sqlmodel import Session, col, select
 
 from monitor.store.catalogue import IMPORT
@@ -55,18 +55,7 @@ class Said:
     rating: float | None = None  # the stars that came with it
 
 
-@dataclass(slots=True)  # not frozen: half a million are made for a page
-class Opinion:
-    """A judged mention in brief: its sentiment, its topics, and where it stands in the dimensions of a table."""
-
-    id: int
-    at: datetime
-    sentiment: str
-    rating: float | None
-    location: str
-    topics: Mapping[str, str]
-
-
+Dimension = Literal["segment", "location", "touchpoint"]
 Counts = tuple[int, int, int]  # negative, neutral, positive
 
 
@@ -88,6 +77,64 @@ def answers(
         ).where(*conditions).order_by(SurveyAnswer.answered_at, SurveyAnswer.id)
     )  # fmt: skip
     return [AnswerRow(*row) for row in rows]
+
+
+def scores_by_span(session: Session, brand_id: int, metric: str, edges: Sequence[datetime]) -> list[dict[float, int]]:
+    """Value -> how many answers gave it, in each span between two edges."""
+    span = case(*((col(SurveyAnswer.answered_at) < edge, n) for n, edge in enumerate(edges[1:])), else_=len(edges))
+    found: list[dict[float, int]] = [{} for _ in edges[1:]]
+    for number, value, n in _scores(session, span, _of_metric(brand_id, metric, edges[0], edges[-1])):
+        found[number][value] = n
+    return found
+
+
+def scores_by(
+    session: Session, brand_id: int, metric: str, by: Dimension, *, start: datetime, end: datetime
+) -> dict[str, dict[float, int]]:
+    """Segment, place or touchpoint -> value -> how many answers gave it."""
+    column = {
+        "segment": SurveyAnswer.segment, "location": SurveyAnswer.location, "touchpoint": SurveyAnswer.touchpoint
+    }[by]  # fmt: skip
+    found: dict[str, dict[float, int]] = defaultdict(dict)
+    for key, value, n in _scores(session, column, _of_metric(brand_id, metric, start, end)):
+        found[key][value] = n
+    return dict(found)
+
+
+def scores_by_topic(
+    session: Session, brand_id: int, metric: str, *, start: datetime, end: datetime
+) -> tuple[dict[float, int], dict[str, dict[float, int]]]:
+    """Of answers whose comment is judged: value -> how many, and the same of those whose comment speaks of a topic."""
+    of_metric = _of_metric(brand_id, metric, start, end)
+    judged = (
+        select(SurveyAnswer.value, func.count())
+        .join(Mention, col(Mention.id) == col(SurveyAnswer.mention_id))
+        .where(*of_metric, col(Mention.sentiment).is_not(None))
+    )
+    whole = session.execute(judged.group_by(col(SurveyAnswer.value)))
+    tagged = session.execute(
+        judged.join(TopicTag, col(TopicTag.mention_id) == col(Mention.id))
+        .add_columns(col(TopicTag.topic))
+        .group_by(col(TopicTag.topic), col(SurveyAnswer.value))
+    )
+    found: dict[str, dict[float, int]] = defaultdict(dict)
+    for value, n, topic in tagged:
+        found[topic][value] = int(n)
+    return {value: int(n) for value, n in whole}, dict(found)
+
+
+def _of_metric(brand_id: int, metric: str, start: datetime, end: datetime) -> tuple[Any, ...]:
+    return (
+        SurveyAnswer.brand_id == brand_id, SurveyAnswer.metric == metric, col(SurveyAnswer.answered_at) >= start,
+        col(SurveyAnswer.answered_at) < end,
+    )  # fmt: skip
+
+
+def _scores(session: Session, key: Any, where: Sequence[Any]) -> list[tuple[Any, float, int]]:
+    """(key, value, how many)"""
+    given = select(key.label("key"), col(SurveyAnswer.value).label("value")).where(*where).subquery()
+    counted = select(given.c.key, given.c.value, func.count()).group_by(given.c.key, given.c.value)
+    return [(key, value, int(n)) for key, value, n in session.execute(counted)]
 
 
 def survey_metrics(session: Session, brand_id: int) -> dict[str, int]:
@@ -119,36 +166,45 @@ def sheets(session: Session, brand_id: int, *, start: datetime, end: datetime) -
 
 
 def orders(session: Session, brand_id: int, *, end: datetime) -> list[OrderRow]:
-    """All orders before `end`, oldest first."""
-    rows = session.execute(
-        select(Order.customer, Order.ordered_at, Order.amount, Order.location, Order.returned)
-        .where(Order.brand_id == brand_id, col(Order.ordered_at) < end)
-        .order_by(Order.ordered_at, Order.id)
-    )
-    return [OrderRow(*row) for row in rows]
+    """All orders before `end`, oldest first; kept as long as the transaction."""
+    kept = remembered(session, "orders")
+    if (brand_id, end) not in kept:
+        rows = session.execute(
+            select(Order.customer, Order.ordered_at, Order.amount, Order.location, Order.returned)
+            .where(Order.brand_id == brand_id, col(Order.ordered_at) < end)
+            .order_by(Order.ordered_at, Order.id)
+        )
+        kept[brand_id, end] = [OrderRow(*row) for row in rows]
+    found: list[OrderRow] = kept[brand_id, end]
+    return found
+
+
+def complainers(session: Session, brand_id: int, *, end: datetime, bad: Mapping[str, float]) -> set[str]:
+    """Customers who gave a bad score (metric -> the best of the bad ones) or said something negative, before `end`."""
+    scored = session.exec(
+        select(SurveyAnswer.customer)
+        .where(
+            SurveyAnswer.brand_id == brand_id,
+            col(SurveyAnswer.answered_at) < end,
+            or_(*(and_(SurveyAnswer.metric == metric, SurveyAnswer.value <= most) for metric, most in bad.items())),
+        )
+        .distinct()
+    ).all()
+    mention_id, customer = (told := _told(brand_id)).c
+    spoke = session.scalars(
+        select(customer)
+        .select_from(told)
+        .join(Mention, col(Mention.id) == mention_id)
+        .where(col(Mention.published_at) < end, Mention.sentiment == "negative")
+        .distinct()
+    ).all()
+    return {one for one in (*scored, *spoke) if one}
 
 
 def said(session: Session, brand_id: int, *, end: datetime) -> list[Said]:
     """Judged words of known customers before `end`, oldest first: comments of surveys, and imported reviews and
     tickets whose rows name a customer with orders (where authors are pseudonyms)."""
-    comments = (
-        select(SurveyAnswer.mention_id, SurveyAnswer.customer)
-        .where(
-            SurveyAnswer.brand_id == brand_id,
-            col(SurveyAnswer.customer).is_not(None),
-            col(SurveyAnswer.mention_id).is_not(None),
-        )
-        .distinct()
-    )
-    imported = select(Mention.id, Mention.author).where(
-        Mention.brand_id == brand_id,
-        col(Mention.counts).is_(True),
-        Mention.kind != "survey",
-        col(Mention.source_id).in_(select(Source.id).where(Source.scraper == IMPORT)),
-        col(Mention.author).in_(select(Order.customer).where(Order.brand_id == brand_id)),
-    )
-    told = union_all(comments, imported).subquery("told")
-    mention_id, customer = told.c
+    mention_id, customer = (told := _told(brand_id)).c
     mentions = session.execute(
         select(customer, Mention.id, Mention.published_at, Mention.sentiment, Mention.rating)
         .join(Mention, col(Mention.id) == mention_id)
@@ -168,57 +224,25 @@ def said(session: Session, brand_id: int, *, end: datetime) -> list[Said]:
     ]
 
 
-def topics_of(session: Session, mention_ids: Sequence[int]) -> dict[int, dict[str, str]]:
-    """Mention -> topic -> sentiment; judged mentions without a topic are there, empty."""
-    found: dict[int, dict[str, str]] = {}
-    for start in range(0, len(mention_ids), _CHUNK):
-        ids = mention_ids[start : start + _CHUNK]
-        judged = select(Mention.id).where(col(Mention.id).in_(ids), col(Mention.sentiment).is_not(None))
-        found |= {int(mention_id): {} for mention_id in session.exec(judged) if mention_id is not None}
-        tags = select(TopicTag.mention_id, TopicTag.topic, TopicTag.sentiment).where(col(TopicTag.mention_id).in_(ids))
-        for mention_id, topic, sentiment in session.execute(tags):
-            if mention_id in found:
-                found[mention_id][topic] = sentiment
-    return found
-
-
-def opinions(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Opinion]:
-    """Judged mentions that count, oldest first; kept as long as the transaction, since several metrics ask for them."""
-    kept = remembered(session, "opinions")
-    span = (brand_id, start, end)
-    if span not in kept:
-        held = chosen(session, Selection(brand_id, start, end), before=False)
-        kept[span] = (
-            _opinions(session, brand_id, start=start, end=end)
-            if held is None
-            else [Opinion(*one) for one in held.opinions()]
+def _told(brand_id: int) -> Subquery:
+    """(mention, customer) of what known customers said."""
+    comments = (
+        select(SurveyAnswer.mention_id, SurveyAnswer.customer)
+        .where(
+            SurveyAnswer.brand_id == brand_id,
+            col(SurveyAnswer.customer).is_not(None),
+            col(SurveyAnswer.mention_id).is_not(None),
         )
-    found: list[Opinion] = kept[span]
-    return found
-
-
-def _opinions(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Opinion]:
-    """The same from the rows."""
-    where = (
+        .distinct()
+    )
+    imported = select(Mention.id, Mention.author).where(
         Mention.brand_id == brand_id,
-        col(Mention.published_at) >= start,
-        col(Mention.published_at) < end,
         col(Mention.counts).is_(True),
-        col(Mention.sentiment).is_not(None),
+        Mention.kind != "survey",
+        col(Mention.source_id).in_(select(Source.id).where(Source.scraper == IMPORT)),
+        col(Mention.author).in_(select(Order.customer).where(Order.brand_id == brand_id)),
     )
-    tags: dict[int, dict[str, str]] = defaultdict(dict)
-    for mention_id, topic, sentiment in session.execute(
-        select(TopicTag.mention_id, TopicTag.topic, TopicTag.sentiment)
-        .join(Mention, col(Mention.id) == col(TopicTag.mention_id))
-        .where(*where)
-    ):
-        tags[mention_id][topic] = sentiment
-    rows = session.execute(
-        select(Mention.id, Mention.published_at, Mention.sentiment, Mention.rating, Mention.location)
-        .where(*where)
-        .order_by(Mention.published_at, Mention.id)
-    )
-    return [Opinion(row[0], row[1], row[2], row[3], row[4], tags.get(row[0], {})) for row in rows]
+    return union_all(comments, imported).subquery("told")
 
 
 def step_counts(

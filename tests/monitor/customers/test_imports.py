@@ -96,7 +96,7 @@ def test_reviews_and_tickets_of_a_known_customer_are_joined(context: Context, tm
         brand = brand_named(session, "cafe").id or 0
         names = {one.amount: one.customer for one in session.exec(select(Order))}
         heard = customers.said(session, brand, end=datetime(2026, 12, 1, tzinfo=UTC))
-        unhappy = indices.complainers(session, brand, end=datetime(2026, 12, 1, tzinfo=UTC))
+        unhappy = customers.complainers(session, brand, end=datetime(2026, 12, 1, tzinfo=UTC), bad=indices.BAD)
     c1, c2 = names[1250.5], names[300.0]
     assert [(one.customer, one.rating) for one in heard] == [(c1, 2.0), (c2, 5.0), (c2, None)]
     assert heard[0].blamed == {"staff"} and c1 in unhappy

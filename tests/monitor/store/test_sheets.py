@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +21,8 @@ from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest, touch
 from monitor.store.judgements import correct
 from monitor.store.queries import chosen, counts, customers, mentions
+from monitor.store.queries import opinions as opinion_queries
+from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.selection import Selection
 from monitor.store.tables import Brand, Mention, Meta, Sheet
 from tests.monitor import support
@@ -173,6 +176,19 @@ def test_what_is_kept_in_memory_is_read_anew_when_it_was_written(fed: tuple[Cont
         assert shown[0].base is shown[1].base  # the same memory
 
 
+def spelt(held: Opinions) -> list[Any]:
+    said = defaultdict(set)
+    for row, topic, sentiment in zip(
+        *(c.tolist() for c in (held.tag_row, held.tag_topic, held.tag_sentiment)), strict=True
+    ):
+        said[row].add((held.words[topic], sentiment))
+    columns = zip(*(c.tolist() for c in (held.at, held.sentiment, held.rating, held.place)), strict=True)
+    return [
+        (at, sentiment, str(stars), held.words[place], frozenset(said[row]))
+        for row, (at, sentiment, stars, place) in enumerate(columns)
+    ]
+
+
 def test_the_journey_and_opinions_are_the_same_from_sheets_and_from_rows(
     fed: tuple[Context, Brand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,14 +201,17 @@ def test_the_journey_and_opinions_are_the_same_from_sheets_and_from_rows(
             span = {"start": START, "end": edges[-1]}
             return (
                 customers.step_counts(session, brand.id or 0, edges=edges, step_of=steps),
-                customers.opinions(session, brand.id or 0, **span),
+                spelt(opinions(session, brand.id or 0, **span)),
+                spelt(opinions(session, brand.id or 0, start=START + SPAN / 2, end=START + SPAN)),
                 [customers.complaints(session, brand.id or 0, topic, **span) for topic in steps],
                 [customers.complaints(session, brand.id or 0, "waiting", **span, limit=3)],
             )
 
     from_sheets = answers()
-    monkeypatch.setattr(customers, "chosen", lambda *asked, **more: None)
+    for module in (customers, opinion_queries):
+        monkeypatch.setattr(module, "chosen", lambda *asked, **more: None)
     from_rows = answers()
-    assert from_sheets[:3] == from_rows[:3]
-    assert sum(map(sum, from_sheets[0]["purchase"])) > 20 and len(from_sheets[1]) > 100 and len(from_sheets[2][0]) > 5
-    assert len(from_sheets[3][0]) == 3 and set(from_sheets[3][0]) <= set(from_sheets[2][0])
+    assert from_sheets[:4] == from_rows[:4]
+    assert sum(map(sum, from_sheets[0]["purchase"])) > 20 and len(from_sheets[1]) > 100 and len(from_sheets[3][0]) > 5
+    assert set(from_sheets[2]) < set(from_sheets[1]) and len(from_sheets[2]) > 20
+    assert len(from_sheets[4][0]) == 3 and set(from_sheets[4][0]) <= set(from_sheets[3][0])

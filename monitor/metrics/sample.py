@@ -1,0 +1,107 @@
+"""Samples: distinct values and how often each occurs, which is all that an index needs to know of a million."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+_LOOK, _FEW = 5_000, 100  # values looked at, and how many different ones are few
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """`values` ascend, each stands once and has a count above zero."""
+
+    values: Numbers
+    counts: Counts
+
+    @classmethod
+    def of(cls, values: Sequence[float] | Numbers) -> Sample:
+        held, counts = np.unique(np.asarray(values, np.float64), return_counts=True)
+        return cls(held, counts.astype(np.int64))
+
+    @classmethod
+    def counted(cls, values: Numbers, counts: Counts) -> Sample:
+        """Of ascending values, some of which may not occur."""
+        there = counts > 0
+        return cls(values[there], counts[there])
+
+    @classmethod
+    def told(cls, counts: Mapping[float, int]) -> Sample:
+        """From value -> how often."""
+        values = sorted(counts)
+        return cls(np.array(values, np.float64), np.array([counts[value] for value in values], np.int64))
+
+    @property
+    def n(self) -> int:
+        return int(self.counts.sum())
+
+    def between(self, low: float, high: float) -> int:
+        """How many lie in low <= value <= high."""
+        return int(self.counts[(self.values >= low) & (self.values <= high)].sum())
+
+    def without(self, part: Sample) -> Sample:
+        """The rest, once a part of this sample is taken away."""
+        counts = self.counts.copy()
+        counts[np.searchsorted(self.values, part.values)] -= part.counts
+        return Sample.counted(self.values, counts)
+
+    def mapped(self, to: Callable[[float], float]) -> Sample:
+        """Every value turned into another."""
+        held, place = np.unique(np.array([to(value) for value in self.values.tolist()]), return_inverse=True)
+        counts = np.zeros(len(held), np.int64)
+        np.add.at(counts, place, self.counts)
+        return Sample(held, counts)
+
+    def each(self) -> Numbers:
+        """All of them, ascending."""
+        return np.repeat(self.values, self.counts)
+
+    @property
+    def mean(self) -> float:
+        return math.fsum(self.values * self.counts) / self.n
+
+    @property
+    def variance(self) -> float:
+        """Of two or more, with n - 1, exact until it is rounded: equal values have none."""
+        pairs = [(Fraction(value), n) for value, n in zip(self.values.tolist(), self.counts.tolist(), strict=True)]
+        total = sum(n for _, n in pairs)
+        mean = sum(value * n for value, n in pairs) / total
+        return float(sum(n * (value - mean) ** 2 for value, n in pairs) / (total - 1))
+
+
+def together(parts: Iterable[Sample]) -> Sample:
+    """All of several."""
+    counts: Counter[float] = Counter()
+    for part in parts:
+        counts.update(dict(zip(part.values.tolist(), part.counts.tolist(), strict=True)))
+    return Sample.told(counts)
+
+
+def samples(values: Numbers, groups: Counts, n_groups: int) -> list[Sample]:
+    """One of each group 0 .. n_groups - 1, empty ones too; what is not a number is left out."""
+    held, place = _places(values)
+    cells = np.bincount(groups * len(held) + place, minlength=n_groups * len(held)).reshape(n_groups, len(held))
+    real = ~np.isnan(held)
+    return [Sample.counted(held[real], row[real]) for row in cells]
+
+
+def _places(values: Numbers) -> tuple[Numbers, Counts]:
+    """The distinct values, ascending, and which of them each is: a few of many are found without sorting all."""
+    held = np.unique(values[:: max(1, len(values) // _LOOK)])
+    if len(held) <= _FEW:
+        place = np.searchsorted(held, values)
+        inside = place < len(held)
+        same = held[np.where(inside, place, 0)]
+        if ((same == values) | (np.isnan(same) & np.isnan(values))).all():
+            return held, place
+    held, place = np.unique(values, return_inverse=True)
+    return held, place
