@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +64,16 @@ class Rate:
         return f"{self.wall:9.1f} texts/s {self.cpu:9.1f} per CPU second"
 
 
-def embedded(directory: Path | None, *, n_texts: int) -> None:
+def embedded(directory: Path | None, *, n_texts: int, file: Path | None) -> None:
     import numpy as np
 
     from models import language
     from models.embedded import DIRECTORY, Embedded
     from models.scorer import ModelScorer, load
+    from models.tagging import OwnHeads
     from models.text import prepare
     from models.tokenizer import normalise
+    from models.triggers import Triggers
 
     directory = directory or DIRECTORY
     code = f"""
@@ -97,14 +99,30 @@ print(loaded - start, done - start, resource.getrusage(resource.RUSAGE_SELF).ru_
     print(f"cold start: loaded {load_s:.2f} s after the interpreter, first judgement {first_s:.2f} s, {memory:.0f} MB")
     backend = Embedded(directory)
     texts = make_texts(n_texts, mean_words=21)
+    if file is not None:
+        lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+        texts = list(dict.fromkeys(line for line in lines if line))[:n_texts]
     counts = np.diff(backend._encoder.encode(texts).token_offsets)
     longest = np.quantile(counts, 0.95)
     print(f"{len(texts)} texts, {counts.mean():.1f} tokens in the mean, {longest:.0f} at the 95th percentile")
 
-    def score() -> None:
-        ModelScorer(backend).score(texts)  # a new scorer: nothing remembered
+    def score(*, clauses: bool) -> None:
+        tagger = OwnHeads(backend, Triggers.read(directory) if clauses else None)
+        ModelScorer(backend, tagger=tagger).score(texts)  # a new scorer: nothing remembered
 
-    print(f"{'end to end':26}{Rate(len(texts), score)}")
+    print(f"{'end to end':26}{Rate(len(texts), lambda: score(clauses=True))}")
+    print(f"{'  without clauses':26}{Rate(len(texts), lambda: score(clauses=False))}")
+    spied, judged = backend.predict, 0
+
+    def spy(given: Sequence[str]) -> Any:
+        nonlocal judged
+        judged += sum(map(len, given))
+        return spied(given)
+
+    backend.predict = spy  # type: ignore[method-assign]
+    score(clauses=True)
+    backend.predict = spied  # type: ignore[method-assign]
+    print(f"judged once more as clauses: {100 * judged / sum(map(len, texts)) - 100:.0f} % of the signs")
     encoded = backend._encoder.encode(texts)
     steps: list[tuple[str, Callable[[], object]]] = [
         ("clean", lambda: [prepare(text) for text in texts]),
@@ -226,9 +244,10 @@ def main() -> None:
     parser.add_argument("directory", type=Path, nargs="?", help="a model directory instead of the shipped one")
     parser.add_argument("--threads", type=int, default=2, help="for hub; 1 gives honest CPU times on a busy machine")
     parser.add_argument("--texts", type=int, help="default 4000 (embedded), 208 (hub)")
+    parser.add_argument("--file", type=Path, help="for embedded: texts of your own, one a line")
     given = parser.parse_args()
     if given.what == "embedded":
-        embedded(given.directory, n_texts=given.texts or 4000)
+        embedded(given.directory, n_texts=given.texts or 4000, file=given.file)
     else:
         hub(given.directory, n_texts=given.texts or 208, threads=given.threads)
 

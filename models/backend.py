@@ -30,13 +30,14 @@ class Outputs:
 
 class Backend(Protocol):
     """A loaded network. `predict` takes cleaned, non-empty texts in any order and of any length; it is safe to call
-    from threads.
+    from threads, and as many as `at_once` of its calls run side by side.
     """
 
     name: str
     revision: str
     topics: tuple[str, ...]
     thresholds: Floats  # [K]: least probability at which a topic is said
+    at_once: int
 
     def predict(self, texts: Sequence[str]) -> Outputs: ...
 

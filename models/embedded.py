@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.backend import Floats, Outputs, sigmoid, softmax, unit
-from models.batching import cut, max_by_owner, mean_by_owner, plan
+from models.batching import cut, max_by_owner, mean_by_owner, plan, sums
 from models.errors import WeightsMissing
 from models.graph import build, dense
 from models.packed import unpack
@@ -29,7 +29,7 @@ EncoderRun = Callable[
     [npt.NDArray[np.int64], Floats], Sequence[Floats]
 ]  # ids, mask -> encoder's outputs, as `graph.OUTPUTS`
 _INT8_WIDTH = 384  # benchmarks/scoring.py: narrower encoders gain nothing from int8, so they keep exact weights
-_BLOCK = 16_384  # n-grams gathered at once
+_AT_ONCE = 4
 TOKEN_BUDGET = 2048  # benchmarks/scoring.py: larger batches leave the cache, smaller ones pay per call
 
 
@@ -84,9 +84,10 @@ class Embedded:
             word_order=bool(config.get("word_order", False)),
         )
         self._budget = TOKEN_BUDGET
+        self.at_once, per_call = _shares(threads or available_cores())
         if int8 is None:
             int8 = int(config["hidden_size"]) >= _INT8_WIDTH
-        self._run = self._start(directory, config, tensors, threads=threads, int8=int8)
+        self._run = self._start(directory, config, tensors, threads=per_call, int8=int8)
 
     def _start(
         self,
@@ -94,13 +95,13 @@ class Embedded:
         config: dict[str, Any],
         tensors: dict[str, npt.NDArray[Any]],
         *,
-        threads: int | None,
+        threads: int,
         int8: bool,
     ) -> EncoderRun:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or available_cores()
+        options.intra_op_num_threads = threads
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a daemon shares its machine
         session = onnxruntime.InferenceSession(
@@ -178,6 +179,7 @@ class OnTorch(Embedded):
         self._device = device
         super().__init__(directory, threads=threads)
         self._budget = 65_536 if device != "cpu" else TOKEN_BUDGET
+        self.at_once = 1  # a GPU, or torch's own threads, have enough to do with one call
 
     def _start(
         self,
@@ -185,7 +187,7 @@ class OnTorch(Embedded):
         config: dict[str, Any],
         tensors: dict[str, npt.NDArray[Any]],
         *,
-        threads: int | None,
+        threads: int,
         int8: bool,
     ) -> EncoderRun:
         import torch
@@ -236,21 +238,16 @@ class NgramHalf:
 
     def _vector(self, ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> Floats:
         """Sum of the rows of each text over the square root of their number."""
-        counts = np.diff(offsets)
-        total = np.zeros((len(counts), self._rows.shape[1]), dtype=np.float32)
-        some = np.flatnonzero(counts)
-        if len(some):
-            # in blocks of texts, so that the gathered rows stay in the cache and memory stays small
-            for block in np.split(some, np.unique(np.searchsorted(offsets[some], np.arange(_BLOCK, len(ids), _BLOCK)))):
-                if len(block) == 0:
-                    continue
-                first, last = offsets[block[0]], offsets[block[-1] + 1]
-                part = ids[first:last]
-                rows = self._rows[part].astype(np.float32)
-                if self._scale is not None:
-                    rows *= self._scale[part][:, None]
-                total[block] = np.add.reduceat(rows, offsets[block] - first, axis=0)
-        return np.asarray(total / np.sqrt(np.maximum(counts, 1))[:, None], dtype=np.float32)
+        total = sums(self._rows, ids, offsets, self._scale)
+        return np.asarray(total / np.sqrt(np.maximum(np.diff(offsets), 1))[:, None], dtype=np.float32)
+
+
+def _shares(threads: int) -> tuple[int, int]:
+    """(calls side by side, threads of each). A call of one thread has no waiting in it; beyond a few calls the parts
+    of them that are Python wait for each other.
+    """
+    calls = min(threads, _AT_ONCE)
+    return calls, threads // calls
 
 
 def available_cores() -> int:

@@ -87,6 +87,7 @@ class HubClassifier:
     """Backend of a checkpoint: hub id or local directory. Raises WeightsMissing or LabelsUnknown."""
 
     topics: tuple[str, ...] = ()
+    at_once = 1  # torch spreads each product over all threads
 
     def __init__(
         self,

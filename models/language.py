@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from models.batching import sums
 from models.errors import WeightsMissing
 
 WEIGHTS = Path(__file__).with_name("language.npz")
@@ -39,6 +40,8 @@ _SCRIPTS: tuple[tuple[int, int, str], ...] = (
     "ja"), (0xAC00, 0xD7AF, "ko"),
 )  # fmt: skip
 _KANJI = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF))
+_TELLING = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high, _ in _SCRIPTS) + "]")
+_IDEOGRAPH = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _KANJI) + "]")
 _NOISE = re.compile(r"(?:https?://|www\.)\S+|(?<!\w)[@#]\w+|[^\w']|[\d_]+", re.IGNORECASE)
 
 
@@ -82,6 +85,8 @@ def supported() -> tuple[str, ...]:
 
 def by_script(text: str) -> str | None:
     """The language of the script most letters are in, if that script belongs to one language."""
+    if not _TELLING.search(text, 0, MAX_CHARACTERS):  # most texts
+        return None
     counts: dict[str, int] = {}
     letters = kanji = 0
     for character in text[:MAX_CHARACTERS]:
@@ -99,8 +104,6 @@ def by_script(text: str) -> str | None:
         if any(low <= point <= high for low, high in _KANJI):
             kanji += 1
         letters += 1
-    if not counts:
-        return None
     if counts.get("ja", 0) >= 2 and counts["ja"] * 6 >= kanji and "ko" not in counts:
         counts["ja"] += kanji  # Japanese mixes kana and kanji; a lone kana in Chinese is decoration
     code, n = max(counts.items(), key=lambda pair: pair[1])
@@ -109,10 +112,7 @@ def by_script(text: str) -> str | None:
 
 def _ideographs(text: str) -> bool:
     """Whether most signs are ideographs: Chinese, or Japanese without kana."""
-    if text.isascii():
-        return False
-    n = sum(any(low <= ord(sign) <= high for low, high in _KANJI) for sign in text)
-    return 2 * n > len(text) - text.count(" ")
+    return not text.isascii() and 2 * len(_IDEOGRAPH.findall(text)) > len(text) - text.count(" ")
 
 
 def _bare(text: str) -> str:
@@ -129,25 +129,27 @@ def ngrams(texts: Sequence[str], *, n_buckets: int) -> tuple[npt.NDArray[np.int6
     lengths = np.fromiter((len(t) for t in texts), dtype=np.int64, count=len(texts))
     points = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
     owner = np.repeat(np.arange(len(texts)), lengths)
+    counts = [np.maximum(lengths - order + 1, 0) for order in _ORDERS]
+    starts = np.concatenate(([0], np.cumsum(np.sum(counts, axis=0))))
+    buckets = np.empty(starts[-1], np.int64)
+    begin = starts[:-1]  # where the n-grams of this order go, text by text
     hashed = np.zeros(len(points), dtype=np.uint64)
-    parts, owners = [], []
-    for order in _ORDERS:
+    for order, inside_text in zip(_ORDERS, counts, strict=True):
         n = len(points) - order + 1
         if n <= 0:
             break
         hashed = (
             hashed[:n] * np.uint64(0x9E3779B1) + points[order - 1 :] * np.uint64(0x85EBCA77) + np.uint64(order)
         ) & np.uint64(0xFFFFFFFF)
-        inside = owner[:n] == owner[order - 1 :]
-        mixed = hashed ^ (hashed >> np.uint64(15))
-        mixed = (mixed * np.uint64(0x2C1B3C6D)) & np.uint64(0xFFFFFFFF)
+        mixed = hashed[owner[:n] == owner[order - 1 :]]
+        mixed ^= mixed >> np.uint64(15)
+        mixed *= np.uint64(0x2C1B3C6D)
+        mixed &= np.uint64(0xFFFFFFFF)
         mixed ^= mixed >> np.uint64(13)
-        parts.append((mixed % np.uint64(n_buckets))[inside].astype(np.int64))
-        owners.append(owner[:n][inside])
-    buckets, of = np.concatenate(parts), np.concatenate(owners)
-    order_by_text = np.argsort(of, kind="stable")
-    counts = np.bincount(of, minlength=len(texts))
-    return buckets[order_by_text], np.concatenate(([0], np.cumsum(counts)[:-1]))
+        before = np.cumsum(inside_text) - inside_text
+        buckets[np.arange(len(mixed)) + np.repeat(begin - before, inside_text)] = mixed % np.uint64(n_buckets)
+        begin = begin + inside_text
+    return buckets, starts[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,8 @@ class _Head:
 
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         buckets, starts = ngrams(texts, n_buckets=len(self.vectors))
-        sums = np.add.reduceat(self.vectors[buckets], starts, axis=0)
-        counts = np.diff(np.append(starts, len(buckets)))[:, None]
-        logits = (sums / counts) @ self.matrix + self.bias
+        offsets = np.append(starts, len(buckets))
+        logits = (sums(self.vectors, buckets, offsets) / np.diff(offsets)[:, None]) @ self.matrix + self.bias
         logits -= logits.max(axis=1, keepdims=True)
         p = np.exp(logits)
         return np.asarray(p / p.sum(axis=1, keepdims=True), dtype=np.float32)

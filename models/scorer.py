@@ -8,6 +8,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from models.user_topics import FittedTopic
 T = TypeVar("T")
 EMBEDDED_NAMES = (None, "", "embedded", "base")
 _ROWS, _CHARACTERS = 1024, 200_000  # one chunk: bounds memory
+_LEAST = 64  # texts that are worth a thread
 _REMEMBERED = 10_000  # judgements of texts seen before
 
 
@@ -178,7 +180,7 @@ class ModelScorer:
             else:
                 found[i] = seen
         if fresh:
-            judged = self._judge([text for _, text, _ in fresh], [code for _, _, code in fresh])
+            judged = self._side_by_side([text for _, text, _ in fresh], [code for _, _, code in fresh])
             with self._lock:
                 for (known, _, _), judgement in zip(fresh, judged, strict=True):
                     found[places[known][0]] = judgement
@@ -188,6 +190,22 @@ class ModelScorer:
         for same in places.values():
             for i in same[1:]:
                 found[i] = found[same[0]]
+        return [judgement for judgement in found if judgement is not None]
+
+    def _side_by_side(self, texts: list[str], languages: list[str | None]) -> list[Judgement]:
+        """Judged in as many threads as the backend serves at once; each part has texts of all lengths."""
+        n_threads = self.backend.at_once
+        if n_threads == 1 or len(texts) < n_threads * _LEAST:
+            return self._judge(texts, languages)
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        n_parts = n_threads * (2 if len(texts) >= 2 * n_threads * _LEAST else 1)  # who is done early takes another
+        shares = [order[part::n_parts] for part in range(n_parts)]
+        found: list[Judgement | None] = [None] * len(texts)
+        with ThreadPoolExecutor(n_threads) as pool:
+            parts = pool.map(lambda at: self._judge([texts[i] for i in at], [languages[i] for i in at]), shares)
+            for share, judged in zip(shares, parts, strict=True):
+                for i, judgement in zip(share, judged, strict=True):
+                    found[i] = judgement
         return [judgement for judgement in found if judgement is not None]
 
     def _judge(self, texts: list[str], languages: list[str | None]) -> list[Judgement]:

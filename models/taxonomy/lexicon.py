@@ -6,6 +6,7 @@ Used as weak labels in training, as a transparent fallback where a model has no 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ _BY_SCRIPT = (
 )  # fmt: skip
 
 
+_MET = 50_000  # words of a language whose terms are remembered
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A trigger term found: character range in the text, the term as written in the lexicon."""
@@ -51,6 +55,18 @@ class _Index:
     stems: dict[str, list[tuple[str, str, tuple[tuple[str, bool], ...]]]] = field(default_factory=dict)
     lengths: tuple[int, ...] = ()
     substrings: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # first character -> (term, topic)
+    met: dict[str, tuple[tuple[str, str, tuple[tuple[str, bool], ...]], ...]] = field(default_factory=dict)
+
+    def beginning(self, word: str) -> tuple[tuple[str, str, tuple[tuple[str, bool], ...]], ...]:
+        """Terms whose first word this may be. Most words of a stream were met before."""
+        terms = self.met.get(word)
+        if terms is None:
+            stems = (self.stems.get(word[:length], ()) for length in self.lengths if length <= len(word))
+            terms = (*self.words.get(word, ()), *itertools.chain.from_iterable(stems))
+            if len(self.met) >= _MET:
+                self.met.clear()
+            self.met[word] = terms
+        return terms
 
 
 class Lexicon:
@@ -127,18 +143,10 @@ def _words(text: str, index: _Index, *, arabic: bool) -> Iterable[Hit]:
     places = [(m.group(), m.start(), m.end()) for m in _WORD.finditer(text)]
     for i, (word, start, _) in enumerate(places):
         for form in _forms(word) if arabic else (word,):
-            candidates = index.words.get(form, ())
-            for topic, term, rest in candidates:
+            for topic, term, rest in index.beginning(form):
                 end = _rest(text, places, i, rest)
                 if end is not None:
                     yield Hit(topic, start, end, term)
-            for length in index.lengths:
-                if length > len(form):
-                    break
-                for topic, term, rest in index.stems.get(form[:length], ()):
-                    end = _rest(text, places, i, rest)
-                    if end is not None:
-                        yield Hit(topic, start, end, term)
 
 
 def _rest(text: str, places: list[tuple[str, int, int]], i: int, rest: tuple[tuple[str, bool], ...]) -> int | None:

@@ -20,6 +20,7 @@ class Leaning:
 
     name, revision, topics = "leaning", "1", ()
     thresholds = np.zeros(0, np.float32)
+    at_once = 1
 
     def predict(self, texts: Sequence[str]) -> Outputs:
         p, vectors = [], []

@@ -24,6 +24,7 @@ class Counting:
 
     name, revision, topics = "counting", "1", ("price",)
     thresholds = np.array([0.5], np.float32)
+    at_once = 1
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -92,6 +93,18 @@ def test_a_text_that_breaks_the_model_stands_alone() -> None:
     assert [i for i, judgement in enumerate(found) if judgement.error] == [17]
     assert found[17].error == "the model failed: RuntimeError: out of range"
     assert found[16].sentiment is not None
+
+
+def test_side_by_side_texts_are_judged_as_alone_and_come_in_order() -> None:
+    one, two = Counting(), Counting()
+    two.at_once = 2
+    texts = [f"{'a' * (i % 5)} row {i}" for i in range(300)]
+    texts[17] = "kernel panic now"
+    found = ModelScorer(two).score(texts)
+    assert found == ModelScorer(one).score(texts)
+    assert [i for i, judgement in enumerate(found) if judgement.error] == [17]
+    assert one.largest == 300
+    assert two.largest == 75
 
 
 def test_duplicates_are_judged_once_within_a_call_and_between_calls() -> None:
