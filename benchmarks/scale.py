@@ -102,6 +102,7 @@ class Constant:
     name, revision = "constant", "1"
 
     def score(self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None,
+              ratings: Sequence[float | None] | None = None,
               progress: Callable[[int], None] | None = None) -> list[Judgement]:  # fmt: skip
         tags = (TopicTag("waiting", 0.9, "negative"),)
         return [Judgement("en", "negative", 0.9, 0.05, 0.05, tags, "constant@1") for _ in texts]

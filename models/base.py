@@ -60,9 +60,11 @@ class Scorer(Protocol):
         texts: Sequence[str],
         *,
         languages: Sequence[str | None] | None = None,
+        ratings: Sequence[float | None] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Judgement]:
-        """One judgement per text, in order; never raises on a text. `progress` gets the number of texts just done."""
+        """One judgement per text, in order; never raises on a text. `ratings`: stars of the authors, 1 to 5, where
+        there are any. `progress` gets the number of texts just done."""
         ...
 
     def highlight(self, text: str, *, topic: str | None = None) -> list[Span]:

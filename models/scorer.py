@@ -23,6 +23,8 @@ from models.base import SENTIMENTS, Judgement, Scorer, Span, TopicTag
 from models.embedded import DIRECTORY, Embedded, OnTorch
 from models.errors import ModelError, TextRejected
 from models.highlight import spans
+from models.stars import REVISION as STARS
+from models.stars import weighed
 from models.tagging import OwnHeads, SecondNetwork, Tagger, TriggerWords
 from models.taxonomy import lexicon
 from models.text import key, prepare
@@ -47,6 +49,7 @@ def load(
     topics: str | None = None,
     adapter: Path | None = None,
     user_topics: Sequence[FittedTopic] = (),
+    stars: bool = True,
 ) -> ModelScorer:
     """A scorer, ready to judge.
 
@@ -55,7 +58,8 @@ def load(
     there is one. revision: of the hub. labels: label -> sentiment for a checkpoint whose labels say nothing. offline:
     no network; None leaves it to HF_HUB_OFFLINE. threads: CPU threads, default all cores allowed. topics, for
     checkpoints without topic heads: "embedded" (default where its weights are installed) or "lexicon". adapter: a
-    directory of `models.adapt`. Raises WeightsMissing, LabelsUnknown, ModelError.
+    directory of `models.adapt`. stars: whether the `ratings` of texts count (`models.stars`). Raises
+    WeightsMissing, LabelsUnknown, ModelError.
     """
     device = _gpu() if device in (None, "", "auto") else device
     own = _own_directory(name)
@@ -86,7 +90,11 @@ def load(
         )
         tagger = _second(topics, backend, threads)
     return ModelScorer(
-        backend, tagger=tagger, adapter=Adapter.read(adapter, backend) if adapter else None, user_topics=user_topics
+        backend,
+        tagger=tagger,
+        adapter=Adapter.read(adapter, backend) if adapter else None,
+        user_topics=user_topics,
+        stars=stars,
     )
 
 
@@ -129,13 +137,20 @@ class ModelScorer:
         tagger: Tagger | None = None,
         adapter: Adapter | None = None,
         user_topics: Sequence[FittedTopic] = (),
+        stars: bool = True,
     ) -> None:
         self.backend = backend
         self.adapter = adapter
         self._tagger = tagger or OwnHeads(backend)
         self._user_topics = tuple(user_topics)
+        self._stars = stars
         self.name = backend.name
-        parts = (backend.revision, self._tagger.revision, adapter.revision if adapter else "")
+        parts = (
+            backend.revision,
+            self._tagger.revision,
+            f"stars:{STARS}" if stars else "",
+            adapter.revision if adapter else "",
+        )
         self.revision = "+".join((*filter(None, parts), *(f"{topic.key}:{topic.revision}" for topic in user_topics)))
         self.model = f"{self.name}@{self.revision}"
         self._remembered: OrderedDict[tuple[bytes, str | None], Judgement] = OrderedDict()
@@ -146,17 +161,22 @@ class ModelScorer:
         texts: Sequence[str],
         *,
         languages: Sequence[str | None] | None = None,
+        ratings: Sequence[float | None] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Judgement]:
         """One judgement per text, in order; a text that cannot be judged gets `error`. See `models.base.Scorer`."""
         if languages is not None and len(languages) != len(texts):
             raise ValueError(f"{len(languages)} languages for {len(texts)} texts")
+        if ratings is not None and len(ratings) != len(texts):
+            raise ValueError(f"{len(ratings)} ratings for {len(texts)} texts")
         found: list[Judgement] = []
         for start, end in _chunks(texts):
             found += self._chunk(texts[start:end], languages[start:end] if languages else [None] * (end - start))
             if progress is not None:
                 progress(end - start)
-        return found
+        if ratings is None or not self._stars:
+            return found
+        return [weighed(judgement, rating) for judgement, rating in zip(found, ratings, strict=True)]
 
     def _chunk(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[Judgement]:
         found: list[Judgement | None] = [None] * len(texts)

@@ -189,6 +189,7 @@ class Model(Section):
     threads: int | None = Field(default=None, ge=1)
     topics: Literal["embedded", "lexicon"] | None = None  # who tags topics beside a checkpoint without topic heads
     adapter: Path | None = None  # folder of `monitor model adapt`; relative to data_dir
+    stars: bool = True  # the author's stars are evidence beside his words
 
 
 class Http(Quiet):

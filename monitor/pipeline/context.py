@@ -129,6 +129,7 @@ def load_scorer(settings: Settings, *, topics: frozenset[str] = frozenset(), pla
         offline=options.offline or None,
         threads=options.threads,
         topics=options.topics,
+        stars=options.stars,
     )
     scorer = cast("ModelScorer", load())
     if plain:

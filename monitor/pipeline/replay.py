@@ -22,7 +22,7 @@ from monitor.config import Channel, Settings
 from monitor.errors import ConfigError
 from monitor.pipeline.context import Context, load_scorer
 from monitor.pipeline.importing import brands_of, notes_of
-from monitor.pipeline.simulate import Arrival, Clock, Prejudged, simulate, words_of
+from monitor.pipeline.simulate import Arrival, Clock, Prejudged, judged_of, simulate
 from monitor.store.catalogue import slug_of, synchronise
 from monitor.store.engine import reading, upgrade, writing
 from monitor.store.tables import Brand, Incident, IncidentEvent, Mention, Outbox, Report
@@ -104,8 +104,8 @@ def _settings(settings: Settings, names: list[str], folder: Path, out: Path) -> 
 def _prejudged(
     settings: Settings, arrivals: list[Arrival], progress: Callable[[str, int, int], None], scorer: Any
 ) -> Any:
-    texts = [words_of(arrival.item) for arrival in arrivals]
-    n = len(set(texts))
+    items = [arrival.item for arrival in arrivals if judged_of(arrival.item)[0].strip()]
+    n = len(set(map(judged_of, items)))
     done = 0
 
     def report(count: int) -> None:
@@ -113,7 +113,7 @@ def _prejudged(
         done += count
         progress("score", done, n)
 
-    return Prejudged(scorer if scorer is not None else load_scorer(settings), [t for t in texts if t.strip()], report)
+    return Prejudged(scorer if scorer is not None else load_scorer(settings), items, report)
 
 
 def _write(context: Context, out: Path, *, file: Path, n_bad: int, n_rows: int) -> dict[str, Any]:

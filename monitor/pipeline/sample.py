@@ -20,7 +20,7 @@ from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.customers import load_sample as load_customers
 from monitor.pipeline.recount import recount
-from monitor.pipeline.simulate import Arrival, Clock, Prejudged, arrive, simulate, words_of
+from monitor.pipeline.simulate import Arrival, Clock, Prejudged, arrive, judged_of, simulate
 from monitor.store import meta
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Brand, Incident, Mention, Outbox
@@ -85,7 +85,7 @@ def _feed(context: Context, until: datetime) -> None:
         for item in items
         if item.published_at is not None
     ]
-    n = len({words_of(arrival.item) for arrival in arrivals})
+    n = len({judged_of(arrival.item) for arrival in arrivals})
     done = 0
 
     def told(count: int) -> None:
@@ -93,7 +93,7 @@ def _feed(context: Context, until: datetime) -> None:
         done += count
         context.progress("judge", done, n)
 
-    judged = Prejudged(context.scorer, [words_of(arrival.item) for arrival in arrivals], told)
+    judged = Prejudged(context.scorer, [arrival.item for arrival in arrivals], told)
     clock = Clock(arrivals[0].at)
     simulated = Context(context.settings, engine=context.engine, clock=clock, scorer=judged, rng=context.rng,
                         progress=context.progress, should_stop=context.should_stop)  # fmt: skip

@@ -42,6 +42,7 @@ class Pending:
     brand_id: int
     words: str
     language: str
+    rating: float | None
     content_hash: str
     published_at: datetime
 
@@ -109,7 +110,7 @@ def pending_of(session: Session, ids: Sequence[int]) -> list[Pending]:
     """Mentions by their ids, in order."""
     return [
         Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language,
-                 mention.content_hash, mention.published_at)
+                 mention.rating, mention.content_hash, mention.published_at)
         for mention in session.exec(select(Mention).where(col(Mention.id).in_(ids)).order_by(col(Mention.id)))
     ]  # fmt: skip
 
@@ -136,7 +137,11 @@ def judge(context: Context, batch: list[Pending]) -> list[ModelJudgement]:
 
     scorer = context.scorer
     try:
-        return scorer.score([row.words for row in batch], languages=[row.language or None for row in batch])
+        return scorer.score(
+            [row.words for row in batch],
+            languages=[row.language or None for row in batch],
+            ratings=[row.rating for row in batch],
+        )
     except Exception as error:  # noqa: BLE001  (any model may be plugged in: the text is marked, the rest goes on)
         if len(batch) > 1:
             middle = len(batch) // 2

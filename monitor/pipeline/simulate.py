@@ -55,18 +55,26 @@ class Clock:
 class Prejudged:
     """A scorer that has judged every text beforehand in large batches: a judgement does not depend on the time."""
 
-    def __init__(self, scorer: Scorer, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
+    def __init__(self, scorer: Scorer, items: Sequence[Item], progress: Callable[[int], None] | None = None) -> None:
         self.name, self.revision = scorer.name, scorer.revision
         self._scorer = scorer
-        unique = list(dict.fromkeys(texts))
-        self._known: dict[str, Judgement] = dict(zip(unique, scorer.score(unique, progress=progress), strict=True))
+        self._known: dict[tuple[str, float | None], Judgement] = {}
+        self._learn([judged_of(item) for item in items], progress)
 
     def score(self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None,
+              ratings: Sequence[float | None] | None = None,
               progress: Callable[[int], None] | None = None) -> list[Judgement]:  # fmt: skip
-        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        asked = list(zip(texts, ratings if ratings is not None else [None] * len(texts), strict=True))
+        self._learn(asked, progress)
+        return [self._known[one] for one in asked]
+
+    def _learn(self, asked: Sequence[tuple[str, float | None]], progress: Callable[[int], None] | None) -> None:
+        missing = [one for one in dict.fromkeys(asked) if one not in self._known]
         if missing:
-            self._known |= dict(zip(missing, self._scorer.score(missing), strict=True))
-        return [self._known[text] for text in texts]
+            texts, ratings = zip(*missing, strict=True)
+            self._known |= dict(
+                zip(missing, self._scorer.score(texts, ratings=ratings, progress=progress), strict=True)
+            )
 
     def highlight(self, text: str, *, topic: str | None = None) -> list[Span]:
         return self._scorer.highlight(text, topic=topic)
@@ -157,6 +165,6 @@ def _floor(at: datetime, every: timedelta) -> datetime:
     return at - timedelta(seconds=at.timestamp() % seconds)
 
 
-def words_of(item: Item) -> str:
-    """What is judged of an item: its title and text."""
-    return judged_words(item.title, item.text)
+def judged_of(item: Item) -> tuple[str, float | None]:
+    """What is judged of an item: its title and text, and its stars."""
+    return judged_words(item.title, item.text), item.rating

@@ -248,7 +248,7 @@ def _row(
 
 def _edit(session: Session, old: Mention, item: Item, digest: str, now: datetime) -> None:
     words = item.text[:MAX_TEXT]
-    changed_words = (old.text, old.title) != (words, item.title)
+    changed_words, changed_stars = (old.text, old.title) != (words, item.title), old.rating != item.rating
     session.add(
         Revision(mention_id=old.id, seen_until=now, title=old.title, text=old.text, rating=old.rating,
                  content_hash=old.content_hash)
@@ -257,8 +257,9 @@ def _edit(session: Session, old: Mention, item: Item, digest: str, now: datetime
     old.rating_raw, old.rating_scale = item.rating_raw, item.rating_scale
     old.edited_at = item.edited_at or now
     old.content_hash = digest
-    if changed_words:
+    if changed_words or changed_stars:  # both are judged
         old.score_state = "new" if (words.strip() or (item.title or "").strip()) else "none"
+    if changed_words:
         session.execute(
             text("UPDATE mention_search SET body = :body WHERE rowid = :id"),
             {"id": old.id, "body": searchable(item.title, words)},

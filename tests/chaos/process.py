@@ -73,9 +73,10 @@ class Elsewhere(WordScorer):
     """A model whose arithmetic is done elsewhere, on a device of its own: a batch is waited for."""
 
     def score(self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None,
+              ratings: Sequence[float | None] | None = None,
               progress: Callable[[int], None] | None = None) -> list[Judgement]:  # fmt: skip
         time.sleep(float(os.environ.get("MONITOR_TEST_JUDGE_SECONDS", "0")) * len(texts) / 512)
-        return super().score(texts, languages=languages, progress=progress)
+        return super().score(texts, languages=languages, ratings=ratings, progress=progress)
 
 
 def live(role: str, config: Path) -> None:

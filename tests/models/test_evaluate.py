@@ -23,6 +23,7 @@ class Parrot:
         texts: Sequence[str],
         *,
         languages: Sequence[str | None] | None = None,
+        ratings: Sequence[float | None] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Judgement]:
         return [self._judge(text) for text in texts]

@@ -36,6 +36,7 @@ class WordScorer:
         self.seen: list[str] = []
 
     def score(self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None,
+              ratings: Sequence[float | None] | None = None,
               progress: Callable[[int], None] | None = None) -> list[Judgement]:  # fmt: skip
         for text in texts:
             if any(word in (text or "") for word in self.poison):

@@ -12,6 +12,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from sqlmodel import Session, col, select
 
+from models import stars
+from models.base import SENTIMENTS
 from models.errors import ModelError
 from monitor.pipeline import exporting
 from monitor.pipeline.related import words as words_of
@@ -111,13 +113,13 @@ def why(request: Request, visitor: Viewer, rows: Rows, mention_id: int, topic: s
     mention = rows.get(Mention, mention_id)
     if mention is None:
         raise NotFound(f"there is no mention {mention_id}")
-    text = words_of(mention)
+    text, alone = words_of(mention), "" if topic else _by_words(mention)
     rows.rollback()
     try:
         spans = context_of(request).scorer.highlight(text, topic=topic or None)
     except ModelError as problem:
-        return render(request, visitor, "_why.html", parts=[Part(text)], problem=str(problem))
-    return render(request, visitor, "_why.html", parts=parts_of(text, spans), problem="")
+        return render(request, visitor, "_why.html", parts=[Part(text)], problem=str(problem), alone=alone)
+    return render(request, visitor, "_why.html", parts=parts_of(text, spans), problem="", alone=alone)
 
 
 @router.post("/mentions/{mention_id}/correct")
@@ -235,6 +237,16 @@ def _rows(session: Session, ids: list[int]) -> Iterator[dict[str, Any]]:
 def _text(form: Any, name: str) -> str:
     value = form.get(name, "")
     return value if isinstance(value, str) else ""
+
+
+def _by_words(mention: Mention) -> str:
+    """The sentiment of the words alone, where the stars made it another one; else nothing."""
+    judged = (mention.p_negative or 0.0, mention.p_neutral or 0.0, mention.p_positive or 0.0)
+    if mention.rating is None or f"stars:{stars.REVISION}" not in mention.model or not any(judged):
+        return ""
+    words = stars.unweighed(judged, mention.rating)
+    said = words.index(max(words))
+    return "" if said == judged.index(max(judged)) else SENTIMENTS[said]
 
 
 def _change(sentiment: str, topic: str, topic_sentiment: str, remove: str) -> actions.Correcting:

@@ -55,6 +55,21 @@ def test_judges_everything_once(tmp_path: Path) -> None:
         assert judgement.topics == [{"topic": "waiting", "p": 0.9, "sentiment": "negative"}]
 
 
+def test_stars_go_to_the_model_with_their_text(tmp_path: Path) -> None:
+    class Noting(WordScorer):
+        def score(self, texts, **options):  # type: ignore[no-untyped-def]
+            asked.update(zip(texts, options["ratings"], strict=True))
+            return super().score(texts, **options)
+
+    asked: dict[str, float | None] = {}
+    context = support.context(tmp_path, scorer=Noting())
+    fill(context, "late one")
+    with writing(context.engine) as session:
+        session.exec(select(Mention)).one().rating = 4.5
+    score(context)
+    assert asked == {"late one": 4.5}
+
+
 def test_a_poisonous_text_blocks_nobody(tmp_path: Path) -> None:
     context = support.context(tmp_path, scorer=WordScorer(poison=["arsenic"]))
     fill(context, *(f"good {n}" for n in range(100)), "arsenic", *(f"late {n}" for n in range(100)))

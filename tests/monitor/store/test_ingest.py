@@ -67,6 +67,15 @@ def test_edit_keeps_what_it_said_before_and_asks_for_a_new_judgement(
     assert body == "bad after all"
 
 
+def test_other_stars_are_judged_anew(session: Session, brand: Brand, source: Source) -> None:
+    put(session, brand, source, item(1, "good", rating=5.0))
+    mention = session.exec(select(Mention)).one()
+    mention.score_state = "done"
+    session.add(mention)
+    put(session, brand, source, item(1, "good", rating=2.0))
+    assert mention.score_state == "new"
+
+
 def test_a_new_reply_or_like_is_no_new_judgement(session: Session, brand: Brand, source: Source) -> None:
     put(session, brand, source, item(1, "good"))
     mention = only(session)

@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from models.base import Span
 from models.errors import WeightsMissing
-from monitor.store.engine import reading
+from monitor.store.engine import reading, writing
 from monitor.store.tables import Correction, Mention, SavedView
 from monitor.web.pages.mentions import Part, parts_of
 from tests.monitor import support
@@ -159,6 +159,17 @@ def test_why_marks_the_words(house: House) -> None:
     text = house.as_("viewer").get("/mentions/1/why").text
     assert '<mark class="w3">rude</mark>' in text
     assert '<mark class="w1 against">The</mark>' in text
+
+
+def test_why_says_where_the_stars_made_the_difference(house: House) -> None:
+    with writing(house.context.engine) as session:
+        mention = session.get_one(Mention, 1)
+        mention.model, mention.rating = "embedded@1+stars:1", 5.0
+        mention.p_negative, mention.p_neutral, mention.p_positive, mention.sentiment = 0.2, 0.1, 0.7, "positive"
+    assert "by the words alone: negative" in house.as_("viewer").get("/mentions/1/why").text
+    with writing(house.context.engine) as session:
+        session.get_one(Mention, 1).rating = 3.0
+    assert "words alone" not in house.as_("viewer").get("/mentions/1/why").text
 
 
 def test_without_a_model_the_text_stays_and_the_reason_is_said(house: House) -> None:
