@@ -22,7 +22,7 @@ _WORD = re.compile(
     r"[\w\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0971-\u0dff]+"
 )
 _GAP = re.compile(r"[^\w.,;:!?\n]{1,3}")  # what may stand between the words of a phrase
-_TERM_WORD = re.compile(_WORD.pattern + r"\*?")
+_TERM_WORD = re.compile(_WORD.pattern + r"\*?|\*")  # a lone star: any one word
 _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "`": "'", "ё": "е", "Ё": "е"})
 _PROCLITICS = re.compile(r"(?:[وفبلك](?=...))?(?:ال(?=..)|(?<=ل)ل(?=..))?")
 # Where the language is unknown, or has no terms of its own: the language most written in that script.
