@@ -191,7 +191,8 @@ def _(rng: np.random.Generator) -> bool:
 
 
 QUESTIONNAIRE: Mapping[str, tuple[float, ...]] = {
-    "image": (0.9, 0.7, 0.5), "expectations": (0.8, 0.6), "quality": (0.9, 0.8, 0.7, 0.6), "value": (0.8, 0.9),
+    "image": (0.9, 0.7, 0.5), "expectations": (0.8, 0.6), "product_quality": (0.9, 0.8, 0.7),
+    "service_quality": (0.8, 0.6), "value": (0.8, 0.9),
     "satisfaction": (0.9, 0.8, 0.7), "loyalty": (0.9, 0.5),
 }  # fmt: skip
 
@@ -200,9 +201,11 @@ def respondents(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     """Answers 1 to 10 whose latent variables hang together as ECSI says, with three loads of image and so on."""
     latent = {"image": rng.normal(size=n)}
     latent["expectations"] = 0.5 * latent["image"] + rng.normal(size=n) * 0.8
-    latent["quality"] = 0.6 * latent["expectations"] + rng.normal(size=n) * 0.7
-    latent["value"] = 0.3 * latent["expectations"] + 0.5 * latent["quality"] + rng.normal(size=n) * 0.7
-    causes = 0.2 * latent["image"] + 0.1 * latent["expectations"] + 0.5 * latent["quality"] + 0.2 * latent["value"]
+    latent["product_quality"] = 0.6 * latent["expectations"] + rng.normal(size=n) * 0.7
+    latent["service_quality"] = 0.4 * latent["expectations"] + rng.normal(size=n) * 0.8
+    quality = 0.6 * latent["product_quality"] + 0.4 * latent["service_quality"]
+    latent["value"] = 0.3 * latent["expectations"] + 0.5 * quality + rng.normal(size=n) * 0.7
+    causes = 0.2 * latent["image"] + 0.1 * latent["expectations"] + 0.5 * quality + 0.2 * latent["value"]
     latent["satisfaction"] = causes + rng.normal(size=n) * 0.5
     latent["loyalty"] = 0.2 * latent["image"] + 0.5 * latent["satisfaction"] + rng.normal(size=n) * 0.8
     return {
@@ -219,7 +222,7 @@ def everybody() -> dict[str, float]:
     return {name: metric.value or 0.0 for name, metric in found.items()}
 
 
-@case("ECSI satisfaction, path model redrawn (n 250)", one_of=10)
+@case("ECSI satisfaction, quality of product and service apart, path model redrawn (n 250)", one_of=10)
 def _(rng: np.random.Generator) -> bool:
     metric = ecsi(respondents(rng, 250), rng=rng, n_bootstrap=200)["satisfaction"]
     return metric.interval is not None and everybody()["satisfaction"] in metric.interval

@@ -22,7 +22,8 @@ ERRORS = frozenset({
     "Refused", "PushRejected", "Blocked", "Gone", "LayoutChanged", "BadRule", "UnknownChannel", "Retryable", "Rejected",
     "ModelError", "WeightsMissing", "LabelsUnknown", "AdapterOutdated", "TextRejected", "TrainingError",
 })  # fmt: skip
-VALIDATORS = ("monitor/config.py", "monitor/durations.py", "alerts/channels/")  # whose ValueErrors are told
+# whose ValueErrors are told
+VALIDATORS = ("monitor/config.py", "monitor/durations.py", "alerts/channels/", "scrapers/imports/")
 SITES = "scrapers/sites/"  # what a site says of itself is passed on as it is
 METRICS = "monitor/metrics/"
 CALLS = {"trouble": 0, "raise_notice": 2, "otherwise": 1, "unread": 0, "_wall": 2, "_again": 2, "_dead": 2}
@@ -75,6 +76,25 @@ OTHERS = (
     "String should have at least {n} characters", "String should have at most {n} character",
     "String should have at most {n} characters", "String should match pattern {what}",
     "mean stars with Student's t interval",
+    # of imports
+    "row {n}: {what}", "... and {n} more bad rows",
+    "{n} imported, {edited} updated, {known} known already, {bad} bad rows",
+    "{n} would be imported, {edited} updated, {known} known already, {bad} bad rows",
+    "columns: {names}", "columns not used: {names}", "questions: {names}", "scores are read as {name} on {low}..{high}",
+    "dates are read as {what}", "ratings are read on the scale {low}..{high}", "rows are taken from {name}",
+    "the file has no header; columns are called by their numbers",
+    "no column looks like a date; rows are imported without a time",
+    "dates like 03/04/2026 are read as day/month/year; give a locale (en_US) if it is the other way",
+    "rows that never became an order are left out ({what})", "no score", "cannot be read",
+    "first answer after {wait} min in the median conversation, {n} of {total} without an answer",
+    "none of {n} conversations has an answer", "the line is over {n} MB", "cannot be read: a quote is not closed",
+    "{n} cells where the header has {total}",
+    # of questionnaires
+    "ECSI needs items of each of its parts; none is named {names}", "answers must lie between {low} and {high}",
+    "a number of problems must not be negative", "weights must not be negative, and not all zero",
+    "equal weights: {what}", "an item that everybody answers alike cannot be weighed", "an item's weight is negative",
+    "the weights of the path model do not settle",
+    "nothing is stored", "it must lie between {first} and {last}",
     # of the command line
     "No such option: {name}", "No such option: {name} Did you mean {near}?", "No such command {name}.",
     "No such command {name}. Did you mean {near}?", "Missing argument {name}.", "Missing option {name}.",

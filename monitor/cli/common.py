@@ -21,7 +21,9 @@ from monitor.errors import ConfigError, MonitorError
 if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.pipeline.context import Context
+    from monitor.pipeline.importing import ImportResult
 
+N_BAD_ROWS = 50  # that are named, each with its reason
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -203,3 +205,17 @@ def parse_time(text: str | None) -> datetime | None:
 def say(text: str) -> None:
     """A line for the person, on stderr, so that stdout stays clean for results."""
     print(text, file=sys.stderr)
+
+
+def say_imported(result: ImportResult, *, dry_run: bool) -> None:
+    """What an import understood, which rows it could not read and why, and its counts on stdout."""
+    for line in result.notes:
+        say(in_words(line))
+    for number, reason in result.bad_rows[:N_BAD_ROWS]:
+        say(in_words(f"row {number}: {reason}"))
+    n_bad = len(result.bad_rows)
+    if n_bad > N_BAD_ROWS:
+        say(in_words(f"... and {n_bad - N_BAD_ROWS} more bad rows"))
+    verb = "would be imported" if dry_run else "imported"
+    known = f"{result.n_edited} updated, {result.n_known} known already"
+    print(in_words(f"{result.n_new} {verb}, {known}, {n_bad} bad rows"))

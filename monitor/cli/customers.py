@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -68,7 +68,9 @@ def metrics(
 
     from monitor.pipeline import indices, questionnaires
     from monitor.pipeline.customers import brand_named
+    from monitor.pipeline.journeys import touchpoint_name
     from monitor.reports.measures import index_name, metric_name
+    from monitor.reports.measures import touchpoint_name as surveyed
     from monitor.store.engine import reading
     from monitor.store.queries.chats import any_chats
     from monitor.store.queries.taxonomy import in_force
@@ -116,20 +118,30 @@ def metrics(
             "drivers": {name: {"n_texts": n, "topics": found} for name, (found, n) in driven.items()},
         })  # fmt: skip
         return
+
+    def named(table: MetricTable, key: str) -> str:
+        if table.by != "touchpoint":
+            return key
+        # the touchpoint of a topic, or what surveys call one
+        return touchpoint_name(taxonomy, key, t.language) if table.name in indices.FEEDBACK else surveyed(t, key)
+
     if not by:
         _metric_table(
             t.gettext("{brand}, {span}", brand=row.name, span=_span_text(t, context, start, end)), tables, t, first=True
         )
     for table in tables if by else ():
-        _metric_table(f"{metric_name(t, table.name)}, {_span_text(t, context, start, end)}", [table], t, first=False)
+        title = f"{metric_name(t, table.name)}, {_span_text(t, context, start, end)}"
+        _metric_table(title, [table], t, first=False, named=named)
     if asked is not None:
         rows = [
             [index_name(t, one.name), t.number(one.n), _value(one, t), told(t, one.method)] for one in asked.metrics
         ]
         heads = [t.gettext("Index"), "n", t.gettext("Value"), t.gettext("Method")]
         _table(t.gettext("Indices of questionnaires"), heads, rows)
+        for one in dict.fromkeys(one.note for one in asked.metrics if one.note):
+            print(told(t, one))
         for fault in asked.faults:
-            say(fault)
+            print(told(t, fault))
     for name, (found, n) in driven.items():
         if not found:
             continue
@@ -163,6 +175,7 @@ def journey(
     """The customer's journey, stage by stage: feeling, complaints with a quote, where customers are lost."""
     from monitor.pipeline.customers import brand_named
     from monitor.pipeline.journeys import journey_view, touchpoint_name
+    from monitor.reports.measures import touchpoint_name as surveyed
     from monitor.store.engine import reading
     from monitor.store.queries.taxonomy import in_force
 
@@ -207,7 +220,7 @@ def journey(
              _value(one.burden, t)] for one in marked]  # fmt: skip
     _table(t.gettext("The worst touchpoints"), heads, rows)
     lost = [(taxonomy.stage_name(one.key, t.language), one) for one in view.lost_stages]
-    lost += [(one.key, one) for one in view.lost_touchpoints]
+    lost += [(surveyed(t, one.key), one) for one in view.lost_touchpoints]
     heads = [t.gettext("After a complaint about"), "n", t.gettext("Ordered again within 45 days"),
              t.gettext("Without a complaint"),
              t.gettext("Difference")]  # fmt: skip
@@ -393,7 +406,14 @@ def import_chats(
 # --- words and tables -------------------------------------------------------------------------------
 
 
-def _metric_table(title: str, tables: Sequence[MetricTable], t: Translator, *, first: bool) -> None:
+def _metric_table(
+    title: str,
+    tables: Sequence[MetricTable],
+    t: Translator,
+    *,
+    first: bool,
+    named: Callable[[MetricTable, str], str] = lambda table, key: key,
+) -> None:
     from monitor.reports.measures import dimension_name, metric_name
 
     against = {
@@ -402,8 +422,9 @@ def _metric_table(title: str, tables: Sequence[MetricTable], t: Translator, *, f
     }[tables[0].against]  # fmt: skip
     heads = [t.gettext("Metric") if first else dimension_name(t, tables[0].by), "n", t.gettext("Value"), against]
     rows = [
-        [metric_name(t, table.name) if first else cell.key or t.gettext("not told"), t.number(cell.metric.n),
-         _value(cell.metric, t), _difference(cell.metric, cell.difference, cell.interval, cell.clear, t)]
+        [metric_name(t, table.name) if first else named(table, cell.key) if cell.key else t.gettext("not told"),
+         t.number(cell.metric.n), _value(cell.metric, t),
+         _difference(cell.metric, cell.difference, cell.interval, cell.clear, t)]
         for table in tables
         for cell in table.cells
     ]  # fmt: skip
@@ -519,17 +540,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _told(result: ImportResult, dry_run: bool) -> None:
-    for line in result.notes:
-        say(line)
-    for number, reason in result.bad_rows[:50]:
-        say(f"row {number}: {reason}")
-    if len(result.bad_rows) > 50:
-        say(f"... and {len(result.bad_rows) - 50} more bad rows")
-    verb = "would be imported" if dry_run else "imported"
-    print(
-        f"{result.n_new} {verb}, {result.n_edited} updated, {result.n_known} known already, "
-        f"{len(result.bad_rows)} bad rows"
-    )
+    common.say_imported(result, dry_run=dry_run)
     if result.bad_rows:
         raise Partial(f"{len(result.bad_rows)} rows could not be read")
 

@@ -114,17 +114,7 @@ def import_(
     with common.context(config) as context:
         result = import_file(context, file, brand=brand, source=source, mapping=field_mapping(map), kind=kind,
                              locale=locale, dry_run=dry_run)  # fmt: skip
-    for line in result.notes:
-        say(line)
-    for number, reason in result.bad_rows[:50]:
-        say(f"row {number}: {reason}")
-    if len(result.bad_rows) > 50:
-        say(f"... and {len(result.bad_rows) - 50} more bad rows")
-    verb = "would be imported" if dry_run else "imported"
-    print(
-        f"{result.n_new} {verb}, {result.n_edited} updated, {result.n_known} known already, "
-        f"{len(result.bad_rows)} bad rows"
-    )
+    common.say_imported(result, dry_run=dry_run)
     if result.bad_rows:
         raise Partial(f"{len(result.bad_rows)} of {result.n_seen + len(result.bad_rows)} rows could not be read")
 

@@ -6,7 +6,7 @@ Each names its method; the weights of an index are estimated (ECSI) or declared 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +18,8 @@ from monitor.metrics.proportion import WILSON, wilson
 
 Floats = npt.NDArray[np.float64]
 
-# The inner model of ECSI (Tenenhaus et al. 2005, without complaints): what each latent variable is explained by.
-ECSI_PATHS: Mapping[str, tuple[str, ...]] = {
-    "image": (),
-    "expectations": ("image",),
-    "quality": ("expectations",),
-    "value": ("expectations", "quality"),
-    "satisfaction": ("image", "expectations", "quality", "value"),
-    "loyalty": ("image", "satisfaction"),
-}
+# Perceived quality is asked as a whole, or of the product and of the service apart, or of one of them.
+QUALITIES = ("quality", "product_quality", "service_quality")
 ECSI = (
     "ECSI: PLS path model, mode A, centroid scheme; 100(sum w x - sum w)/(9 sum w) of items 1..10, bootstrap interval"
 )
@@ -40,6 +33,20 @@ ENGAGEMENT = (
 LEAST_ANSWERS = 30
 TOLERANCE = 1e-7
 MOST_ITERATIONS = 300
+
+
+def ecsi_paths(qualities: Collection[str] = ("quality",)) -> dict[str, tuple[str, ...]]:
+    """The inner model of ECSI (Tenenhaus et al. 2005, without complaints): what each latent variable is explained by.
+    The quality of product and of service stand side by side (ECSI Technical Committee 1998)."""
+    asked = tuple(name for name in QUALITIES if name in qualities) or QUALITIES[:1]
+    return {
+        "image": (),
+        "expectations": ("image",),
+        **dict.fromkeys(asked, ("expectations",)),
+        "value": ("expectations", *asked),
+        "satisfaction": ("image", "expectations", *asked, "value"),
+        "loyalty": ("image", "satisfaction"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +106,17 @@ def ecsi(
     items: Mapping[str, Floats],
     *,
     rng: np.random.Generator,
-    paths: Mapping[str, Sequence[str]] = ECSI_PATHS,
     n_bootstrap: int = 300,
     n_needed: int = LEAST_ANSWERS,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Metric]:
-    """Index 0..100 of each latent variable, with an interval from redrawn respondents.
+    """Index 0..100 of each latent variable, with an interval from redrawn respondents. `items` has a block for each of
+    `ecsi_paths`, with the kinds of quality that were asked about.
 
     Respondents with a gap in any item are left out. When the path model cannot be fitted, or gives an item a negative
     weight, the weights are equal, and the method and note of the metric say so.
     """
+    paths = ecsi_paths(items)
     kept = _complete(items, paths)
     n = len(next(iter(kept.values())))
     if n < n_needed:

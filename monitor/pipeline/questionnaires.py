@@ -1,8 +1,9 @@
 """Indices from questionnaires: which items of the surveys feed ECSI, the 1,000-point index, problems, engagement.
 
 Items are recognised by their names, as `--item image_1=COLUMN` gave them: `image_1`, `expectations_1` ... `loyalty_2`
-(1 to 10) for ECSI; `factor_NAME` (1 to 10) for the 1,000-point index; `problems` (how many) for problems per 100;
-`engagement_1` ... (1 to 5) for the engagement groups.
+(1 to 10) for ECSI, its quality as `quality_1`, or apart as `product_quality_1` and `service_quality_1`; `factor_NAME`
+(1 to 10) for the 1,000-point index; `problems` (how many) for problems per 100; `engagement_1` ... (1 to 5) for the
+engagement groups.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlmodel import Session
 
 from monitor.errors import ConfigError
 from monitor.metrics.metric import BadNumbers, Metric
-from monitor.metrics.satisfaction import ECSI_PATHS, ecsi, engagement, problems_per_100, thousand_points
+from monitor.metrics.satisfaction import QUALITIES, ecsi, ecsi_paths, engagement, problems_per_100, thousand_points
 from monitor.store.queries import customers
 
 FACTOR = "factor_"
@@ -64,8 +65,13 @@ def questionnaire(
     items = sorted({item for sheet in sheets for item in sheet})
     faults: list[str] = []
     found: dict[str, Metric] = {}
-    blocks = {latent: [item for item in items if item.startswith(latent + "_")] for latent in ECSI_PATHS}
-    if all(blocks.values()):
+    blocks = {latent: [item for item in items if item.startswith(latent + "_")] for latent in ecsi_paths(QUALITIES)}
+    blocks = {latent: named for latent, named in blocks.items() if named}
+    missing = [latent for latent in ecsi_paths(blocks) if latent not in blocks]
+    if blocks and missing:
+        listed = ", ".join(f"{latent}_1" for latent in missing)
+        faults.append(f"ECSI needs items of each of its parts; none is named {listed}")
+    elif blocks:
         answers = {
             latent: np.array([[sheet.get(item, np.nan) for item in named] for sheet in sheets])
             for latent, named in blocks.items()

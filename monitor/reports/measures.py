@@ -39,7 +39,10 @@ def index_name(t: Translator, key: str) -> str:
     """An index of a questionnaire, or one of its parts."""
     return {
         "image": t.pgettext("index", "Image"), "expectations": t.pgettext("index", "Expectations"),
-        "quality": t.pgettext("index", "Quality"), "value": t.pgettext("index", "Value for money"),
+        "quality": t.pgettext("index", "Quality"),
+        "product_quality": t.pgettext("index", "Quality of the product"),
+        "service_quality": t.pgettext("index", "Quality of the service"),
+        "value": t.pgettext("index", "Value for money"),
         "satisfaction": t.pgettext("index", "Satisfaction"), "loyalty": t.pgettext("index", "Loyalty"),
         "thousand_points": t.pgettext("index", "1,000-point index"),
         "problems_per_100": t.pgettext("index", "Problems per 100 customers"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.errors import ConfigError
-from monitor.metrics.satisfaction import ECSI_PATHS, ecsi, engagement, thousand_points
+from monitor.metrics.satisfaction import ecsi, ecsi_paths, engagement, thousand_points
 from monitor.pipeline.context import Context
 from monitor.pipeline.questionnaires import Indices, questionnaire
 from monitor.store.catalogue import ensure_brand
@@ -21,6 +21,7 @@ from tests.monitor import support
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
 N = 60
+ASKED = ("product_quality", "service_quality")
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def asked(context: Context, brand_id: int, **more: dict[str, float]) -> Indices:
 def test_every_index_is_what_its_formula_gives(shop: Context) -> None:
     rng = np.random.default_rng(3)
     mood = rng.normal(6.5, 1.5, N)
-    latents = {name: np.clip(np.round(mood[:, None] + rng.normal(0, 1, (N, 2))), 1, 10) for name in ECSI_PATHS}
+    latents = {name: np.clip(np.round(mood[:, None] + rng.normal(0, 1, (N, 2))), 1, 10) for name in ecsi_paths(ASKED)}
     items = {f"{name}_{k + 1}": block[:, k].tolist() for name, block in latents.items() for k in (0, 1)}
     items["factor_food"] = [float(x) for x in rng.integers(1, 11, N)]
     items["factor_staff"] = [float(x) for x in rng.integers(1, 11, N)]
@@ -86,6 +87,12 @@ def test_what_was_asked_wrongly_is_told_and_the_rest_is_there(shop: Context) -> 
     found = asked(shop, brand_id)
     assert found.engagement == () and "between 1 and 5" in found.faults[0]
     assert found.problems_per_100 is not None and found.problems_per_100.value == 100.0
+
+
+def test_a_part_of_ecsi_that_nobody_asked_about_is_named(shop: Context) -> None:
+    items = {f"{name}_1": [7.0, 8.0] * 20 for name in ecsi_paths(("service_quality",)) if name != "loyalty"}
+    found = asked(shop, store(shop, items))
+    assert found.ecsi == () and found.faults == ("ECSI needs items of each of its parts; none is named loyalty_1",)
 
 
 def test_nothing_asked_is_nothing_and_too_few_are_no_number(shop: Context) -> None:

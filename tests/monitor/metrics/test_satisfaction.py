@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.metrics.metric import BadNumbers
-from monitor.metrics.satisfaction import ECSI_PATHS, ecsi, engagement, path_model, problems_per_100, thousand_points
+from monitor.metrics.satisfaction import ecsi, ecsi_paths, engagement, path_model, problems_per_100, thousand_points
 
 
 def answers(n: int = 250, seed: int = 42) -> dict[str, np.ndarray]:
@@ -34,7 +34,7 @@ def answers(n: int = 250, seed: int = 42) -> dict[str, np.ndarray]:
 
 def test_the_path_model_is_that_of_plspm() -> None:
     """plspm (Python, the port of Sanchez's R package) on these answers, standardised: mode A, centroid scheme."""
-    model = path_model(answers(), ECSI_PATHS)
+    model = path_model(answers(), ecsi_paths())
     loadings = {
         "image": [0.844414, 0.870692, 0.699772],
         "expectations": [0.872893, 0.879260],
@@ -64,7 +64,7 @@ def test_the_path_model_is_that_of_plspm() -> None:
 def test_indices_lie_between_their_items_and_have_intervals() -> None:
     items = answers()
     found = ecsi(items, rng=np.random.default_rng(0), n_bootstrap=80)
-    assert set(found) == set(ECSI_PATHS)
+    assert set(found) == set(ecsi_paths())
     for name, metric in found.items():
         means = 100 * (items[name].mean(axis=0) - 1) / 9
         assert metric.value is not None
@@ -72,6 +72,26 @@ def test_indices_lie_between_their_items_and_have_intervals() -> None:
         assert means.min() <= metric.value <= means.max()
         assert metric.interval.low < metric.value < metric.interval.high
         assert (metric.n, metric.note) == (250, "")
+
+
+def test_quality_of_product_and_of_service_stand_apart() -> None:
+    """Where only the service moves customers, its path says so; either kind may be asked about alone."""
+    rng = np.random.default_rng(5)
+    items = {name: block for name, block in answers(600).items() if name != "quality"}
+    product, service = rng.normal(size=(2, 600))
+    for name, latent in (("product_quality", product), ("service_quality", service)):
+        items[name] = np.clip(np.round(6 + 1.5 * (latent[:, None] + 0.5 * rng.normal(size=(600, 2)))), 1, 10)
+    items["satisfaction"] = np.clip(np.round(6 + 1.5 * (service[:, None] + 0.7 * rng.normal(size=(600, 3)))), 1, 10)
+    paths = path_model(items, ecsi_paths(items)).paths
+    assert paths["service_quality", "satisfaction"] > 0.7
+    assert abs(paths["product_quality", "satisfaction"]) < 0.1
+    found = ecsi(items, rng=np.random.default_rng(0), n_bootstrap=20)
+    assert list(found) == list(ecsi_paths(("product_quality", "service_quality"))) and "quality" not in found
+    for name in ("product_quality", "service_quality"):
+        means = 100 * (items[name].mean(axis=0) - 1) / 9
+        assert means.min() <= (found[name].value or 0) <= means.max()
+    del items["product_quality"]
+    assert "product_quality" not in ecsi(items, rng=np.random.default_rng(0), n_bootstrap=20)
 
 
 def test_ends_of_the_scale() -> None:
@@ -103,14 +123,14 @@ def test_gaps_are_left_out_and_few_answers_show_nothing() -> None:
 def test_the_order_of_respondents_does_not_matter() -> None:
     items = answers()
     turned = {name: block[::-1] for name, block in items.items()}
-    a, b = path_model(items, ECSI_PATHS), path_model(turned, ECSI_PATHS)
+    a, b = path_model(items, ecsi_paths()), path_model(turned, ecsi_paths())
     assert dict(a.paths) == pytest.approx(dict(b.paths), abs=1e-6)
 
 
 def test_wrong_questionnaires_are_named() -> None:
     items = answers()
     with pytest.raises(BadNumbers, match="'loyalty'"):
-        path_model({name: block for name, block in items.items() if name != "loyalty"}, ECSI_PATHS)
+        path_model({name: block for name, block in items.items() if name != "loyalty"}, ecsi_paths())
     items["image"][0, 0] = 11
     with pytest.raises(BadNumbers, match="between 1 and 10"):
         ecsi(items, rng=np.random.default_rng(0))
