@@ -8,16 +8,19 @@ sources may ship, so calibration and topics are slightly flattered. Sources that
 seen by the embedded model, nor by the peers but those that were trained on all sources.
 Macro-F1 counts the classes that occur; a set is one source in one language with 30 rows or more. Intervals are 95 %
 percentile bootstraps over texts. `--rows`: so many of a language, drawn with a fixed seed. `--write DIRECTORY` puts the
-tables into its models.md, between the marks, and draws calibration.svg and learning.svg.
+tables into its models.md, between the marks, draws calibration.svg and learning.svg, and, for the shipped model, writes
+measured.json beside the weights: the page of model quality shows it where nothing else was measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ import numpy as np
 from benchmarks.models_training import CACHE, CURVE, ON_TOPICS, SENTIMENT, development, stored
 from models.base import SENTIMENTS
 from models.calibration import calibration_error, reliability
+from models.embedded import DIRECTORY, MEASURED
 from models.evaluate import Interval
 from models.labels import TOPICS
 from models.scorer import load
@@ -134,6 +138,31 @@ def sentiment(data: list[dict[str, Any]], said: dict[str, np.ndarray], p: np.nda
         english = {name: answer[of] for name, answer in said.items()}
         yield from ("", "English alone, by domain, beside VADER:", "")
         yield from _groups("domain", [data[i] for i in of], labels[of], english, p[of])
+
+
+def by_language(data: list[dict[str, Any]], ours: np.ndarray, p: np.ndarray) -> list[dict[str, Any]]:
+    """Ours over all rows and by language, as `monitor.store.evaluations.Line` has it."""
+    labels = np.array([row["label"] for row in data])
+    values = np.array([row["language"] for row in data])
+    found = []
+    for value in ["", *sorted(set(values))]:
+        at = np.flatnonzero((values == value) | (value == ""))
+        if len(at) < MIN_SET:
+            continue
+        y, known = labels[at], ours[at] >= 0
+        right = np.random.default_rng(0).binomial(len(at), (ours[at] == y).mean(), DRAWS) / len(at)
+        accuracy = np.concatenate(([(ours[at] == y).mean()], right))
+        found.append(
+            {"group": "language" if value else "all", "value": value, "n": len(at), "n_failed": int((~known).sum()),
+             "accuracy": _measure(accuracy), "macro_f1": _measure(macro_draws(y, ours[at], np.random.default_rng(0))),
+             "calibration_error": round(calibration_error(p[at][known], y[known]), 4)}
+        )  # fmt: skip
+    return found
+
+
+def _measure(draws: np.ndarray) -> dict[str, float]:
+    low, high = np.quantile(draws[1:], (0.025, 0.975))
+    return {"value": round(float(draws[0]), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
 def _weak(data: list[dict[str, Any]], labels: np.ndarray, said: dict[str, np.ndarray]) -> Iterable[str]:
@@ -324,6 +353,7 @@ def main() -> None:
             if answer.n_train:
                 trained.append(f"{SHOWN[name]} {answer.n_train:,} rows")
     lines += sentiment(part, said, p)
+    measured = by_language(part, said["embedded"], p)
     labels = np.array([row["label"] for row in part])
     known = said["embedded"] >= 0
     curves = {"sentiment": (p[known].max(1), said["embedded"][known] == labels[known])}
@@ -368,6 +398,10 @@ def main() -> None:
         print("\n".join(lines))
         return
     write(given.write / "models.md", lines)
+    if given.model is None:
+        value = {"file": "docs/models.md", "model": scorer.model, "measured_at": datetime.now(UTC).date().isoformat(),
+                 "lines": measured}  # fmt: skip
+        (DIRECTORY / MEASURED).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     calibration(given.write / "calibration.svg", curves)
     if growth:
         learning(given.write / "learning.svg", growth)

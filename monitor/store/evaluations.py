@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -13,6 +15,7 @@ from monitor.store import meta
 from monitor.store.tables import Meta
 
 _PREFIX = "evaluation."
+SHIPPED = ""  # the name of the set that came with the weights: nobody can keep one of no name
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,24 @@ def kept(session: Session) -> Sequence[LabelledSet]:
     return [_read(row) for row in rows]
 
 
+def shipped(languages: Collection[str]) -> list[LabelledSet]:
+    """The embedded model as it was measured before it shipped: whole, and in these languages. Nothing where the weights
+    came without figures."""
+    whole = _measured()
+    if whole is None:
+        return []
+    lines = tuple(line for line in whole.lines if line.group == "all" or line.value in languages)
+    return [replace(whole, lines=lines)]
+
+
+@functools.cache
+def _measured() -> LabelledSet | None:
+    from models.embedded import DIRECTORY, MEASURED
+
+    file = DIRECTORY / MEASURED
+    return _set(SHIPPED, json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
 def drop(session: Session, name: str) -> bool:
     """Forget a set; False where there is none of this name."""
     row = session.get(Meta, _PREFIX + name)
@@ -81,11 +102,16 @@ def drop(session: Session, name: str) -> bool:
 
 
 def _read(row: Meta) -> LabelledSet:
-    value = json.loads(row.value)
+    return _set(row.key.removeprefix(_PREFIX), json.loads(row.value))
+
+
+def _set(name: str, value: dict[str, Any]) -> LabelledSet:
     lines = tuple(
         Line(**{**line, "accuracy": Measure(**line["accuracy"]), "macro_f1": Measure(**line["macro_f1"]),
                 "curve": tuple(Point(**point) for point in line.get("curve", ()))})
         for line in value["lines"]
     )  # fmt: skip
-    return LabelledSet(row.key.removeprefix(_PREFIX), value["file"], value["model"],
-                       datetime.fromisoformat(value["measured_at"]), lines)  # fmt: skip
+    measured_at = datetime.fromisoformat(value["measured_at"])
+    if measured_at.tzinfo is None:
+        measured_at = measured_at.replace(tzinfo=UTC)
+    return LabelledSet(name, value["file"], value["model"], measured_at, lines)

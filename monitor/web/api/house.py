@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlmodel import col, select
 
 from monitor.config import Rule, masked
-from monitor.store import evaluations, notices, suggestions
+from monitor.store import notices, suggestions
 from monitor.store import rules as stored_rules
 from monitor.store.queries import operations, quality
 from monitor.store.queries.taxonomy import in_force
@@ -45,6 +45,7 @@ from monitor.web.errors import BadRequest, NotFound
 from monitor.web.frame import memo_of
 from monitor.web.pages.mentions import sources_by_id
 from monitor.web.pages.people import tokens_of
+from monitor.web.pages.quality import labelled_sets
 from monitor.web.visitor import Admin, Analyst, Rows, Viewer, context_of
 
 router = APIRouter(responses=problems(404))
@@ -129,9 +130,12 @@ def delete_rule(request: Request, visitor: Analyst, name: Key) -> None:
 
 
 @router.get("/quality", tags=["model"])
-def model_quality(visitor: Viewer, rows: Rows, brand: Annotated[str, Query(max_length=100)] = "") -> QualityOut:
-    """How often the model was right on mentions that people corrected, by language, source and class."""
-    brand_id = None
+def model_quality(
+    request: Request, visitor: Viewer, rows: Rows, brand: Annotated[str, Query(max_length=100)] = ""
+) -> QualityOut:
+    """How often the model was right on mentions that people corrected, by language, source and class; and on labelled
+    sets, of which the one without a name was measured before the model shipped."""
+    brand_id = found = None
     if brand:
         found = rows.exec(select(Brand).where(col(Brand.slug) == brand)).first()
         if found is None:
@@ -159,7 +163,7 @@ def model_quality(visitor: Viewer, rows: Rows, brand: Annotated[str, Query(max_l
             for one in versions
         ],
         states=states,
-        labelled=[LabelledOut.model_validate(dataclasses.asdict(one)) for one in evaluations.kept(rows)],
+        labelled=[LabelledOut.model_validate(dataclasses.asdict(one)) for one in labelled_sets(request, rows, found)],
     )
 
 
