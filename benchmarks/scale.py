@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlmodel import Session, func, select
 from starlette.testclient import TestClient
 
@@ -43,7 +43,7 @@ from monitor.store import copies
 from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.engine import reading, upgrade, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, CopyKey, Incident, Mention, Signature, User
+from monitor.store.tables import Brand, Incident, Mention, User
 from monitor.web import accounts
 from monitor.web.app import create_app
 from monitor.web.warm import warm
@@ -93,6 +93,24 @@ DERIVED = {
     " WHERE mention.id BETWEEN :first AND :last AND mention.id % 4 = 3 ORDER BY 1",
     "mention_search": "INSERT INTO mention_search (rowid, body) SELECT id, text FROM mention"
     " WHERE id BETWEEN :first AND :last ORDER BY id",
+}
+
+# Signatures of texts, and nine keys each, that no other text has.
+SIGNATURES = {
+    "sqlite": (
+        "INSERT INTO signature (mention_id, text_hash, minhash, published_on) SELECT id, printf('%032x', id),"
+        " randomblob(512), date(published_at) FROM mention WHERE id BETWEEN :first AND :last ORDER BY id",
+        "WITH RECURSIVE times(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM times WHERE n < 9)"
+        " INSERT INTO copy_key (key, mention_id) SELECT random(), id FROM mention, times"
+        " WHERE id BETWEEN :first AND :last ORDER BY 1",
+    ),
+    "postgresql": (
+        "INSERT INTO signature (mention_id, text_hash, minhash, published_on) SELECT id, lpad(to_hex(id), 32, '0'),"
+        " decode(repeat(md5(CAST(id AS text)), 32), 'hex'), CAST(published_at AS date) FROM mention"
+        " WHERE id BETWEEN :first AND :last ORDER BY id",
+        "INSERT INTO copy_key (key, mention_id) SELECT hashint8extended(id, n), id FROM mention,"
+        " generate_series(1, 9) AS times(n) WHERE id BETWEEN :first AND :last ORDER BY 1",
+    ),
 }
 
 
@@ -158,21 +176,15 @@ def write(session: Session, first: int, last: int, n_mentions: int) -> None:
     none = "CAST('[]' AS json)" if postgres else "'[]'"
     made = HISTORY.format(at=at, key=key, none=none, numbers=numbers)
     helpers(session)
+    if postgres and session.execute(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")).scalar_one():
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # no look-up of references that are there
     session.execute(text(f"INSERT INTO mention ({', '.join(COLUMNS)}) {made}"), {"first": first, "last": last})
     for statement in DERIVED.values():
         session.execute(text(statement), {"first": first, "last": last})
     recent = int(n_mentions * (1 - 2 * copies.WINDOW / timedelta(days=DAYS)))
-    rng = random.Random(first)
-    for low in range(max(first, recent), last + 1, 10_000):
-        ids = range(low, min(low + 10_000, last + 1))
-        day = {n: (start + timedelta(seconds=step * n)).date() for n in ids}
-        session.execute(insert(Signature), [
-            {"mention_id": n, "text_hash": f"{n:032x}", "minhash": rng.randbytes(512), "published_on": day[n]}
-            for n in ids
-        ])  # fmt: skip
-        session.execute(insert(CopyKey), [
-            {"key": rng.getrandbits(64) - 2**63, "mention_id": n} for n in ids for _ in range(9)
-        ])  # fmt: skip
+    if last > recent:
+        for statement in SIGNATURES["postgresql" if postgres else "sqlite"]:
+            session.execute(text(statement), {"first": max(first, recent), "last": last})
 
 
 def helpers(session: Session) -> None:
@@ -200,6 +212,8 @@ def put_aside(session: Session) -> None:
     for name, made in session.execute(text(found)).all():
         session.execute(text("INSERT INTO bench_index VALUES (:name, :made)"), {"name": name, "made": made})
         session.execute(text(f"DROP INDEX {name}"))
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("ALTER TABLE copy_key DROP CONSTRAINT IF EXISTS copy_key_pkey"))
 
 
 def put_back(session: Session) -> None:
@@ -209,6 +223,10 @@ def put_back(session: Session) -> None:
     for (made,) in session.execute(text("SELECT made FROM bench_index")).all():
         session.execute(text(made))
     session.execute(text("DROP TABLE bench_index"))
+    if session.get_bind().dialect.name == "postgresql":
+        keyed = "SELECT 1 FROM pg_constraint WHERE conname = 'copy_key_pkey'"
+        if session.execute(text(keyed)).first() is None:
+            session.execute(text("ALTER TABLE copy_key ADD PRIMARY KEY (key, mention_id)"))
 
 
 def count(session: Session) -> None:
