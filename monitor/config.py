@@ -353,18 +353,22 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
             raise ConfigError(f"{file}: cannot be read: {error}") from error
     overlay_environment(raw, environ)
     settings = validate(raw, origin=str(file) if file else "environment")
-    return settings if file is None else _anchored(settings, file.resolve().parent)
+    return _anchored(settings, Path() if file is None else file.resolve().parent)
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:
-    """Relative folders are relative to the configuration file, so that the daemon may be started from anywhere."""
+    """Relative folders are relative to the configuration file, so that the daemon may be started from anywhere.
+
+    A channel of files that names none writes beside the store: the folder of the configuration may forbid writing.
+    """
+    settings = settings.model_copy(update={"data_dir": folder / settings.data_dir})
     channels = {}
     for name, channel in settings.channels.items():
-        directory = channel.settings.get("directory")
-        if channel.kind == "file" and isinstance(directory, str):
-            channel = channel.model_copy(update={"settings": channel.settings | {"directory": str(folder / directory)}})
+        if channel.kind == "file":
+            directory = folder / channel.settings.get("directory", settings.outbox_dir)
+            channel = channel.model_copy(update={"settings": channel.settings | {"directory": str(directory)}})
         channels[name] = channel
-    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "channels": channels})
+    return settings.model_copy(update={"channels": channels})
 
 
 def validate(raw: Mapping[str, Any], *, origin: str) -> Settings:

@@ -22,7 +22,7 @@ from alerts.message import Envelope, Message, dumps
 class FileSettings(Settings):
     """Where the files go."""
 
-    directory: Path
+    directory: Path = Path("outbox")
     sender: str = "Feedback monitor <monitor@localhost>"
     recipient: str = "team@localhost"
 
@@ -40,7 +40,7 @@ class File(Channel[FileSettings]):
         threads=True,
         buttons=True,
         can_be_asked=True,
-        example={"directory": "data/outbox"},
+        example={"directory": "outbox"},
     )
     settings_type = FileSettings
 

@@ -40,8 +40,8 @@ name = {name}
 
 # Where alerts and reports go; the kinds and their settings: `monitor notify kinds`
 [channels.folder]
-kind = "file"                     # writes into a folder until a mailbox is configured
-settings = {{ directory = "data/outbox" }}
+kind = "file"                     # into the folder `outbox` of data_dir, until a mailbox is configured
+# settings = {{ directory = "elsewhere" }}
 
 # [channels.mail]                # with `username`, give the password by environment:
 # kind = "email"                  # MONITOR_CHANNELS__MAIL__SETTINGS__PASSWORD

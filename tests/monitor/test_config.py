@@ -54,6 +54,14 @@ def test_reads_everything(tmp_path: Path) -> None:
     assert settings.data_dir == tmp_path / "data"  # relative to the file, not to where the daemon was started
 
 
+def test_files_go_beside_the_store_unless_a_folder_is_named(tmp_path: Path) -> None:
+    """As in the image: the configuration lies where nothing may be written, and `init` names no folder."""
+    text = '[channels.box]\nkind = "file"\n[channels.other]\nkind = "file"\nsettings = { directory = "there" }\n'
+    found = load(write(tmp_path, text), environ={"MONITOR_DATA_DIR": "/srv/data"}).channels
+    assert found["box"].settings["directory"] == "/srv/data/outbox"
+    assert found["other"].settings["directory"] == str(tmp_path / "there")
+
+
 def test_environment_wins_and_files_hold_secrets(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("hunter2\n", encoding="utf-8")
