@@ -3,6 +3,9 @@ words.
 
     python -m benchmarks.language ../shared/data/sentiment [--texts 100]
 
+Then our head in a house that writes one, two or five languages in equal shares, the text's own among them or not (a
+surprise), on texts cut to one, two and three words and on whole ones: accuracy over all texts.
+
 Per engine: macro accuracy over languages (of all texts), precision where it answers, share answered, texts a second,
 memory. lingua is restricted to the languages of the collection that it knows and runs in its high-accuracy and its
 low-accuracy mode.
@@ -76,6 +79,27 @@ def report(name: str, detect: Callable[[list[str]], list[str | None]], rows: lis
     return accuracy
 
 
+def houses(rows: list[tuple[str, str]], *, seed: int = 0) -> None:
+    """Accuracy where the languages of the company are known; the others of a house are drawn at random."""
+    rng = random.Random(seed)
+    codes = sorted({code for code, _ in rows})
+    drawn = [rng.sample([other for other in codes if other != code], 5) for code, _ in rows]
+    shares: dict[str, list[dict[str, float] | None]] = {"nothing known": [None] * len(rows)}
+    for n in (1, 2, 5):
+        at_home = [[code, *others[: n - 1]] for (code, _), others in zip(rows, drawn, strict=True)]
+        shares[f"{n} languages, its own among them"] = [dict.fromkeys(house, 1 / n) for house in at_home]
+    for n in (1, 5):
+        shares[f"{n} languages, a surprise"] = [dict.fromkeys(others[:n], 1 / n) for others in drawn]
+    print("\n| house | one word | two | three | whole text |\n|---|---|---|---|---|")
+    for name, priors in shares.items():
+        cells = []
+        for words in (1, 2, 3, None):
+            found = language.detect([" ".join(text.split()[:words]) for _, text in rows], priors=priors)
+            right = sum(code == answer for (code, _), answer in zip(rows, found, strict=True))
+            cells.append(f"{100 * right / len(rows):.1f}")
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
@@ -100,6 +124,7 @@ def main() -> None:
         report(f"{name}, three words", detect, short)
         worst = sorted(accuracy.items(), key=lambda pair: pair[1])[:12]
         print("    weakest:", " ".join(f"{code} {value:.2f}" for code, value in worst))
+    houses(rows)
 
 
 if __name__ == "__main__":

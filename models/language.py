@@ -8,7 +8,7 @@ Pidgin). None means unknown: no letters, or no language reaches `MIN_P`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,9 @@ _ORDERS = (1, 2, 3, 4)
 # likelier.
 _COMMON = ("ar", "de", "en", "es", "fr", "id", "it", "ja", "nl", "pl", "pt", "ru", "tr", "uk", "vi", "zh")  # fmt: skip
 _COMMON_ODDS = 4.0
+# What is expected of a text's language (benchmarks/language.py): the least share of a language, and from how many signs
+# on a text says more itself.
+_SURPRISE, _FADES = 0.02, 24
 
 # Scripts that (nearly) one language uses, as inclusive code point ranges.
 _SCRIPTS: tuple[tuple[int, int, str], ...] = (
@@ -45,13 +48,28 @@ _IDEOGRAPH = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in
 _NOISE = re.compile(r"(?:https?://|www\.)\S+|(?<!\w)[@#]\w+|[^\w']|[\d_]+", re.IGNORECASE)
 
 
-def detect(texts: Sequence[str], *, min_p: float = MIN_P, among: Sequence[str] | None = None) -> list[str | None]:
-    """One code per text, None where unknown. `among` restricts the answer to those codes."""
-    return [code if p >= min_p else None for code, p in probable(texts, among=among)]
+def detect(
+    texts: Sequence[str],
+    *,
+    min_p: float = MIN_P,
+    among: Sequence[str] | None = None,
+    priors: Sequence[Mapping[str, float] | None] | None = None,
+) -> list[str | None]:
+    """One code per text, None where unknown. `among` restricts the answer to those codes; `priors` as `probable`."""
+    return [code if p >= min_p else None for code, p in probable(texts, among=among, priors=priors)]
 
 
-def probable(texts: Sequence[str], *, among: Sequence[str] | None = None) -> list[tuple[str | None, float]]:
-    """The likeliest code of each text with its probability; (None, 0.0) for a text without letters."""
+def probable(
+    texts: Sequence[str],
+    *,
+    among: Sequence[str] | None = None,
+    priors: Sequence[Mapping[str, float] | None] | None = None,
+) -> list[tuple[str | None, float]]:
+    """The likeliest code of each text with its probability; (None, 0.0) for a text without letters.
+
+    `priors`: for each text the share of the languages that its company is written in, or None where that is unknown.
+    It decides where a word or two fit several languages, and fades with the length of a text.
+    """
     bare = [_bare(text) for text in texts]
     found: list[tuple[str | None, float]] = [(None, 0.0)] * len(bare)
     rest: list[int] = []
@@ -65,6 +83,12 @@ def probable(texts: Sequence[str], *, among: Sequence[str] | None = None) -> lis
     for start in range(0, len(rest), 512):  # bounds the memory of the n-gram matrix
         part = rest[start : start + 512]
         p = head.probabilities([bare[i] for i in part])
+        if priors is not None:
+            for row, i in enumerate(part):
+                expected = priors[i]
+                if expected is not None:
+                    p[row] *= _weights(head, expected) ** min(1.0, _FADES / len(bare[i]))
+                    p[row] /= p[row].sum()
         if among is None:
             ideographs = np.array([_ideographs(bare[i]) for i in part])
             p[ideographs] *= np.isin(head.codes, ("zh", "ja"))
@@ -76,6 +100,10 @@ def probable(texts: Sequence[str], *, among: Sequence[str] | None = None) -> lis
         for row, i in enumerate(part):
             found[i] = (str(head.codes[best[row]]), float(p[row, best[row]]))
     return found
+
+
+def _weights(head: _Head, expected: Mapping[str, float]) -> npt.NDArray[np.float32]:
+    return np.array([max(expected.get(str(code), 0.0), _SURPRISE) for code in head.codes], np.float32)
 
 
 def supported() -> tuple[str, ...]:

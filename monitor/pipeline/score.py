@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from monitor.pipeline.context import Context, Tally
+from monitor.pipeline.languages import languages_of
 from monitor.store import claims, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.judgements import Judged, apply_judgements, judged_words
@@ -40,6 +41,7 @@ class Pending:
 
     id: int
     brand_id: int
+    source_id: int
     words: str
     language: str
     rating: float | None
@@ -109,8 +111,8 @@ def _beat(context: Context, done: threading.Event) -> None:
 def pending_of(session: Session, ids: Sequence[int]) -> list[Pending]:
     """Mentions by their ids, in order."""
     return [
-        Pending(mention.id or 0, mention.brand_id, judged_words(mention.title, mention.text), mention.language,
-                 mention.rating, mention.content_hash, mention.published_at)
+        Pending(mention.id or 0, mention.brand_id, mention.source_id, judged_words(mention.title, mention.text),
+                mention.language, mention.rating, mention.content_hash, mention.published_at)
         for mention in session.exec(select(Mention).where(col(Mention.id).in_(ids)).order_by(col(Mention.id)))
     ]  # fmt: skip
 
@@ -133,19 +135,23 @@ def _score_batch(context: Context, batch: list[Pending], *, suspected: bool) -> 
 
 def judge(context: Context, batch: list[Pending]) -> list[ModelJudgement]:
     """Judgements of a batch; a batch that raises is halved until the text that does it stands alone."""
+    with reading(context.engine) as session:
+        languages = languages_of(session, batch)
+    return _judge(context, batch, languages)
+
+
+def _judge(context: Context, batch: list[Pending], languages: list[str | None]) -> list[ModelJudgement]:
     from models.base import Judgement as ModelJudgement
 
     scorer = context.scorer
     try:
-        return scorer.score(
-            [row.words for row in batch],
-            languages=[row.language or None for row in batch],
-            ratings=[row.rating for row in batch],
-        )
+        return scorer.score([row.words for row in batch], languages=languages, ratings=[row.rating for row in batch])
     except Exception as error:  # noqa: BLE001  (any model may be plugged in: the text is marked, the rest goes on)
         if len(batch) > 1:
             middle = len(batch) // 2
-            return judge(context, batch[:middle]) + judge(context, batch[middle:])
+            return _judge(context, batch[:middle], languages[:middle]) + _judge(
+                context, batch[middle:], languages[middle:]
+            )
         log.warning("mention.unjudgeable", mention=batch[0].id, error=type(error).__name__)
         reason = f"{type(error).__name__}: {error}"[:300]
         return [ModelJudgement(None, None, 0.0, 0.0, 0.0, (), f"{scorer.name}@{scorer.revision}", reason)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
 from monitor.errors import MonitorError
@@ -35,6 +35,21 @@ def judged_words(title: str | None, text: str) -> str:
     if not title or text.startswith(title):
         return text
     return f"{title}. {text}" if text else title
+
+
+_NEWEST = 300  # mentions of a source that say in which languages it is written
+
+
+def languages_seen(session: Session, source_id: int, *, least: int) -> list[str]:
+    """The languages of the newest mentions of a source, of those with `least` signs or more."""
+    newest = (
+        select(Mention.language, func.length(Mention.text).label("size"))
+        .where(Mention.source_id == source_id, Mention.language != "")
+        .order_by(col(Mention.published_at).desc())
+        .limit(_NEWEST)
+        .subquery()
+    )
+    return list(session.scalars(select(newest.c.language).where(newest.c.size >= least)))
 
 
 @dataclass(frozen=True, slots=True)

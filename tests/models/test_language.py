@@ -83,6 +83,20 @@ def test_restricting_the_choice_restricts_the_answer() -> None:
     assert {code for code, _ in probable(list(SENTENCES.values()), among=["en", "ru"])} <= {"en", "ru"}
 
 
+def test_what_is_expected_decides_where_a_word_fits_several_languages() -> None:
+    words = ["Норм", "Супер", "Дорого", "Not bad"]
+    russian, ukrainian, english = {"ru": 0.9, "en": 0.1}, {"uk": 1.0}, {"en": 1.0}
+    assert detect(words, priors=[russian, russian, russian, english]) == ["ru", "ru", "ru", "en"]
+    assert detect(words[:3], priors=[ukrainian] * 3) == ["uk"] * 3
+    assert detect(words, priors=[None] * 4) == detect(words)
+
+
+def test_a_surprise_stays_possible() -> None:
+    told = ["Жахливо", "merci beaucoup", "muy bueno", "ok", "日本のカメラ", *SENTENCES.values()]
+    codes = ["uk", "fr", "es", None, "ja", *SENTENCES]
+    assert detect(told, priors=[{"ru": 1.0}] * len(told)) == codes
+
+
 def test_scripts_of_one_language_need_no_head() -> None:
     assert by_script("მადლობა") == "ka"
     assert by_script("日本のカメラ") == "ja"

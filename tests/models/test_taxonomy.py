@@ -114,7 +114,8 @@ def test_every_term_of_the_lexicon_finds_itself() -> None:
         for language, terms in by_language.items()
         for term in terms
         if not any(
-            hit.term == term.lower() or topic == hit.topic for hit in words.find(term.replace(" * ", " one ").replace("*", ""), language)
+            hit.term == term.lower() or topic == hit.topic
+            for hit in words.find(term.replace(" * ", " one ").replace("*", ""), language)
         )
         and topic != "general"
     ]

@@ -70,6 +70,26 @@ def test_stars_go_to_the_model_with_their_text(tmp_path: Path) -> None:
     assert asked == {"late one": 4.5}
 
 
+def test_a_short_text_is_in_the_language_of_its_source(tmp_path: Path) -> None:
+    asked: dict[str, str | None] = {}
+
+    class Noting(WordScorer):
+        def score(self, texts, **options):  # type: ignore[no-untyped-def]
+            asked.update(zip(texts, options["languages"], strict=True))
+            return super().score(texts, **options)
+
+    context = support.context(tmp_path, scorer=Noting())
+    fill(context, "Дорого")
+    score(context)
+    assert asked == {"Дорого": "uk"}  # by itself it may be either
+    long = [f"Заказ номер {n} привезли на два часа позже, чем обещали" for n in range(30)]
+    fill(context, *long, "Супер", "The courier was late and the food was cold")
+    score(context)
+    assert [asked[text] for text in ("Супер", long[0], "The courier was late and the food was cold")] == [
+        "ru", "ru", "en",
+    ]  # fmt: skip
+
+
 def test_a_poisonous_text_blocks_nobody(tmp_path: Path) -> None:
     context = support.context(tmp_path, scorer=WordScorer(poison=["arsenic"]))
     fill(context, *(f"good {n}" for n in range(100)), "arsenic", *(f"late {n}" for n in range(100)))
