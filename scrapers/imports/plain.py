@@ -80,7 +80,12 @@ class Table:
     @property
     def notes(self) -> list[str]:
         """What was found out, for the person to check."""
-        unused = [column for column in self.run.columns if column not in self.mapping.values()]
+        return self.noted(())
+
+    def noted(self, used: Iterable[str]) -> list[str]:
+        """The same, where columns are used that are no fields."""
+        known = {*self.mapping.values(), *used}
+        unused = [column for column in self.run.columns if column not in known]
         notes = ["columns: " + ", ".join(f"{field}={column}" for field, column in self.mapping.items())]
         return notes + ([f"columns not used: {', '.join(unused)}"] if unused else [])
 

@@ -14,7 +14,7 @@ from typing import Any
 from scrapers.errors import BadParams
 from scrapers.imports import plain, survey_messages
 from scrapers.imports.columns import fold
-from scrapers.readers import text
+from scrapers.readers import html, text
 from scrapers.readers.identity import content_id
 from scrapers.readers.numbers import number
 
@@ -22,8 +22,8 @@ SCALES: dict[str, tuple[int, int]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1,
 NAMES: dict[str, tuple[str, ...]] = {
     "answered_at": (
         "answered at", "response date", "submitted at", "submit date", "submit date utc", "date submitted", "end date", "recorded date",
-        "completed at", "responded at", "created at", "timestamp", "date", "time", "дата ответа", "дата и время", "отметка времени",
-        "дата прохождения", "время создания", "дата", "время",
+        "completed at", "completion time", "responded at", "responded", "rated at", "solved at", "created at", "timestamp", "date", "time", "дата ответа", "дата и время",
+        "отметка времени", "дата прохождения", "дата окончания", "дата завершения", "время создания", "дата", "время",
     ),
     "metric": ("metric", "survey type", "question type", "survey", "type", "показатель", "метрика", "тип опроса", "опрос", "тип"),
     "score": ("score", "rating", "answer", "value", "grade", "оценка", "балл", "баллы", "ответ", "значение"),
@@ -32,17 +32,46 @@ NAMES: dict[str, tuple[str, ...]] = {
         "отзыв", "текст", "почему", "причина", "пояснение",
     ),
     "customer": (
-        "customer id", "customer", "client id", "client", "user id", "contact id", "respondent id", "email", "e mail", "phone", "account id",
+        "customer id", "customer", "client id", "client", "user id", "contact id", "email address", "email", "e mail", "phone", "account id",
         "id клиента", "клиент", "покупатель", "номер клиента", "телефон", "почта",
     ),
-    "external_id": ("response id", "responseid", "answer id", "survey response id", "submission id", "token", "id ответа", "номер ответа", "uuid", "id", "номер"),
+    "external_id": ("response id", "responseid", "answer id", "survey response id", "submission id", "respondent id", "token", "id ответа", "номер ответа", "id анкеты", "номер анкеты", "uuid", "id", "номер"),
     "segment": ("segment", "customer segment", "group", "plan", "tier", "сегмент", "группа", "тариф"),
     "location": ("location", "branch", "store", "place", "venue", "филиал", "точка", "магазин", "ресторан", "адрес", "место"),
     "touchpoint": ("touchpoint", "touch point", "channel", "stage", "контакт", "точка контакта", "канал", "этап"),
     "language": ("language", "lang", "locale", "язык"),
 }  # fmt: skip
 _WHY = re.compile(r"\breason\b|\bwhy\b|почему|причин")
+# a question that is answered in words, where nothing is called a comment
+_OPEN = re.compile(
+    r"\bcomments?\b|\bfeedback\b|\bimprove|\bdo better\b|\banything else\b|\bsuggest|\btell us\b|\bopen ended\b"
+    r"|коммент|отзыв|улучш|пожелан|предлож|расскаж|добав"
+)
+# what forms write for somebody they do not know
+_NOBODY = frozenset(
+    {"anonymous", "anonymous user", "anonym", "unknown", "аноним", "анонимно", "анонимный пользователь"}
+)
+_UNASKED = frozenset({"offered", "unoffered"})
+# answers in words, as scales are labelled; two of them where a desk asks "good or bad"
+_WORDED: dict[str, dict[str, int]] = {
+    "csat": {
+        "very dissatisfied": 1, "extremely dissatisfied": 1, "dissatisfied": 2, "somewhat dissatisfied": 2, "neutral": 3,
+        "neither satisfied nor dissatisfied": 3, "satisfied": 4, "somewhat satisfied": 4, "very satisfied": 5,
+        "extremely satisfied": 5, "very unsatisfied": 1, "unsatisfied": 2, "good": 5, "good with comment": 5, "bad": 1,
+        "bad with comment": 1, "очень недоволен": 1, "совсем недоволен": 1, "полностью не удовлетворен": 1,
+        "скорее недоволен": 2, "недоволен": 2, "не удовлетворен": 2, "скорее не удовлетворен": 2, "нейтрально": 3,
+        "затрудняюсь ответить": 3, "доволен": 4, "скорее доволен": 4, "удовлетворен": 4, "скорее удовлетворен": 4,
+        "очень доволен": 5, "полностью доволен": 5, "полностью удовлетворен": 5,
+    },
+    "ces": {
+        "strongly disagree": 1, "disagree": 2, "somewhat disagree": 3, "neither agree nor disagree": 4, "neutral": 4,
+        "undecided": 4, "somewhat agree": 5, "agree": 6, "strongly agree": 7, "полностью не согласен": 1, "не согласен": 2,
+        "скорее не согласен": 3, "нейтрально": 4, "скорее согласен": 5, "согласен": 6, "полностью согласен": 7,
+    },
+}  # fmt: skip
+_LABELLED = re.compile(r"(?P<first>\d{1,2})\b.{0,60}|.{0,60}\b(?P<last>\d{1,2})")
 _MOST_HEADINGS = 2
+_SHORT = 12  # signs, beyond which a number must stand at an end of the cell
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 # how a question that has a column of its own gives away its metric
 _QUESTIONS = (
@@ -105,7 +134,7 @@ class Answers:
 
     @property
     def notes(self) -> list[str]:
-        found = self.table.notes
+        found = self.table.noted(self.questions.values())
         if self.questions:
             found.append("questions: " + ", ".join(f"{name}={column}" for name, column in self.questions.items()))
         if self.metric:
@@ -132,7 +161,9 @@ class Answers:
         if not scores:
             raise ValueError("no score")
         comment = text.from_html(table.value(row, "comment"))
-        words = {name: table.word(row, name) for name in ("customer", "segment", "location", "touchpoint", "language")}
+        words = {name: table.word(row, name) for name in ("customer", "segment", "location", "touchpoint")}
+        words["language"] = html.language_code(table.word(row, "language")) or ""
+        words["customer"] = "" if fold(words["customer"]) in _NOBODY else words["customer"]
         key = table.word(row, "external_id")
         if not key and message is not None and untold:  # sent again, it must be the same answer
             key = f"{message.key}#{number}"
@@ -150,23 +181,36 @@ class Answers:
         table = self.table
         for name, column in self.questions.items():
             found = plain.cell(row, column)
-            if found is not None:
-                yield name, self._checked(name, plain.number_of(found, column), column)
-        if "score" in table.mapping and table.value(row, "score") is not None:
+            if found is not None and fold(str(found)) not in _UNASKED:
+                yield name, self._checked(name, found, column)
+        if "score" in table.mapping and fold(table.word(row, "score")) not in {"", *_UNASKED}:
             told = self.metric or metric_of(table.word(row, "metric"))
             if told is None:
                 raise ValueError(
                     f"{table.mapping['metric']}: {table.word(row, 'metric')[:40]!r} is none of {', '.join(SCALES)}"
                 )
-            yield told, self._checked(told, table.number(row, "score"), table.mapping["score"])
+            yield told, self._checked(told, table.value(row, "score"), table.mapping["score"])
 
-    def _checked(self, metric: str, value: float, column: str) -> float:
+    def _checked(self, metric: str, found: Any, column: str) -> float:
         if metric in self.items:
-            return value
+            return plain.number_of(found, column)
+        value = graded(metric, found)
+        value = plain.number_of(found, column) if value is None else value
         low, high = SCALES[metric]
         if not (low <= value <= high and float(value).is_integer()):
             raise ValueError(f"{column}: {value:g} is no {metric.upper()} answer; allowed is {low} to {high}, whole")
         return value
+
+
+def graded(metric: str, found: Any) -> float | None:
+    """A cell as a score: a number, a number with its label ("10 - very likely"), or the label of a scale alone."""
+    written = str(found).strip()
+    if (named := _WORDED.get(metric, {}).get(re.sub(r" а$", "", fold(written)))) is not None:
+        return float(named)
+    if len(written) < _SHORT:
+        return number(found)
+    labelled = _LABELLED.fullmatch(written)
+    return float(labelled["first"] or labelled["last"]) if labelled else None
 
 
 def metric_of(word: str) -> str | None:
@@ -244,10 +288,8 @@ def _understood(
         if metric is None and not _tells_metric(table):
             table.mapping.pop("metric", None)
             table.mapping.pop("score", None)
-        if "comment" not in table.mapping:  # "What is the reason for your score?"
-            used = {*table.mapping.values(), *questions.values(), *extra.values()}
-            free = [column for column in table.run.columns if column not in used and _WHY.search(fold(column))]
-            table.mapping |= {"comment": free[0]} if free else {}
+        if "comment" not in mapping:
+            _comment(table, {*questions.values(), *extra.values()}, headings)
     elif "score" not in table.mapping:
         raise BadParams(
             f"{label}: no column looks like a score. Columns: {', '.join(table.run.columns)}. "
@@ -308,13 +350,31 @@ def _questions(table: plain.Table, mapping: Mapping[str, str], headings: Mapping
             continue
         cells = [value for row in table.sample if (value := plain.cell(row, column)) is not None]
         low, high = SCALES[name]
-        numbers = [number(value) for value in cells if len(str(value)) < 12]
-        fitting = [value for value in numbers if value is not None and low <= value <= high]
-        if cells and len(fitting) >= 0.8 * len(cells):
+        grades = [graded(name, value) for value in cells]
+        fitting = [value for value in grades if value is not None and low <= value <= high]
+        plainly = name in fold(column).split()  # then answers off the scale are mistakes, and told as such
+        if cells and len(fitting) >= (0.5 if plainly else 0.8) * len(cells):
             found[name] = column
             for field in [field for field, taken in table.mapping.items() if taken == column and field not in mapping]:
                 del table.mapping[field]
     return found
+
+
+def _comment(table: plain.Table, used: set[str], headings: Mapping[str, str]) -> None:
+    """The question answered in words: one called a comment, else "why", else any open one; never an empty column."""
+
+    def told(column: str) -> bool:
+        cells = [str(value) for row in table.sample if (value := plain.cell(row, column)) is not None]
+        return any(not _NUMBER.fullmatch(cell.strip()) for cell in cells)
+
+    if "comment" in table.mapping and not told(table.mapping["comment"]):
+        del table.mapping["comment"]
+    used |= set(table.mapping.values())
+    free = [column for column in table.run.columns if column not in used and told(column)]
+    for asked in (_WHY, _OPEN):
+        for column in free:
+            if "comment" not in table.mapping and asked.search(fold(f"{column} {headings.get(column, '')}")):
+                table.mapping["comment"] = column
 
 
 def _tells_metric(table: plain.Table) -> bool:

@@ -211,7 +211,9 @@ def _is_header(record: list[str]) -> bool:
     looks_like_data = [
         one for one in record if re.fullmatch(r"\s*[\d.,:/T+\-\s]+Z?\s*", one) and any(c.isdigit() for c in one)
     ]
-    return not looks_like_data and all(len(one) < 60 for one in record) and any(one.strip() for one in record)
+    said = [one for one in record if one.strip()]
+    short = [one for one in said if len(one) < 60]  # questions of surveys are long: they stand among short names
+    return bool(said) and not looks_like_data and 2 * len(short) > len(said)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
