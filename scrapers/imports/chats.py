@@ -8,6 +8,7 @@ be judged apart, and the time to the first answer stands in the rows.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -48,11 +49,14 @@ _COMPANY = frozenset(("agent", "operator", "admin", "employee", "manager", "staf
 _BOTS = frozenset(("bot", "system", "бот", "система"))
 _MARK = "\u200e"  # before whatever the messenger itself writes into a message: "image omitted", "<attached: ...>"
 _SILENT = re.compile(
-    r"^<?(media omitted|без медиафайлов|attached(:.*)?|прикреплено(:.*)?|null"
+    r"^<[^<>]{3,40}>$"  # in any language, what the messenger says instead of a picture
+    r"|^<?(media omitted|без медиафайлов|attached(:.*)?|прикреплено(:.*)?|null"
     r"|(image|video|video note|audio|sticker|document|gif|contact card|view once \w+( message)?) omitted"
     r"|(изображение|видео\w*|аудио|стикер|документ|gif|карточка контакта) (отсутству\w+|опущен\w*|пропущен\w*)"
-    r"|.* \((file attached|файл добавлен)\)"
-    r"|(this message was deleted|you deleted this message|данное сообщение удалено|вы удалили данное сообщение)"
+    r"|.* \((file attached|файл добавлен)\)|\S+\.\w{3,4} \([^()]{4,30}\)"  # in other languages: IMG-1.jpg (...)
+    r"|(this message was deleted|you deleted this message|данное сообщение удалено|вы удалили данное сообщение"
+    r"|diese nachricht wurde gelöscht|du hast diese nachricht gelöscht|se eliminó este mensaje|eliminaste este mensaje"
+    r"|ce message a été supprimé|vous avez supprimé ce message|(essa )?mensagem (foi )?apagada|você apagou esta mensagem)"
     r"|(missed (group )?(voice|video) call|пропущенный (групповой )?(аудио|видео)?звонок)( at .*| в .*)?"
     r"|waiting for this message\. this may take a while"
     r"|ожидание (данного )?сообщения\. это может занять некоторое время"
@@ -248,7 +252,7 @@ def _whatsapp(path: Path, agents: Sequence[str], locale: str | None, zone: str, 
             found.append((number, match["day"], match["clock"], [match["rest"]]))
         elif found and line.strip():
             found[-1][3].append(line)
-    day_first = _day_first([day for _, day, _, _ in found], locale)
+    day_first = _day_first([(day, clock) for _, day, clock, _ in found], locale)
     messages, bad = [], []
     for number, day, clock, lines in found:
         author, mark, words = lines[0].partition(": ")
@@ -271,15 +275,21 @@ def _said(lines: Sequence[str]) -> str:
     return text.plain("\n".join(line for line in own if not _SILENT.match(line))).strip()
 
 
-def _day_first(days: Sequence[str], locale: str | None) -> bool:
-    for day in days:
-        first, second = (int(part) for part in re.split(r"[./-]", day)[:2])
+def _day_first(times: Sequence[tuple[str, str]], locale: str | None) -> bool:
+    days = [tuple(int(part) for part in re.split(r"[./-]", day)) for day, _ in times]
+    for first, second, _ in days:
         if 12 < first < 32:
             return True
         if second > 12:
             return False
-    # nothing decides: dots are written day first; slashes by the locale, day first unless it is an American one
-    return not (locale or "").replace("-", "_").casefold().startswith("en_us")
+    # messages stand in the order of time: the reading that keeps it
+    turns = [sum(later < earlier for earlier, later in itertools.pairwise(dated)) for dated in
+             ([(c, b, a) for a, b, c in days], [(c, a, b) for a, b, c in days])]  # fmt: skip
+    if turns[0] != turns[1]:
+        return turns[0] < turns[1]
+    # nothing decides: an American locale or phone ("11/2/26, 9:05 AM") writes the month first
+    american = any("/" in day and clock.endswith(("AM", "PM")) for day, clock in times)
+    return not (american or (locale or "").replace("-", "_").casefold().startswith("en_us"))
 
 
 def _clock(clock: str) -> str:
@@ -382,10 +392,10 @@ def _table(
                 raise ValueError(raw.error or "cannot be read")
             words = text.from_html(table.value(raw.values, "text")).strip()
             author, side = table.word(raw.values, "author"), fold(table.word(raw.values, "side"))
-            if ours:
+            if side in _COMPANY or side in _CUSTOMER:
+                company = side in _COMPANY or fold(author) in ours
+            elif ours:
                 company = fold(author) in ours
-            elif side in _COMPANY or side in _CUSTOMER:
-                company = side in _COMPANY
             else:
                 raise ValueError(f"{table.mapping['side']}: {side[:40]!r} is neither customer nor agent")
             at = table.time(raw.values, "at")
@@ -445,11 +455,13 @@ def _parts(messages: Sequence[Message], gap: timedelta) -> Iterator[list[Message
 
 
 def _turns(messages: Sequence[Message]) -> list[tuple[list[Message], list[Message]]]:
-    """What the customer said, and what was answered, in turns. Words of the company before the first are left out."""
+    """What a customer said, and what was answered, in turns: in a group, each in their own. Words of the company before
+    the first are left out."""
     turns: list[tuple[list[Message], list[Message]]] = []
     for one in messages:
         if not one.ours:
-            if not turns or turns[-1][1]:
+            last = turns[-1][0][-1] if turns else one
+            if not turns or turns[-1][1] or (last.author, last.customer) != (one.author, one.customer):
                 turns.append(([], []))
             turns[-1][0].append(one)
         elif turns:

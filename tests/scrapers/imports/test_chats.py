@@ -76,11 +76,45 @@ ANDROID_RU = """\
 12.03.2026, 14:07 - Анна: Данное сообщение удалено
 12.03.2026, 14:15 - Полдень: Простите, заменим
 """
+ANDROID_DE = """\
+12.03.26, 14:05 - Anna: Der Kaffee war kalt
+12.03.26, 14:06 - Anna: <Medien ausgeschlossen>
+12.03.26, 14:06 - Anna: IMG-1.jpg (Datei angehängt)
+12.03.26, 14:07 - Anna: Diese Nachricht wurde gelöscht
+12.03.26, 14:15 - Bob: Tut uns leid
+"""
+
+
+@pytest.mark.parametrize(
+    ("days", "month_first"),
+    [
+        (("3/12/26, 2:05\u202fPM", "4/2/26, 2:05\u202fPM", "12/1/26, 2:05\u202fPM"), True),
+        (("2/3/26, 14:05", "1/4/26, 14:05"), False),  # in order only where the day comes first
+        (("1/3/26, 2:05 pm", "2/3/26, 2:06 pm"), False),
+        (("1/3/26, 2:05\u202fPM",), True),  # nothing but how an American phone writes
+    ],
+)
+def test_the_order_of_day_and_month(tmp_path: Path, days: tuple[str, ...], month_first: bool) -> None:
+    path = write(tmp_path, "WhatsApp Chat with Anna.txt", "".join(f"{day} - Anna: hi\n" for day in days))
+    found = [one.messages[0].at for one in chats.read(path).conversations]
+    assert found == sorted(found)
+    first = days[0].split("/")
+    assert (found[0].month, found[0].day) == ((int(first[0]), int(first[1])) if month_first else
+                                              (int(first[1]), int(first[0])))  # fmt: skip
+
+
+def test_in_a_group_each_speaks_for_themselves(tmp_path: Path) -> None:
+    content = "2026-03-12, 14:05 - Anna: cold\n2026-03-12, 14:06 - Carl: mine too\n2026-03-12, 14:07 - Bob: Sorry\n"
+    items = list(chats.read(write(tmp_path, "group.txt", content), agents=["Bob"]).items())
+    assert [(one.author, one.text, one.reply is not None) for one in items] == [
+        ("Anna", "cold", False), ("Carl", "mine too", True)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
+        ("WhatsApp Chat with Anna.txt", ANDROID_DE, [("Der Kaffee war kalt", "Tut uns leid")]),
         ("Чат WhatsApp с контактом Анна.txt", IOS_RU,
          [("Кофе остыл\nвот он", "Простите, заменим"), ("Спасибо, всё отлично\nи вторая строка: с двоеточием", None)]),
         ("WhatsApp Chat with Anna.txt", ANDROID_EN,
