@@ -93,7 +93,7 @@ def sample(scorer: ModelScorer) -> None:
         row
         for file in sorted((HERE.parent / "examples" / "texts").glob("[!s]*.jsonl"))
         for row in map(json.loads, file.read_text(encoding="utf-8").splitlines())
-        if row.get("rating")
+        if row.get("rating") and row["pool"] != "rival"
     ]
     texts = [". ".join(filter(None, (row.get("title"), row["text"]))) for row in rows]
     judgements = scorer.score(texts)

@@ -5,7 +5,7 @@ a place, a source, a nickname, a link on example.org. It also invents the orders
 Everything follows from two arguments, `until` and `seed`: the same two give the same rows, byte for byte.
 Standard library only, so that it can be run alone or loaded by its path.
 
-    python examples/arrange.py                        write the three files as committed (until 2026-11-22)
+    python examples/arrange.py                        write the four files as committed (until 2026-11-22)
     python examples/arrange.py --until 2027-03-01     the same story, ending on another day
 """
 
@@ -25,6 +25,8 @@ from typing import Any, NamedTuple, TypeVar
 
 BRAND = "Полдень"
 ALIASES = ("Кофейня «Полдень»", "Polden", "Polden Coffee")
+RIVAL = "Третий гудок"
+RIVAL_ALIASES = ("Гудок", "Third Whistle")
 COMMITTED_UNTIL = datetime(2026, 11, 22, 20, 59, tzinfo=UTC)
 COMMITTED_SEED = 7
 N_DAYS = 182  # 26 weeks; the last day is the day of `until`
@@ -114,13 +116,18 @@ def story(until: datetime) -> Story:
 
 def texts() -> list[dict[str, Any]]:
     """The written texts with the labels their writer intended, in the order of the files."""
-    files = sorted(path for path in (HERE / "texts").glob("*.jsonl") if path.stem != "surveys")
+    files = sorted(path for path in (HERE / "texts").glob("*.jsonl") if path.stem not in ("rival", "surveys"))
     return [row for path in files for row in _read(path)]
 
 
 def survey_texts() -> list[dict[str, Any]]:
     """The written survey comments, each with the score and the touchpoint it belongs to."""
     return list(_read(HERE / "texts" / "surveys.jsonl"))
+
+
+def rival_texts() -> list[dict[str, Any]]:
+    """The texts about the competitor, with the labels their writer intended."""
+    return list(_read(HERE / "texts" / "rival.jsonl"))
 
 
 def arrange(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, str]]:
@@ -144,6 +151,26 @@ def arrange(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, s
     dated.sort(key=lambda row: (row[0], row[2]["id"]))
     for published_at, place, text in dated:
         yield _row(published_at, place, text, chance(text))
+
+
+def rivals(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, str]]:
+    """Feedback about the competitor, spread evenly over the same 26 weeks: FEEDBACK_COLUMNS, oldest first."""
+    plot = story(until)
+    rng = random.Random(seed * 1_000 + 4)  # noqa: S311 - the rows of the chain must not move
+    taken: Counter[date] = Counter()
+    dated = []
+    for text in rival_texts():
+        day = min(
+            (_any_day(plot.first_day, plot.last_day, rng) for _ in range(2)),
+            key=lambda day: taken[day] / WEEKDAYS[day.weekday()],
+        )
+        taken[day] += 1
+        zone = RUSSIAN if text["language"] == "ru" else BRITISH
+        dated.append((_moment(day, zone, rng, until), text))
+    dated.sort(key=lambda row: (row[0], row[1]["id"]))
+    for published_at, text in dated:
+        row = _row(published_at, None, text, rng)
+        yield {**row, "brand": RIVAL, "url": row["url"].replace("/polden/", "/gudok/")}
 
 
 def orders(until: datetime, seed: int = COMMITTED_SEED) -> Iterator[dict[str, str]]:
@@ -485,11 +512,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Arrange the written café sample over 26 weeks.")
     parser.add_argument("--until", type=_until, default=COMMITTED_UNTIL, help="last day (YYYY-MM-DD) or time")
     parser.add_argument("--seed", type=int, default=COMMITTED_SEED)
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of the three csv files")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the four csv files")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     for name, columns, rows in (
         ("cafe_feedback.csv", FEEDBACK_COLUMNS, arrange(given.until, given.seed)),
+        ("rival_feedback.csv", FEEDBACK_COLUMNS, rivals(given.until, given.seed)),
         ("orders.csv", ORDER_COLUMNS, orders(given.until, given.seed)),
         ("surveys.csv", SURVEY_COLUMNS, surveys(given.until, given.seed)),
     ):

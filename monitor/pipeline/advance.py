@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel import Session
@@ -14,6 +16,7 @@ from alerts.series import SeriesKey
 from monitor.pipeline import related
 from monitor.pipeline.change import Change
 from monitor.pipeline.series import source_names
+from monitor.pipeline.watch import Point
 from monitor.store import incidents
 from monitor.store.tables import Brand, Incident
 
@@ -51,9 +54,33 @@ def advance(
     return changes
 
 
-def move(session: Session, row: Incident, key: SeriesKey, *, kind: str, now: datetime) -> None:
-    """Let an incident be about another node from now on."""
+def by_days(value: alerts.incident.Incident, points: Sequence[Point]) -> alerts.incident.Incident:
+    """The incident as the days of its life hold it: `points` of its series. Itself where none of them was measured."""
+    life = [one for one in points if one.negative is not None and value.started_at <= one.at <= value.last_step_at]
+    if not life:
+        return value
+    top, newest = max(life, key=lambda one: (one.negative or 0) - one.expected), life[-1]
+    running = newest.at == value.last_step_at
+    return replace(
+        value,
+        n_observed=float(sum(one.negative or 0 for one in life)),
+        n_expected=sum(one.expected for one in life),
+        step_observed=float(newest.negative or 0) if running else 0.0,
+        step_expected=newest.expected if running else 0.0,
+        peak_observed=float(top.negative or 0),
+        peak_expected=top.expected,
+        peak_at=top.at,
+    )
+
+
+def move(
+    session: Session, row: Incident, key: SeriesKey, *, kind: str, now: datetime, points: Sequence[Point] = ()
+) -> None:
+    """Let an incident be about another node from now on; its numbers are those of that node, where `points` has its
+    days."""
     before = row.series
+    if points:
+        row = incidents.store(session, by_days(incidents.value_of(row), points), brand_id=row.brand_id, row=row)
     row.series, row.topic, row.location = key.text(), key.topic or "", key.location or ""
     row.source_id = source_number(session, key)
     row.machine = row.machine | {"series_text": key.text()}

@@ -114,7 +114,7 @@ def detect_brand(session: Session, context: Context, brand: Brand, watches: Watc
     rated = sides.rated_series(keys) if RATING in settings.alerts.signals else []
     n_series = max(1, len(keys) + len(busy) + len(rated))
     share = share_of_budget(session, settings)
-    spikes = Spikes(session, settings, brand, [row for row in rows if row.signal == SIGNAL], now=now)
+    spikes = Spikes(session, settings, brand, [row for row in rows if row.signal == SIGNAL], now=now, days=by_day)
     spikes.others = [row for row in rows if row.signal in sides.SIGNALS and row.state != "resolved"]
     keep = [key for row in spikes.rows() if (key := related.key_of(row.series)) is not None]
     by_day.settings = detector_settings(settings, brand, n_series, share)

@@ -6,7 +6,6 @@ their chart shows it, and so must the numbers and the sentence of the incident. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,11 +15,12 @@ from sqlmodel import Session, col, select
 import alerts.incident
 from alerts.incident import Ending, Kind, Transition
 from monitor.pipeline import related, story
+from monitor.pipeline.advance import by_days
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import brand_watch, hour_watch
 from monitor.pipeline.steps import DAY
-from monitor.pipeline.watch import SIGNAL, Point
+from monitor.pipeline.watch import SIGNAL
 from monitor.store import incidents
 from monitor.store.engine import reading, writing
 from monitor.store.tables import Brand, Incident
@@ -73,23 +73,15 @@ def _counted(session: Session, context: Context, brand: Brand, row: Incident) ->
     watch = brand_watch(context.settings, brand)
     points = watch.history(session, related.series_key(row.series, brand), value.last_step_at + timedelta(seconds=DAY),
                            last=(value.last_step_at - value.started_at).days + 3)  # fmt: skip
-    days: Sequence[Point] = [
-        point
-        for point in points
-        if point.negative is not None
-        and watch.local_day(value.started_at) <= point.day <= watch.local_day(value.last_step_at)
-    ]
-    n = float(sum(point.negative or 0 for point in days))
-    if not days or n <= value.n_observed:  # fewer: something was erased or is not counted yet, and was told rightly
+    now = by_days(value, points)
+    if now.n_observed <= value.n_observed:  # fewer: something was erased or is not counted yet, and was told rightly
         return None
-    top = max(days, key=lambda point: (point.negative or 0) - point.expected)
-    return replace(
-        value, n_observed=n, peak_observed=float(top.negative or 0), peak_expected=top.expected, peak_at=top.at
-    )
+    return replace(value, n_observed=now.n_observed, peak_observed=now.peak_observed, peak_expected=now.peak_expected,
+                   peak_at=now.peak_at)  # fmt: skip
 
 
 def _retell(session: Session, context: Context, brand: Brand, row: Incident, value: alerts.incident.Incident) -> None:
     row = incidents.store(session, value, brand_id=row.brand_id, row=row)
     change = Change(row, Transition(_KINDS[str(value.ending)], value))
-    by_day, by_hour = brand_watch(context.settings, brand), hour_watch(context.settings, brand)
-    story.explain(session, context.settings, brand, change, by_day, by_hour, now=value.resolved_at or context.now)
+    daily, hourly = brand_watch(context.settings, brand), hour_watch(context.settings, brand)
+    story.explain(session, context.settings, brand, change, daily, hourly, now=value.resolved_at or context.now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -26,12 +27,12 @@ from monitor.store.engine import reading, writing
 from monitor.store.tables import Brand, Incident, Mention, Outbox
 
 _LOADED = "sample.loaded_until"
-_BRAND = "polden"
+_BRAND, _RIVAL = "polden", "gudok"
 LIVE = timedelta(days=28)  # the last weeks arrive hour by hour; what lies before is imported as history
 
 
 def sample_settings(data_dir: Path) -> Settings:
-    """The configuration of the sample: one brand with six places, two channels that write files."""
+    """The configuration of the sample: a brand with six places, a competitor, two channels that write files."""
     arrange = _arrange()
     outbox = str((data_dir / "outbox").resolve())
     raw: dict[str, Any] = {
@@ -44,7 +45,13 @@ def sample_settings(data_dir: Path) -> Settings:
                 "aliases": list(arrange.ALIASES),
                 "country": "RU",
                 "locations": [{"name": place.name} for place in arrange.PLACES],
-            }
+            },
+            _RIVAL: {
+                "name": arrange.RIVAL,
+                "aliases": list(arrange.RIVAL_ALIASES),
+                "country": "RU",
+                "competitor": True,
+            },
         },
         "channels": {
             "mail": {"kind": "file", "settings": {"directory": outbox}},
@@ -69,22 +76,23 @@ def load_sample(context: Context) -> list[str]:
     return _where_to_look(context)
 
 
-def _feed(context: Context, until: datetime) -> None:
+def _arrivals(rows: Iterable[dict[str, str]], name: str, brand: str, until: datetime) -> list[Arrival]:
     import scrapers.imports
 
-    arrange = _arrange()
     table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(arrange.FEEDBACK_COLUMNS))
+    writer = csv.DictWriter(table, fieldnames=list(_arrange().FEEDBACK_COLUMNS))
     writer.writeheader()
-    writer.writerows(arrange.arrange(until))
-    run = scrapers.imports.read_bytes(table.getvalue().encode(), name="cafe_feedback.csv", now=until)
+    writer.writerows(rows)
+    run = scrapers.imports.read_bytes(table.getvalue().encode(), name=name, now=until)
     items = [row.item for row in run if row.item is not None]
-    brand = context.settings.brands[_BRAND].name
-    arrivals = [
-        Arrival(item.published_at, brand, item.origin or "import", item)
-        for item in items
-        if item.published_at is not None
-    ]
+    return [Arrival(one.published_at, brand, one.origin or "import", one) for one in items if one.published_at]
+
+
+def _feed(context: Context, until: datetime) -> None:
+    arrange, brands = _arrange(), context.settings.brands
+    arrivals = _arrivals(arrange.arrange(until), "cafe_feedback.csv", brands[_BRAND].name, until)
+    arrivals += _arrivals(arrange.rivals(until), "rival_feedback.csv", brands[_RIVAL].name, until)
+    arrivals.sort(key=lambda arrival: arrival.at)
     n = len({judged_of(arrival.item) for arrival in arrivals})
     done = 0
 

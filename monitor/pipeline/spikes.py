@@ -26,7 +26,7 @@ from monitor.pipeline.change import Change
 from monitor.pipeline.evidence import enough, evidence_of, is_aftermath, is_flood
 from monitor.pipeline.steps import DAY
 from monitor.pipeline.stories import Stories
-from monitor.pipeline.watch import SIGNAL, Hours, Watch
+from monitor.pipeline.watch import SIGNAL, Hours, Point, SeriesWatch, Watch
 from monitor.store import incidents
 from monitor.store.tables import Brand, Incident
 
@@ -40,10 +40,11 @@ class Spikes:
     """The incidents of one brand that count negatives, brought up to now. `changes` says what was done."""
 
     def __init__(self, session: Session, settings: Settings, brand: Brand, rows: Iterable[Incident], *,
-                 now: datetime) -> None:  # fmt: skip
+                 now: datetime, days: SeriesWatch | None = None) -> None:  # fmt: skip
         self.changes: list[Change] = []
         self.others: list[Incident] = []  # open incidents of other signals: a spike in them is the same story
         self._session, self._settings, self._brand, self._now = session, settings, brand, now
+        self._days = days  # what the days of any series hold: an incident that moves counts anew
         repeat = settings.alerts.repeat_interval
         self._daily = Policy(repeat_interval=repeat)
         self._hourly = replace(Policy.hourly(), repeat_interval=repeat)
@@ -160,7 +161,11 @@ class Spikes:
         is, it speaks no more beside the wider one, and ends by itself.
         """
         if not any(other is not row and other.series == key.text() for other in self.active()):
-            move(self._session, row, key, kind=kind, now=self._now)
+            points: list[Point] = []
+            if self._days is not None and _steps_of(row) == DAY:
+                began = incidents.value_of(row).started_at
+                points = self._days.history(self._session, key, self._now, last=(self._now - began).days + 3)
+            move(self._session, row, key, kind=kind, now=self._now, points=points)
 
     def _evidence(self, key: SeriesKey, decision: Decision, *, complete: bool, running: bool = True) -> Evidence:
         return evidence_of(self._session, self._brand, key, decision, settings=self._settings, complete=complete,

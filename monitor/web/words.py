@@ -102,6 +102,9 @@ def event(t: Translator, key: str) -> str:
         "resolved_by_hand": t.pgettext("incident log", "Resolved by hand"),
         "silenced": t.pgettext("incident log", "Silenced"),
         "notified": t.pgettext("incident log", "Message sent"),
+        "widened": t.pgettext("incident log", "Wider than it seemed"),
+        "narrowed": t.pgettext("incident log", "Narrower than it seemed"),
+        "moved": t.pgettext("incident log", "Seen elsewhere"),
     }.get(key, key)
 
 

@@ -74,6 +74,21 @@ def test_no_text_is_another_one_with_words_swapped() -> None:
     assert pairs == []
 
 
+def test_the_rival_has_words_of_its_own_and_no_story() -> None:
+    texts = cafe.rival_texts()
+    own = [normalised(row["text"]) for row in [*cafe.texts(), *cafe.survey_texts()]]
+    words = [normalised(row["text"]) for row in texts]
+    assert len(set(words)) == len(words)
+    assert not set(words) & set(own)
+    assert f"{len(texts)} texts about an invented competitor" in README
+    assert {row["sentiment"] for row in texts} == set(SENTIMENTS)
+    assert {tag["topic"] for row in texts for tag in row["topics"]} <= set(TOPICS)
+    rows = committed("rival_feedback.csv")
+    assert {row["brand"] for row in rows} == {cafe.RIVAL}
+    weeks = Counter(day_of(row).isocalendar()[1] for row in rows)
+    assert max(weeks.values()) <= 3 * len(rows) / 26
+
+
 def test_languages_are_mixed_as_promised() -> None:
     n_texts = Counter(row["language"] for row in cafe.texts())
     total = n_texts.total()
@@ -120,6 +135,7 @@ def test_the_labels_stay_out_of_what_the_product_loads(feedback: Rows) -> None:
     ("name", "columns", "rows"),
     [
         ("cafe_feedback.csv", cafe.FEEDBACK_COLUMNS, cafe.arrange),
+        ("rival_feedback.csv", cafe.FEEDBACK_COLUMNS, cafe.rivals),
         ("orders.csv", cafe.ORDER_COLUMNS, cafe.orders),
         ("surveys.csv", cafe.SURVEY_COLUMNS, cafe.surveys),
     ],
@@ -130,7 +146,7 @@ def test_committed_files_are_what_the_script_writes(
     again = tmp_path / name
     n_rows = cafe.write(again, columns, rows(cafe.COMMITTED_UNTIL))
     assert again.read_bytes() == (EXAMPLES / name).read_bytes()
-    assert len(committed(name)) == n_rows > 600
+    assert len(committed(name)) == n_rows > 90
 
 
 def test_another_seed_is_another_arrangement_of_the_same_texts() -> None:
@@ -292,7 +308,7 @@ def test_answers_fit_their_scales_and_use_each_comment_once() -> None:
 def test_it_runs_as_a_script(tmp_path: Path) -> None:
     command = [sys.executable, "-I", str(EXAMPLES / "arrange.py"), "--out", str(tmp_path), "--until"]
     done = subprocess.run([*command, "2027-01-31"], capture_output=True, text=True, check=True)
-    assert done.stdout.count(" rows") == 3
+    assert done.stdout.count(" rows") == 4
     rows = list(csv.DictReader(io.StringIO((tmp_path / "cafe_feedback.csv").read_text(encoding="utf-8"))))
     assert rows[-1]["published_at"] <= "2027-02-01"
     wrong = subprocess.run([*command, "soon"], capture_output=True, text=True, check=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -11,7 +14,7 @@ from alerts.series import SeriesKey
 from monitor.pipeline import related
 from monitor.store.queries import incidents, mentions
 from monitor.store.queries.taxonomy import TaxonomyView
-from monitor.store.tables import Brand, Incident
+from monitor.store.tables import Brand, Incident, IncidentEvent
 from monitor.web import actions, words
 from monitor.web.band import band
 from monitor.web.errors import NotFound
@@ -36,7 +39,7 @@ def listing(request: Request, visitor: Viewer, rows: Rows, state: str = "") -> R
     titles = source_titles(rows)
     return page(
         request, rows, visitor, "incidents.html", framed=framed, state=state,
-        incidents=[(row, scope(row, framed.brand, framed.taxonomy, titles, visitor)) for row in found],
+        incidents=[(row, scope(row.series, framed.brand, framed.taxonomy, titles, visitor)) for row in found],
         silences=incidents.silences(rows, now=context_of(request).now), hours=SILENCES,
     )  # fmt: skip
 
@@ -66,8 +69,9 @@ def one(request: Request, visitor: Viewer, rows: Rows, uid: str) -> Response:
     titles = source_titles(rows)
     return page(
         request, rows, visitor, "incident.html", framed=framed, incident=row, incident_brand=brand,
-        scope=scope(row, brand, framed.taxonomy, titles, visitor), band=shown,
-        events=incidents.events(rows, row.id or 0), messages=incidents.messages(rows, row.id or 0),
+        scope=scope(row.series, brand, framed.taxonomy, titles, visitor), band=shown,
+        events=log_of(row, incidents.events(rows, row.id or 0), brand, framed.taxonomy, titles, visitor),
+        messages=incidents.messages(rows, row.id or 0),
         quotes=mentions.entries(rows, speaking), wanted=wanted, sources=sources_by_id(rows), hours=SILENCES,
         silence=silence_of(row, brand), explained=explained(row, framed.taxonomy, visitor.translator.language),
     )  # fmt: skip
@@ -103,13 +107,47 @@ def end_silence(request: Request, visitor: Analyst, silence_id: int) -> Response
     return RedirectResponse("/incidents", status_code=303)
 
 
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """An event of the log as it is read."""
+
+    kind: str
+    actor: str
+    at: datetime
+    note: str
+
+
+_MOVES = ("widened", "narrowed", "sharpened")
+
+
+def log_of(
+    row: Incident, events: Sequence[IncidentEvent], brand: Brand, taxonomy: TaxonomyView, titles: dict[str, str],
+    visitor: Visitor,
+) -> list[LogLine]:  # fmt: skip
+    """The log; where the incident came to be about another node, that node, by its name. The store keeps what it was
+    about before."""
+    lines: list[LogLine] = []
+    now = row.series
+    for event in reversed(events):
+        if event.kind not in _MOVES:
+            note = event.note if event.actor else words.log_note(visitor.translator, event.note) if event.note else ""
+            lines.append(LogLine(event.kind, event.actor, event.at, note))
+            continue
+        before, after = related.series_key(event.note, brand), related.series_key(now, brand)
+        kind = "widened" if after.covers(before) else "narrowed" if before.covers(after) else "moved"
+        names = [name for _, name in scope(now, brand, taxonomy, titles, visitor)]
+        lines.append(LogLine(kind, "", event.at, " · ".join(names) or brand.name))
+        now = event.note
+    return lines[::-1]
+
+
 def scope(
-    row: Incident, brand: Brand | None, taxonomy: TaxonomyView, titles: dict[str, str], visitor: Visitor
+    series: str, brand: Brand | None, taxonomy: TaxonomyView, titles: dict[str, str], visitor: Visitor
 ) -> list[tuple[str, str]]:
     """Where it happens, in words: (dimension, name), the most telling first."""
     if brand is None:
         return []
-    key: SeriesKey = related.series_key(row.series, brand)
+    key: SeriesKey = related.series_key(series, brand)
     language = visitor.translator.language
     found = [
         ("topic", taxonomy.name(key.topic, language) if key.topic else ""),

@@ -40,6 +40,7 @@ def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
             ("journey", asked, zone.key), lambda: figures.journey(rows, asked, framed.taxonomy, zone=zone)
         ),
         incidents=[
-            (row, scope(row, framed.brand, framed.taxonomy, titles, visitor)) for row in figures.alive(rows, asked)
+            (row, scope(row.series, framed.brand, framed.taxonomy, titles, visitor))
+            for row in figures.alive(rows, asked)
         ],
     )  # fmt: skip

@@ -20,6 +20,7 @@ from alerts.incident import Evidence, advance
 from alerts.panel import Panel, Verdicts
 from alerts.series import Row, SeriesKey
 from alerts.severity import Severity
+from monitor.pipeline.advance import move
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
@@ -27,6 +28,7 @@ from monitor.pipeline.detect import Watches, detect
 from monitor.pipeline.recount import recount
 from monitor.pipeline.score import score
 from monitor.pipeline.spikes import Spikes
+from monitor.pipeline.watch import Point
 from monitor.store import incidents
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
@@ -263,6 +265,26 @@ def loud(score: float, observed: float, *, high: float = 5.0) -> Decision:
     nobody = nothing(Row(TODAY, 0, 0), signal="negative", threshold=2.0, step_seconds=86_400, short_history=False)
     return replace(nobody, score=score, news=score, alarm=True, active=True, observed=observed, expected=2.0, low=0.0,
                    high=high, ratio=observed / 2, windows={1: (observed, 2.0)})  # fmt: skip
+
+
+def test_an_incident_that_moves_tells_what_the_days_of_its_new_node_hold(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    with writing(life.context.engine) as session:
+        brand = session.exec(select(Brand)).one()
+        whole = SeriesKey(brand.slug)
+        day = timedelta(days=1)
+        step = Evidence(at=TODAY, score=5.0, threshold=2.0, n_observed=9.0, n_expected=2.0, since_at=TODAY - day,
+                        severity=Severity.WARNING)  # fmt: skip
+        (told,) = advance(None, step, now=TODAY, series_text=whole.text(), signal="negative")
+        row = incidents.store(session, told.incident, brand_id=brand.id or 0)
+        days = [
+            Point(at.date(), at, n, 20, 1.5, 0.0, 4.0)
+            for at, n in ((TODAY - 2 * day, 50), (TODAY - day, 6), (TODAY, 4))
+        ]
+        move(session, row, replace(whole, topic="staff"), kind="narrowed", now=TODAY, points=days)
+        value = incidents.value_of(row)
+        assert (row.topic, row.n_observed, value.n_expected) == ("staff", 10.0, 3.0)
+        assert (value.peak_observed, value.peak_at, value.step_observed) == (6.0, TODAY - day, 4.0)
 
 
 def test_of_two_incidents_that_grow_into_one_only_one_moves_there(tmp_path: Path) -> None:

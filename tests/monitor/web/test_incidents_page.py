@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from sqlmodel import select
 
 from monitor.store.engine import reading, writing
-from monitor.store.incidents import value_of
+from monitor.store.incidents import record, value_of
 from monitor.store.tables import Incident, IncidentEvent, Silence
 from tests.monitor import support
 from tests.monitor.web.conftest import UID, House
@@ -41,6 +42,23 @@ def test_a_life_by_hand(house: House) -> None:
     page = analyst.get(f"/incidents/{UID}").text
     assert "a supplier failed" in page
     assert "Resolved by hand" in page
+
+
+def test_the_log_says_where_an_incident_moved_in_words(house: House) -> None:
+    with writing(house.context.engine) as session:
+        one = session.exec(select(Incident)).one()
+        session.get_one(Incident, one.id).series = "brand=cafe/location=Market%20Square"
+        for kind, before in (
+            ("narrowed", "brand=cafe"),
+            ("widened", "brand=cafe/topic=staff"),
+            ("widened", "brand=cafe"),
+        ):
+            record(session, one, kind, at=support.NOW, note=before)
+    text = re.sub(r"<[^>]+>|\s+", " ", house.as_("viewer").get(f"/incidents/{UID}").text)
+    text = re.sub(r" +", " ", text)
+    assert "brand=cafe" not in text
+    moves = re.findall(r"(Wider|Narrower) than it seemed [^:]*:\d\d (Market Square|Staff|Cafe)", text)
+    assert [where for _, where in moves] == ["Market Square", "Cafe", "Staff"], text
 
 
 def test_not_an_incident_ends_it(house: House) -> None:
