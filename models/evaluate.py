@@ -231,5 +231,5 @@ def table(evaluation: Evaluation) -> str:
     if evaluation.unknown_topics:
         lines += ["", f"topics that the model does not know: {', '.join(evaluation.unknown_topics)}"]
     if evaluation.skipped:
-        lines += ["", f"{len(evaluation.skipped)} rows skipped, first: {'; '.join(evaluation.skipped[:5])}"]
+        lines += ["", f"{len(evaluation.skipped)} rows skipped, the first:", *evaluation.skipped[:5]]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What a labelled file says: csv, tsv, jsonl or parquet to examples, and the rows that are none, with the reason."""
+"""What a labelled file says: csv, tsv, jsonl, xlsx or parquet to examples, and why the other rows are none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def read(
         except ValueError as error:
             skipped.append(f"row {number}: {error}")
     if not examples:
-        raise ModelError(f"{path}: no labelled row ({'; '.join(skipped[:3]) or 'the file is empty'})")
+        raise ModelError(f"{path}: no labelled row ({skipped[0] if skipped else 'the file is empty'})")
     return examples, skipped
 
 
@@ -99,7 +100,9 @@ def _sentiment(value: Any, what: str) -> int | None:
     if said in _UNKNOWN:
         return None
     if said not in LABELS:
-        raise ValueError(f"{what} {value!r}; allowed: {ALLOWED}")
+        raise ValueError(
+            f"label {value!r}; allowed: {ALLOWED}" if what == "label" else f"sentiment {value!r}; allowed: {ALLOWED}"
+        )
     return LABELS[said]
 
 
@@ -151,8 +154,27 @@ def _rows(path: Path, encoding: str | None) -> Iterator[Mapping[str, Any] | str]
                 yield from map(_folded, batch.to_pylist())
         except pa.ArrowInvalid as error:
             raise ModelError(f"{path}: not a parquet file: {error}") from error
+    elif kind == ".xlsx":
+        yield from _sheet(path)
     else:
-        raise ModelError(f"{path}: {kind or 'no ending'}; csv, tsv, jsonl and parquet can be read")
+        raise ModelError(f"{path}: {kind or 'no ending'}; csv, tsv, jsonl, xlsx and parquet can be read")
+
+
+def _sheet(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Rows of the first sheet of a workbook that has any; its first row has the names of the columns."""
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: is no Excel workbook: {error}") from error
+    for sheet in book.worksheets:
+        filled = (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
+        head = next(filled, None)
+        if head is not None:
+            yield from (_folded(dict(zip(head, row, strict=False))) for row in filled)
+            return
 
 
 def _table(path: Path, delimiter: str | None, encoding: str | None) -> Iterator[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 
 SAID = "said"  # the context of sayings in a catalogue
-PACKAGES = ("monitor", "scrapers", "alerts/channels")
+PACKAGES = ("monitor", "scrapers", "alerts/channels", "models")
 ERRORS = frozenset({
     "ConfigError", "MonitorError", "Partial", "NotReady", "Locked", "Moved", "NoSuchHook", "PdfMissing", "BadWeek",
     "TooFewCustomers", "UnknownLanguage", "BadRequest", "NotFound", "Forbidden", "LoginNeeded", "TooMany", "TooLarge",
@@ -23,7 +23,13 @@ ERRORS = frozenset({
     "ModelError", "WeightsMissing", "LabelsUnknown", "AdapterOutdated", "TextRejected", "TrainingError",
 })  # fmt: skip
 # whose ValueErrors are told
-VALIDATORS = ("monitor/config.py", "monitor/durations.py", "alerts/channels/", "scrapers/imports/")
+VALIDATORS = (
+    "monitor/config.py",
+    "monitor/durations.py",
+    "alerts/channels/",
+    "scrapers/imports/",
+    "models/labelled.py",
+)
 SITES = "scrapers/sites/"  # what a site says of itself is passed on as it is
 METRICS = "monitor/metrics/"
 CALLS = {"trouble": 0, "raise_notice": 2, "otherwise": 1, "unread": 0, "_wall": 2, "_again": 2, "_dead": 2}
@@ -89,6 +95,9 @@ OTHERS = (
     "first answer after {wait} min in the median conversation, {n} of {total} without an answer",
     "none of {n} conversations has an answer", "the line is over {n} MB", "cannot be read: a quote is not closed",
     "{n} cells where the header has {total}",
+    # of models
+    "{n} rows judged", "{n} rows judged, {failed} of them without usable text", "{n} rows skipped, the first:",
+    "the file is empty",    "the model failed: {what}", "cannot be judged",
     # of questionnaires
     "ECSI needs items of each of its parts; none is named {names}", "answers must lie between {low} and {high}",
     "a number of problems must not be negative", "weights must not be negative, and not all zero",

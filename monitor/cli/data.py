@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, parse_time, say
+from monitor.cli.common import ConfigOption, in_words, parse_time, say
 from monitor.errors import ConfigError, Partial
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def score(
         loaded = common.settings(config)
     with common.progress() as report:
         n_failed, n = score_stream(input, output, model=model, settings=loaded, report=report)
-    say(f"{n} rows judged" + (f", {n_failed} of them without usable text" if n_failed else ""))
+    say(in_words(f"{n} rows judged" + (f", {n_failed} of them without usable text" if n_failed else "")))
 
 
 def import_(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, say
+from monitor.cli.common import ConfigOption, in_words, say
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 @model_app.command("eval")
 def evaluate(
     file: Annotated[
-        Path, typer.Argument(help="csv, jsonl or parquet: text, label, and language, source, domain, topics.")
+        Path, typer.Argument(help="csv, jsonl, xlsx or parquet: text, label, and language, source, domain, topics.")
     ],
     by: Annotated[str, typer.Option(help="language,source,domain: a row for each value.")] = "",
     model: Annotated[str | None, typer.Option(help="Hub id or directory; the embedded one if not given.")] = None,
@@ -60,7 +60,7 @@ def evaluate(
         raise ConfigError(f"{file}: no such file")
     keys = [key.strip() for key in by.split(",") if key.strip()] or None
     with file.open("rb") as stream:
-        encoding = None if file.suffix.lower() == ".parquet" else find_encoding(stream)
+        encoding = None if file.suffix.lower() in (".parquet", ".xlsx") else find_encoding(stream)
     scorer = models.load(model)
     with common.progress() as report:
         result = evaluation.evaluate(
@@ -71,7 +71,7 @@ def evaluate(
     if as_json:
         print(json.dumps(dataclasses.asdict(result), ensure_ascii=False, indent=2, default=str))
     else:
-        print(evaluation.table(result))
+        print(in_words(evaluation.table(result)))
 
 
 def _keep_set(name: str, result: Evaluation, config: Path | None) -> None:

@@ -64,6 +64,13 @@ def write(path: Path, kind: str) -> Path:
     elif kind == "jsonl":
         rows = [json.dumps({"text": a, "label": b, "language": c}) for a, b, c in ROWS]
         target.write_text("\n".join(rows), encoding="utf-8")
+    elif kind == "xlsx":
+        import openpyxl
+
+        book = openpyxl.Workbook()
+        for row in (("Text ", "label", "Language"), (), *ROWS):
+            book.active.append(row)
+        book.save(target)
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -74,7 +81,7 @@ def write(path: Path, kind: str) -> Path:
     return target
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "xlsx", "parquet"])
 def test_the_table_by_hand(tmp_path: Path, kind: str) -> None:
     found = evaluate(write(tmp_path, kind), scorer=Parrot(), by=("language",))
     everything, english, russian = found.rows
@@ -179,7 +186,8 @@ def test_rows_that_cannot_be_used_are_named_with_the_reason(tmp_path: Path) -> N
         ("a.csv", "text,label\nx,hot\n", "no labelled row"),
         ("a.jsonl", "{\n", "no labelled row .row 1: not JSON"),
         ("a.parquet", "text", "not a parquet file"),
-        ("a.txt", "x", r"\.txt; csv, tsv, jsonl and parquet can be read"),
+        ("a.xlsx", "text", "is no Excel workbook"),
+        ("a.txt", "x", r"\.txt; csv, tsv, jsonl, xlsx and parquet can be read"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
