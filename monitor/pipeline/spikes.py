@@ -25,13 +25,12 @@ from monitor.pipeline.advance import advance, move
 from monitor.pipeline.change import Change
 from monitor.pipeline.evidence import enough, evidence_of, is_aftermath, is_flood
 from monitor.pipeline.steps import DAY
-from monitor.pipeline.stories import Stories
+from monitor.pipeline.stories import Stories, holds
 from monitor.pipeline.watch import SIGNAL, Hours, Point, SeriesWatch, Watch
 from monitor.store import incidents
 from monitor.store.tables import Brand, Incident
 
 SETTLES = timedelta(days=2)  # so long an incident may still find its place
-NARROWS = 0.8  # of its negatives must lie in a node inside for the incident to be about that node
 
 Decisions = Mapping[SeriesKey, Decision]
 
@@ -194,13 +193,13 @@ class Spikes:
         top = decisions.get(whole) if whole is not None else None
         if whole is None or top is None or top.excess <= 0 or self._now - row.opened_at > SETTLES:
             return
-        if incidents.has_event(self._session, row, "widened"):
-            return  # it has been seen in several nodes already
+        if incidents.has_event(self._session, row, "narrowed"):
+            return  # it found its place once: what widens it after that is another part of the story
         inside = [
             (key, decision)
             for key, decision in decisions.items()
             if key != whole and whole.covers(key) and key.depth == whole.depth + 1 and decision.active
-            and decision.windows.get(top.window_steps, (0.0, 0.0))[0] >= NARROWS * top.observed
+            and holds(decision, top)
         ]  # fmt: skip
         if inside:
             key, _ = max(inside, key=lambda pair: (pair[1].score, pair[0].text()))

@@ -12,8 +12,14 @@ from alerts.series import DIMENSIONS, SeriesKey
 from monitor.pipeline import related
 from monitor.store.tables import Brand, Incident
 
+NARROWS = 0.8  # of its negatives must lie in a node inside for the incident to be about that node
 SAME_MENTIONS = 0.5  # of the smaller finding's mentions: a text about waiting and staff is one complaint, not two
 _LIMIT = 500
+
+
+def holds(inside: Decision, whole: Decision) -> bool:
+    """Whether a node inside holds nearly all negatives of the whole, over the window that speaks loudest there."""
+    return inside.windows.get(whole.window_steps, (0.0, 0.0))[0] >= NARROWS * whole.observed
 
 
 class Stories:
@@ -69,6 +75,9 @@ class Stories:
             return whole
         if not self._same_mentions(one, two):
             return None
+        own = self._decisions.get(one)
+        if own is not None and decision is not None and holds(own, decision):
+            return one
         return whole if stands_out else one
 
     def _same_mentions(self, one: SeriesKey, two: SeriesKey) -> bool:

@@ -15,7 +15,7 @@ from sqlmodel import Session, select
 
 import monitor.pipeline.detect as detecting
 from alerts.decision import Decision, nothing
-from alerts.hierarchy import find
+from alerts.hierarchy import Finding, find
 from alerts.incident import Evidence, advance
 from alerts.panel import Panel, Verdicts
 from alerts.series import Row, SeriesKey
@@ -28,6 +28,7 @@ from monitor.pipeline.detect import Watches, detect
 from monitor.pipeline.recount import recount
 from monitor.pipeline.score import score
 from monitor.pipeline.spikes import Spikes
+from monitor.pipeline.stories import Stories
 from monitor.pipeline.watch import Point
 from monitor.store import incidents
 from monitor.store.catalogue import ensure_import
@@ -285,6 +286,29 @@ def test_an_incident_that_moves_tells_what_the_days_of_its_new_node_hold(tmp_pat
         value = incidents.value_of(row)
         assert (row.topic, row.n_observed, value.n_expected) == ("staff", 10.0, 3.0)
         assert (value.peak_observed, value.peak_at, value.step_observed) == (6.0, TODAY - day, 4.0)
+
+
+@pytest.mark.parametrize(("at_the_place", "moves_to"), [(9.0, "place"), (6.0, "brand")])
+def test_the_same_complaints_seen_by_source_leave_an_incident_at_the_place_that_holds_them(
+    tmp_path: Path, at_the_place: float, moves_to: str
+) -> None:
+    life = Life(tmp_path)
+    with writing(life.context.engine) as session:
+        brand = session.exec(select(Brand)).one()
+        whole = SeriesKey(brand.slug)
+        place, source = replace(whole, location="A"), replace(whole, source="site")
+        decisions = {whole: loud(9.0, 10.0), place: loud(8.0, at_the_place), source: loud(7.0, 9.0)}
+        step = Evidence(at=TODAY, score=8.0, threshold=2.0, n_observed=9.0, n_expected=2.0, since_at=TODAY,
+                        severity=Severity.WARNING)  # fmt: skip
+        (told,) = advance(None, step, now=TODAY, series_text=place.text(), signal="negative")
+        row = incidents.store(session, told.incident, brand_id=brand.id or 0)
+        stories = Stories(session, brand, decisions)
+        stories._mentions = {place: {1, 2, 3}, source: {1, 2, 3}}
+        stories.known(row)
+        stories.add(Finding(source, "negative", TODAY, TODAY, 9.0, 2.0, 0.0, 5.0, 7.0, 4.5, 7.0))
+        assert stories.new() == []
+        expected = [] if moves_to == "place" else [whole]
+        assert [key for _, key in stories.widened()] == expected
 
 
 def test_of_two_incidents_that_grow_into_one_only_one_moves_there(tmp_path: Path) -> None:
