@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from monitor.store.queries.chats import Chat, any_chats, chats
 from monitor.store.queries.chosen import micros
 from monitor.store.queries.customers import AnswerRow, OrderRow
 from monitor.store.queries.opinions import Opinions, opinions
+from monitor.store.queries.selection import remembered
 from monitor.store.queries.taxonomy import in_force
 from monitor.store.sheets import SENTIMENTS
 
@@ -124,8 +125,12 @@ class Driver:
 def names(session: Session, brand_id: int) -> tuple[str, ...]:
     """Every metric that may be asked for: items of questionnaires come by their own names, those of conversations
     where there are any."""
+    kept = remembered(session, "metric names")
+    if brand_id in kept:
+        return cast("tuple[str, ...]", kept[brand_id])
     asked = tuple(name for name in customers.survey_metrics(session, brand_id) if name not in SURVEYS)
-    return (*SURVEYS, *asked, *FEEDBACK, *(CHATS if any_chats(session, brand_id) else ()), *BEHAVIOUR)
+    kept[brand_id] = (*SURVEYS, *asked, *FEEDBACK, *(CHATS if any_chats(session, brand_id) else ()), *BEHAVIOUR)
+    return cast("tuple[str, ...]", kept[brand_id])
 
 
 def metric_table(

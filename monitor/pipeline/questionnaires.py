@@ -20,6 +20,7 @@ from monitor.metrics.metric import BadNumbers, Metric
 from monitor.metrics.satisfaction import QUALITIES, ecsi, ecsi_paths, engagement, problems_per_100, thousand_points
 from monitor.store.queries import customers
 
+SINGLE = ("nps", "csat", "ces")  # asked alone: no items of a questionnaire
 FACTOR = "factor_"
 ENGAGEMENT = "engagement_"
 PROBLEMS = "problems"
@@ -61,7 +62,7 @@ def questionnaire(
 
     Raises ConfigError for weights of factors that nobody asked about.
     """
-    sheets = customers.sheets(session, brand_id, start=start, end=end)
+    sheets = customers.sheets(session, brand_id, start=start, end=end, but=SINGLE)
     items = sorted({item for sheet in sheets for item in sheet})
     faults: list[str] = []
     found: dict[str, Metric] = {}

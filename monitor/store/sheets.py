@@ -163,6 +163,13 @@ def differing(session: Session, brand_id: int) -> list[datetime]:
     return sorted(wrong - waiting)
 
 
+def lacks(session: Session, brand_id: int, word: str) -> bool:
+    """Whether no mention of any brand can have this word, as its kind, say; False where that is not known."""
+    if not kept(session) or session.exec(select(SheetWord.id).where(SheetWord.word == word)).first() is not None:
+        return False
+    return session.exec(select(TouchedHour.hour_at).where(TouchedHour.brand_id == brand_id).limit(1)).first() is None
+
+
 def numbers_of(words: Mapping[int, str], wanted: Iterable[str]) -> list[int]:
     """The numbers of words; those that no mention has are left out."""
     known = set(wanted)

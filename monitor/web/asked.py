@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,10 +23,9 @@ from monitor.store.tables import Brand
 from monitor.web import filters
 from monitor.web.errors import BadRequest, NotFound
 from monitor.web.frame import Frame, frame, memo_of
-from monitor.web.lasting import of_customers
+from monitor.web.lasting import Lasting
 from monitor.web.visitor import Visitor, context_of
 
-T = TypeVar("T")
 LONG = "180d"  # surveys and complaints by place are too few in a month
 OVERVIEW = ("nps", "csat", "ces", "ces_mean", "net_sentiment", "negative_share", "rating", "repeat_rate", "return_rate",
             "complaint_rate", "retention")  # fmt: skip
@@ -57,9 +55,12 @@ class Asked:
         """One metric. Raises BadRequest for an unknown one, or one that is not known by that dimension."""
         with refusing():
             if name in indices.BEHAVIOUR:
-                return self._lasting(("behaviour", name, by), lambda rows, now: self._table(rows, name, by, step, now))
+                return self._lasting.behaviour(name, by)
             return memo_of(self.request).get(
-                ("metric", *self.key, name, by, step), lambda: self._table(self.rows, name, by, step, self.end)
+                ("metric", *self.key, name, by, step),
+                lambda: indices.metric_table(
+                    self.rows, self.brand_id, name, by=by, start=self.start, end=self.end, zone=self.zone, step=step
+                ),
             )
 
     def drivers(self, name: str) -> tuple[list[indices.Driver], int]:
@@ -72,7 +73,9 @@ class Asked:
             )
 
     def names(self) -> tuple[str, ...]:
-        return indices.names(self.rows, self.brand_id)
+        return memo_of(self.request).get(
+            ("metric names", self.brand_id), lambda: indices.names(self.rows, self.brand_id)
+        )
 
     def questionnaire(self, weights: Mapping[str, float] | None = None) -> questionnaires.Indices:
         with refusing():
@@ -86,36 +89,24 @@ class Asked:
 
     def journey(self, step: indices.Step) -> journeys.JourneyView:
         def make() -> journeys.JourneyView:
-            lost = self._lasting(("lost",), lambda rows, now: journeys.find_lost(rows, self.brand_id, end=now))
             return journeys.journey_view(
-                self.rows, self.brand_id, start=self.start, end=self.end, zone=self.zone, step=step, lost=lost
-            )
+                self.rows, self.brand_id, start=self.start, end=self.end, zone=self.zone, step=step,
+                lost=self._lasting.lost(),
+            )  # fmt: skip
 
         return memo_of(self.request).get(("journey map", *self.key, step), make)
 
     def segments(self) -> segmenting.SegmentView:
         """Customers as they are at the end of the span. Raises segmenting.TooFewCustomers."""
-        return self._lasting(
-            ("segments", self.zone.key),
-            lambda rows, now: segmenting.segment_view(rows, self.brand_id, now=now, zone=self.zone),
-        )
+        return self._lasting.segments()
 
     def loyalty(self) -> loyalty.LoyaltyView:
-        return self._lasting(
-            ("loyalty", self.zone.key),
-            lambda rows, now: loyalty.loyalty_view(rows, self.brand_id, now=now, zone=self.zone),
-        )
+        return self._lasting.loyalty()
 
-    def _table(
-        self, rows: Session, name: str, by: indices.By, step: indices.Step, end: datetime
-    ) -> indices.MetricTable:
-        return indices.metric_table(
-            rows, self.brand_id, name, by=by, start=self.start, end=end, zone=self.zone, step=step
-        )
-
-    def _lasting(self, name: tuple[object, ...], make: Callable[[Session, datetime], T]) -> T:
+    @property
+    def _lasting(self) -> Lasting:
         context = context_of(self.request)
-        return of_customers(memo_of(self.request), context, self.rows, self.brand_id, name, self.end, make)
+        return Lasting(memo_of(self.request), context, self.rows, self.brand_id, self.end, self.zone)
 
     def rivals(self) -> list[rival_views.Rival]:
         return memo_of(self.request).get(

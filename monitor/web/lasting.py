@@ -6,12 +6,16 @@ An import is seen at once: the answer is kept under the number of orders and ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, func, select
 
+from monitor.pipeline import indices, journeys, loyalty, segmenting
 from monitor.pipeline.context import Context
 from monitor.store.engine import reading
 from monitor.store.tables import Order, SurveyAnswer
@@ -21,23 +25,70 @@ T = TypeVar("T")
 SECONDS = 600.0
 
 
-def of_customers(
-    memo: Memo, context: Context, rows: Session, brand_id: int, name: Hashable, end: datetime,
-    make: Callable[[Session, datetime], T],
-) -> T:  # fmt: skip
-    """The answer of `make` about the customers of a brand as they are at `end`, or now where that is yet to come."""
-    open_end = end >= context.now
-    there = [
-        rows.exec(select(func.count(), func.max(table.id)).where(table.brand_id == brand_id)).one()
-        for table in (Order, SurveyAnswer)
-    ]
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """Answers about the customers of a brand as they are at `end`, or now where that is yet to come."""
 
-    def compute(session: Session) -> T:
-        return make(session, context.now if open_end else end)
+    memo: Memo
+    context: Context
+    rows: Session
+    brand_id: int
+    end: datetime
+    zone: ZoneInfo
 
-    def again() -> T:
-        with reading(context.engine) as session:
-            return compute(session)
+    def behaviour(self, name: str, by: indices.By = "") -> indices.MetricTable:
+        """Raises ConfigError where the metric is not known by the dimension."""
+        brand_id, zone = self.brand_id, self.zone
+        return self._kept(
+            ("behaviour", name, by),
+            lambda rows, now: indices.metric_table(rows, brand_id, name, by=by, start=now, end=now, zone=zone),
+        )
 
-    key = (name, brand_id, None if open_end else end, *map(tuple, there))
-    return memo.get(key, lambda: compute(rows), seconds=SECONDS, lasting=True, again=again)
+    def lost(self) -> journeys.Lost:
+        brand_id = self.brand_id
+        return self._kept(("lost",), lambda rows, now: journeys.find_lost(rows, brand_id, end=now))
+
+    def segments(self) -> segmenting.SegmentView:
+        """Raises segmenting.TooFewCustomers."""
+        brand_id, zone = self.brand_id, self.zone
+        return self._kept(
+            ("segments", zone.key), lambda rows, now: segmenting.segment_view(rows, brand_id, now=now, zone=zone)
+        )
+
+    def loyalty(self) -> loyalty.LoyaltyView:
+        brand_id, zone = self.brand_id, self.zone
+        return self._kept(
+            ("loyalty", zone.key), lambda rows, now: loyalty.loyalty_view(rows, brand_id, now=now, zone=zone)
+        )
+
+    def warm(self) -> None:
+        """Compute what the pages show first, where there are customers at all."""
+        if not self._there()[0][0]:
+            return
+        for name in indices.BEHAVIOUR:
+            if name != "clv":
+                self.behaviour(name)
+        self.lost()
+        self.loyalty()
+        with suppress(segmenting.TooFewCustomers):
+            self.segments()
+
+    def _kept(self, name: tuple[str, ...], make: Callable[[Session, datetime], T]) -> T:
+        context, end = self.context, None if self.end >= self.context.now else self.end
+
+        def compute(session: Session) -> T:
+            return make(session, end or context.now)
+
+        def again() -> T:
+            with reading(context.engine) as session:
+                return compute(session)
+
+        key = (name, self.brand_id, end, *self._there())
+        return self.memo.get(key, lambda: compute(self.rows), seconds=SECONDS, lasting=True, again=again)
+
+    def _there(self) -> list[tuple[int, int | None]]:
+        """How many orders and answers there are, and the newest of each."""
+        return [
+            tuple(self.rows.exec(select(func.count(), func.max(table.id)).where(table.brand_id == self.brand_id)).one())
+            for table in (Order, SurveyAnswer)
+        ]

@@ -16,6 +16,7 @@ from monitor.store import sheets
 from monitor.store.engine import reading
 from monitor.store.tables import Brand
 from monitor.web.frame import keep_ratings
+from monitor.web.lasting import Lasting
 from monitor.web.memo import Memo
 
 log = structlog.get_logger()
@@ -23,7 +24,7 @@ YEAR = timedelta(days=366)
 
 
 def warm(context: Context, memo: Memo) -> None:
-    """The last year and the stars of every brand, and what the doctor needs to look.
+    """The last year, the customers and the stars of every brand, and what the doctor needs to look.
 
     A store that cannot be read is left alone: a page will say so.
     """
@@ -32,6 +33,8 @@ def warm(context: Context, memo: Memo) -> None:
             brands = session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()
             for brand in brands:
                 sheets.read(session, brand or 0, start=context.now - YEAR, end=context.now)
+            for brand in brands:
+                Lasting(memo, context, session, brand or 0, context.now, context.settings.zone).warm()
         for brand in brands:
             keep_ratings(memo, context.engine, brand or 0, context.now)
         doctor.look(context.settings, translator(context.settings.language), offline=True)

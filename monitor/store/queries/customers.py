@@ -148,14 +148,17 @@ def survey_metrics(session: Session, brand_id: int) -> dict[str, int]:
     return {metric: int(n) for metric, n in rows}
 
 
-def sheets(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[dict[str, float]]:
-    """The answers that one person gave at once, item by item, oldest first."""
+def sheets(
+    session: Session, brand_id: int, *, start: datetime, end: datetime, but: Sequence[str] = ()
+) -> list[dict[str, float]]:
+    """The answers that one person gave at once, item by item, oldest first; those to metrics in `but` left out."""
     rows = session.execute(
         select(SurveyAnswer.survey, SurveyAnswer.external_id, SurveyAnswer.metric, SurveyAnswer.value)
         .where(
             SurveyAnswer.brand_id == brand_id,
             col(SurveyAnswer.answered_at) >= start,
             col(SurveyAnswer.answered_at) < end,
+            col(SurveyAnswer.metric).not_in(list(but)),
         )
         .order_by(SurveyAnswer.answered_at, SurveyAnswer.id)
     )
