@@ -2,11 +2,11 @@
 
     python -m benchmarks.dashboard --mentions 1000000 --folder /tmp/large
 
-The store is made once per folder: a brand, a competitor of a tenth of its size, and what stands around them. Asked for
-is every GET route of the pages and of the API (a parameter that VALUES does not name ends the run, so that none can
-hide) and, of the busiest, many filters: `--rounds` times with cold answers (the memo cleared before each) and once more
-with kept ones, in one process that has warmed as a server does at its start, without a network: it is the application
-that is measured. `--only` narrows it to addresses with that text.
+The store is made once per folder, and gone on with after an interruption: a brand, a competitor of a tenth of its size,
+and what stands around them. Asked for is every GET route of the pages and of the API (a parameter that VALUES does not
+name ends the run, so that none can hide) and, of the busiest, many filters: `--rounds` times, cold (the memo
+cleared before each) and once more with kept ones, in one process that has warmed as a server does at its start, without
+a network: it is the application that is measured. `--only` narrows it to addresses with that text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from monitor.pipeline.aggregate import roll_up
 from monitor.pipeline.context import Context
 from monitor.store.catalogue import synchronise
 from monitor.store.engine import reading, upgrade, writing
-from monitor.store.tables import Incident
+from monitor.store.tables import Incident, Report
 from monitor.web import accounts
 from monitor.web.app import ROUTERS, create_app
 from monitor.web.warm import warm
@@ -81,21 +81,24 @@ def addresses(uid: str) -> list[str]:
 
 
 def fill(context: Context, n_mentions: int, *, few_words: bool, brand_id: int = 1, after: int = 0) -> None:
-    """Invented mentions, tags and search rows by plain SQL, and the buckets that belong to them."""
+    """Invented mentions, tags and search rows by plain SQL, and the buckets that belong to them; goes on where it was
+    interrupted."""
     rng = random.Random(brand_id)
     vocabulary = ["".join(rng.choices(SYLLABLES, k=rng.randint(2, 4))) for _ in range(N_WORDS)]
     heights = list(accumulate(1 / k for k in range(1, N_WORDS + 1)))
     start = NOW - timedelta(days=DAYS)
     connection = context.engine.raw_connection()
     cursor = connection.cursor()
-    cursor.execute("BEGIN IMMEDIATE")
+    there = cursor.execute("SELECT max(id) FROM mention WHERE brand_id = ?", (brand_id,)).fetchone()[0] or after
+    rng.seed(there)
     for number in range(1, 9):
         cursor.execute(
             "INSERT OR IGNORE INTO source (id, slug, title, scraper, location, interval_seconds, active, fail_count,"
             " n_empty, last_status, last_error, created_at) VALUES (?, ?, ?, 'import', '', 3600, 1, 0, 0, 'ok', '', ?)",
             (number, f"source{number}", f"Source {number}", "2025-01-01 00:00:00"),
         )
-    for first in range(after, after + n_mentions, 50_000):
+    for first in range(there, after + n_mentions, 50_000):
+        cursor.execute("BEGIN IMMEDIATE")
         mentions, tags, texts = [], [], []
         for number in range(first + 1, min(first + 50_000, after + n_mentions) + 1):
             at = start + timedelta(seconds=DAYS * 86_400 * (number - after) / n_mentions)
@@ -121,6 +124,10 @@ def fill(context: Context, n_mentions: int, *, few_words: bool, brand_id: int = 
         )
         cursor.executemany("INSERT INTO topic_tag (mention_id, topic, p, sentiment) VALUES (?, ?, ?, ?)", tags)
         cursor.executemany("INSERT INTO mention_search (rowid, body) VALUES (?, ?)", texts)
+        cursor.execute("COMMIT")
+        print(f"{first + len(mentions)} mentions", flush=True)
+    cursor.execute("BEGIN IMMEDIATE")
+    cursor.execute("DELETE FROM bucket WHERE brand_id = ?", (brand_id,))
     sums = "count(*), sum({0}='negative'), sum({0}='neutral'), sum({0}='positive'), count(rating), sum(rating)"
     hour = "strftime('%Y-%m-%d %H:00:00.000000', published_at)"
     into = (
@@ -147,13 +154,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Addresses with this text in them.")
     given = parser.parse_args()
     settings = validate({"data_dir": str(given.folder), "brands": BRANDS}, origin="benchmark")
-    fresh = not (given.folder / "monitor.sqlite").exists()
     context = Context(settings, clock=lambda: NOW)
     upgrade(context.engine)
-    if fresh:
+    with reading(context.engine) as session:
+        whole = session.exec(select(Report.id)).first() is not None  # what comes last is there
+    if not whole:
         with writing(context.engine) as session:
             synchronise(session, settings, now=NOW)
-            accounts.add_user(session, "anna", "admin", "a long pass phrase", now=NOW)
+            if accounts.find_user(session, "anna") is None:
+                accounts.add_user(session, "anna", "admin", "a long pass phrase", now=NOW)
         began = time.perf_counter()
         fill(context, given.mentions, few_words=given.few_words)
         fill(context, given.mentions // 10, few_words=given.few_words, brand_id=2, after=given.mentions)

@@ -30,7 +30,6 @@ VALIDATORS = (
     "scrapers/imports/",
     "models/labelled.py",
 )
-SITES = "scrapers/sites/"  # what a site says of itself is passed on as it is
 METRICS = "monitor/metrics/"
 CALLS = {"trouble": 0, "raise_notice": 2, "otherwise": 1, "unread": 0, "_wall": 2, "_again": 2, "_dead": 2}
 _PLACE = re.compile(r"(?:[\w-]+ )?(?!allowed)[^\s:]+: (?=\S)")
@@ -109,6 +108,8 @@ OTHERS = (
     "No such command {name}. Did you mean {near}?", "Missing argument {name}.", "Missing option {name}.",
     "Missing command.", "Invalid value for {name}: {what}", "Got unexpected extra argument ({names})",
     "Got unexpected extra arguments ({names})", "Option {name} requires an argument.", "{name} is not one of {names}.",
+    "No such option: {name} (Possible options: {near})", "Usage: {usage}", "Could not open file {name}: {what}",
+    "File {name} is a directory.", "Directory {name} is a file.", "File {name} is not readable.",
     "{name} is not a valid integer.", "{name} is not a valid float.", "File {name} does not exist.",
     "Path {name} does not exist.", "{name} is not a valid integer range.", "{n} is not in the range {what}.",
 )  # fmt: skip
@@ -128,8 +129,6 @@ def sayings(root: Path, packages: Iterable[str] = PACKAGES) -> Iterator[Saying]:
     for package in packages:
         for path in sorted((root / package).rglob("*.py")):
             name = path.relative_to(root).as_posix()
-            if name.startswith(SITES):
-                continue
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 for value in _told(node, name):
                     for text in map(_bare, _texts(value)):

@@ -53,9 +53,13 @@ def main() -> NoReturn:
     except typer.Abort:
         code = 130
     except _UsageError as error:
-        if error.ctx is not None:
-            print(error.ctx.get_usage(), file=sys.stderr)
-        print(f"monitor: {in_words(error.format_message())}", file=sys.stderr)
+        said = error.format_message()
+        if error.ctx is not None and said == error.ctx.get_help():
+            print(said, file=sys.stderr)  # a group of commands without any of them
+        else:
+            if error.ctx is not None:
+                print(in_words(error.ctx.get_usage()), file=sys.stderr)
+            print(f"monitor: {in_words(said)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

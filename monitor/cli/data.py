@@ -49,7 +49,8 @@ def parse(
         print(json.dumps(item_line(item), ensure_ascii=False))
     for external_id in parsed.gone:
         say(f"gone: {external_id}")
-    say(f"status: {parsed.status}" + (f" ({parsed.note})" if parsed.note else "") + f", {len(parsed.items)} items")
+    note = f" ({in_words(parsed.note)})" if parsed.note else ""
+    say(f"status: {parsed.status}{note}, {len(parsed.items)} items")
     if parsed.status in {"blocked", "login", "captcha", "changed", "no_preview"}:
         raise typer.Exit(3)
 

@@ -83,7 +83,8 @@ def test_source(
     trial = attempt(context, scraper, params)
     for item in trial.items[:limit]:
         print(json.dumps(item_line(item), ensure_ascii=False))
-    say(f"status: {trial.status}" + (f" ({trial.note})" if trial.note else "") + f", {len(trial.items)} items")
+    note = f" ({in_words(trial.note)})" if trial.note else ""
+    say(f"status: {trial.status}{note}, {len(trial.items)} items")
     if trial.status not in {"ok", "empty"}:
         raise typer.Exit(3)
 
