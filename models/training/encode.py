@@ -97,10 +97,12 @@ _FILES = ("tokens", "token_offsets", "ngrams", "ngram_offsets")
 
 
 def save_tokens(tokens: Tokens, directory: Path) -> None:
-    """Write the four arrays as .npy files."""
+    """Write the four arrays as .npy files, each whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
-        np.save(directory / f"{name}.npy", getattr(tokens, name))
+        temporary = directory / f"{name}.part.npy"
+        np.save(temporary, getattr(tokens, name))
+        temporary.replace(directory / f"{name}.npy")
 
 
 def load_tokens(directory: Path) -> Tokens | None:

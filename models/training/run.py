@@ -64,6 +64,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
     clock = _Clock(config.work / "seconds.json")
     report(0.0, "reading rows")
     corpus = corpus_of(config)
+    _same_rows(config.work / "rows", corpus)
     weights = row_weights(config, corpus)
     tokenizer, buckets, tokens = _arrays(config, corpus, report)
     clock.lap("prepare")
@@ -295,18 +296,27 @@ def _claim(config: TrainConfig) -> None:
             f"{config.work} holds a run with other settings ({path.read_text(encoding='utf-8').strip()}, not {mine}): "
             "name another work folder, or delete it"
         )
-    path.write_text(mine, encoding="utf-8")
+    _write(path, mine.encode())
+
+
+def _same_rows(path: Path, corpus: Corpus) -> None:
+    """A work folder belongs to its rows, too: encoded texts beside the labels of others would teach nonsense."""
+    digest = hashlib.sha256("\n".join(corpus.texts).encode(errors="surrogatepass"))
+    for array in corpus.arrays().values():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    mine = digest.hexdigest()
+    if path.is_file() and path.read_text(encoding="utf-8") != mine:
+        raise TrainingError(
+            f"the rows are not those that {path.parent} was begun with (data, texts of our own or trigger words "
+            "changed): name another work folder, or delete it"
+        )
+    _write(path, mine.encode())
 
 
 def _write(path: Path, content: bytes) -> None:
+    """The whole file or none of it: a kill may come in the middle."""
     temporary = path.with_suffix(".part")
     temporary.write_bytes(content)
-    temporary.replace(path)
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
     temporary.replace(path)
 
 
@@ -331,4 +341,4 @@ class _Clock:
         now = time.monotonic()
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self.last, 1)
         self.last = now
-        self.path.write_text(json.dumps(self.seconds), encoding="utf-8")
+        _write(self.path, json.dumps(self.seconds).encode())

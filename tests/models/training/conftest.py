@@ -42,9 +42,9 @@ def sentence(rng: np.random.Generator, language: str, label: int, thing: str | N
     return f"{' '.join(words)} {rng.integers(1_000_000)}"
 
 
-def write_data(folder: Path, *, n_rows: int = 240) -> Path:
+def write_data(folder: Path, *, n_rows: int = 240, seed: int = 7) -> Path:
     """Write sentiment/<language>.parquet and topics/<language>.parquet; the folder."""
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     for kind in ("sentiment", "topics"):
         (folder / kind).mkdir(parents=True)
     for language in GOOD:

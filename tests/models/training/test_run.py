@@ -22,6 +22,7 @@ from models.training.data import HELD_OUT
 from models.training.fit import Fit
 from models.training.pack import corpus_of, load_pack
 from models.training.transfer import join_files, split_files
+from tests.models.training.conftest import write_data
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +128,13 @@ def test_an_encoder_of_another_shape_is_named(tiny: TrainConfig, tmp_path: Path)
         run.train(wider)
 
 
-def test_a_work_folder_belongs_to_one_configuration(tiny: TrainConfig) -> None:
+def test_a_work_folder_belongs_to_one_configuration_and_its_rows(tiny: TrainConfig, tmp_path: Path) -> None:
     run.train(replace(tiny, steps=1))
     with pytest.raises(TrainingError, match="other settings"):
         run.train(replace(tiny, steps=1, seed=99))
+    other = write_data(tmp_path / "other", seed=8)  # as many rows, other texts
+    with pytest.raises(TrainingError, match="the rows are not those"):
+        run.train(replace(tiny, steps=1, data=other))
 
 
 def test_a_time_limit_ends_the_schedule(tiny: TrainConfig) -> None:
