@@ -19,7 +19,7 @@ import yaml
 from models.base import Judgement
 from models.scorer import load
 from models.training.data import text_key
-from models.training.written import read_all, rows_of
+from models.training.written import held_back, read_all
 
 FILE = Path(__file__).parent.parent / "tests" / "models" / "phrases.yaml"
 
@@ -64,12 +64,8 @@ def taught_keys() -> set[str]:
 
 def about_nothing() -> list[tuple[str, str]]:
     """(language, text) of the held-back texts of our own that are about no topic: verdicts in general, greetings."""
-    found = []
-    for one in read_all():
-        verdicts = {text for group in one.verdicts for text in group}
-        rows = [row for row in rows_of(one, seed=0, joined=0) if row.is_dev]
-        found += [(one.language, row.text) for row in rows if row.topics == {} or row.text in verdicts]
-    return found
+    rows = [(one.language, row) for one in read_all() for row in held_back(one)]
+    return [(language, row.text) for language, row in rows if row.topics == {} or row.is_bare]
 
 
 def _share(right: list[bool]) -> str:

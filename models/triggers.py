@@ -2,7 +2,8 @@
 none does.
 
 The network reads meaning and the lexicon knows rare words; together they beat both (benchmarks/accuracy.py). The
-shifts are fitted on development rows after every training:
+shifts are fitted after every training, on development rows of the sources that may ship and on texts of our own that
+were held back, which alone know some topics and most trades:
 
     python -m models.triggers DIRECTORY ../shared/data/topics
 """
@@ -140,9 +141,32 @@ def _solve(x: npt.NDArray[Any], y: npt.NDArray[np.bool_]) -> npt.NDArray[np.floa
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x)
 
 
-def main() -> None:
+def development(data: Path) -> list[dict[str, Any]]:
+    """The rows that the shifts are fitted on: text, language, topics, labelled_for (what is decided)."""
     import pyarrow.parquet as pq
 
+    from models.labels import TOPICS
+    from models.training.licences import EXCLUDED
+    from models.training.written import held_back, read_all
+
+    rng, rows = random.Random(0), []  # noqa: S311
+    columns = ["text", "topics", "labelled_for"]
+    may_ship = [("split", "=", "dev"), ("source", "not in", sorted(EXCLUDED))]
+    for path in sorted(data.glob("*.parquet")):
+        table = pq.read_table(path, columns=columns, filters=may_ship).to_pylist()
+        rng.shuffle(table)
+        rows += [{**row, "language": path.stem} for row in table[:_ROWS]]
+    bare = [topic for topic in TOPICS if topic != "general"]  # what a verdict in general lacks
+    for own in read_all():
+        for row in held_back(own):
+            if row.topics is not None or row.is_bare:
+                decided = TOPICS if row.topics is not None else bare
+                known = {"text": row.text, "topics": list(row.topics or ()), "labelled_for": decided}
+                rows.append({**known, "language": own.language})
+    return rows
+
+
+def main() -> None:
     from models.embedded import Embedded
     from models.text import prepare
 
@@ -150,13 +174,7 @@ def main() -> None:
     parser.add_argument("directory", type=Path, help="of the model")
     parser.add_argument("data", type=Path, help="<language>.parquet: text, topics, labelled_for, split")
     given = parser.parse_args()
-    backend, rng = Embedded(given.directory), random.Random(0)  # noqa: S311
-    rows: list[dict[str, Any]] = []
-    for path in sorted(given.data.glob("*.parquet")):
-        columns = ["text", "topics", "labelled_for"]
-        table = pq.read_table(path, columns=columns, filters=[("split", "=", "dev")]).to_pylist()
-        rng.shuffle(table)
-        rows += [{**row, "language": path.stem} for row in table[:_ROWS]]
+    backend, rows = Embedded(given.directory), development(given.data)
     texts, languages = [prepare(row["text"]) for row in rows], [row["language"] for row in rows]
     outputs = [backend.predict(texts[start : start + 1024]).topics for start in range(0, len(texts), 1024)]
     p = np.concatenate([part for part in outputs if part is not None])

@@ -146,6 +146,12 @@ def rows_of(written: Written, *, seed: int, joined: int = 2) -> list[Row]:
     return [row for row in rows if row.is_dev or row.text not in held]
 
 
+def held_back(written: Written) -> list[Row]:
+    """The development rows of one language, verdicts in general marked as such."""
+    verdicts = {text for group in written.verdicts for text in group}
+    return [replace(row, is_bare=row.text in verdicts) for row in _Kept(written).development]
+
+
 class _Kept:
     """The items of a file without those that are development rows."""
 

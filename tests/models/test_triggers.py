@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from models.backend import Outputs
@@ -12,7 +14,10 @@ from models.embedded import DIRECTORY, Embedded
 from models.errors import ModelError
 from models.scorer import ModelScorer
 from models.tagging import OwnHeads
-from models.triggers import Triggers, fit
+from models.training.licences import EXCLUDED
+from models.training.written import DIRECTORY as WRITTEN
+from models.training.written import held_back, read
+from models.triggers import Triggers, development, fit
 
 PRICE = Triggers("1", ("price", "staff"), (1.0, 1.0), (0.0, 0.0), (4.0, 4.0), (-1.0, -1.0), (0.5, 0.5))
 
@@ -68,6 +73,27 @@ def test_fitting_recovers_what_words_are_worth() -> None:
     assert fitted.hit[0] == pytest.approx(3, abs=0.3)
     assert fitted.miss[0] == pytest.approx(-1, abs=0.3)
     assert (fitted.slope[1], fitted.hit[1], fitted.thresholds[1]) == (1.0, fitted.hit[0], 0.5)
+
+
+def test_shifts_are_fitted_on_what_may_ship_and_was_held_back(tmp_path: Path) -> None:
+    rows = [("mine", "csrest_m", "dev"), ("not mine", next(iter(EXCLUDED)), "dev"), ("learnt", "csrest_m", "train")]
+    columns = {
+        "text": [text for text, _, _ in rows],
+        "source": [source for _, source, _ in rows],
+        "split": [split for _, _, split in rows],
+        "topics": [["price"]] * 3,
+        "labelled_for": [["price", "staff"]] * 3,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "en.parquet")
+    found = development(tmp_path)
+    assert found[0] == {"text": "mine", "topics": ["price"], "labelled_for": ["price", "staff"], "language": "en"}
+    assert {"not mine", "learnt"}.isdisjoint(row["text"] for row in found)
+    assert len(found) > 3000
+    own = {row.text for row in held_back(read(WRITTEN / "ru.yaml"))}
+    assert all(row["text"] in own for row in found if row["language"] == "ru")
+    bare = [row for row in found if not row["topics"]]
+    assert len(bare) > 1000
+    assert "general" not in bare[0]["labelled_for"]
 
 
 def test_shipped_shifts_belong_to_the_shipped_weights() -> None:
