@@ -19,7 +19,6 @@ from models.training.__main__ import main
 from models.training.card import licences_in
 from models.training.config import TrainConfig
 from models.training.data import HELD_OUT
-from models.training.fit import Fit
 from models.training.pack import corpus_of, load_pack
 from models.training.transfer import join_files, split_files
 from tests.models.training.conftest import write_data
@@ -89,20 +88,17 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tiny: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on_and_ends_the_same(tiny: TrainConfig) -> None:
     whole = run.train(tiny)
     other = replace(tiny, work=tiny.work.parent / "work2", out=tiny.out.parent / "model2")
-    real = Fit.train_step
+    for instant in ("counting n-grams", "encoding texts", "n-gram vectors 2/2", "learning the tasks: step 10"):
 
-    def dies_at_ten(fit: Fit) -> dict[str, float]:
-        if fit.step == 10:
-            raise Killed
-        return real(fit)
+        def dies(_done: float, text: str, instant: str = instant) -> None:
+            if text == instant:
+                raise Killed
 
-    monkeypatch.setattr(Fit, "train_step", dies_at_ten)
-    with pytest.raises(Killed):
-        run.train(other)
-    monkeypatch.setattr(Fit, "train_step", real)
+        with pytest.raises(Killed):
+            run.train(other, progress=dies)
     resumed = run.train(other)
     first, second = load_directory(whole)[0].state_dict(), load_directory(resumed)[0].state_dict()
     for name, value in first.items():
