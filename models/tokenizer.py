@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import itertools
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -81,11 +83,16 @@ def build_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
             pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="first"),
         ]
     )
+    texts, size = list(texts), max(200, vocab_size // 6)
+    # The trainer would choose among equally frequent signs by chance: another tokenizer in every run.
+    signs = collections.Counter("".join(texts).replace(" ", "\u2581"))
+    signs["\u2581"] = sys.maxsize  # stands before the first word of every text
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=2,
         special_tokens=[*SPECIAL_TOKENS, *(f"<0x{byte:02X}>" for byte in range(256))],
-        limit_alphabet=max(200, vocab_size // 6),
+        initial_alphabet=sorted(signs, key=lambda sign: (-signs[sign], sign))[:size],
+        limit_alphabet=size,
         max_token_length=16,
         show_progress=False,
     )

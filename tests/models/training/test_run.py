@@ -14,6 +14,7 @@ import torch
 
 from models.errors import TrainingError
 from models.network import load_directory
+from models.tokenizer import build_tokenizer
 from models.training import run
 from models.training.__main__ import main
 from models.training.card import licences_in
@@ -103,6 +104,12 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny: TrainConfig) -> None:
     first, second = load_directory(whole)[0].state_dict(), load_directory(resumed)[0].state_dict()
     for name, value in first.items():
         assert torch.allclose(value.float(), second[name].float(), atol=1e-4), name
+
+
+def test_a_tokenizer_is_the_same_in_every_run() -> None:
+    signs = [chr(0x4E00 + i) for i in range(400)]  # as frequent one as another, and room for half of them
+    built = {build_tokenizer([2 * sign for sign in signs], vocab_size=600).to_str() for _ in range(3)}
+    assert len(built) == 1
 
 
 def test_a_run_may_start_from_a_finished_encoder(tiny: TrainConfig, tmp_path: Path) -> None:
