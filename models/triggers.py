@@ -30,6 +30,7 @@ from models.taxonomy import Hit, Lexicon, lexicon
 FILE = "triggers.json"
 _LEAST = 30  # positive rows a topic needs for shifts of its own; the others get the medians
 _ROWS = 1500  # per language
+_OWN = 4  # times that a text of our own counts: they are few, and of many trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,9 @@ def _solve(x: npt.NDArray[Any], y: npt.NDArray[np.bool_]) -> npt.NDArray[np.floa
 
 
 def development(data: Path) -> list[dict[str, Any]]:
-    """The rows that the shifts are fitted on: text, language, topics, labelled_for (what is decided)."""
+    """The rows that the shifts are fitted on: text, language, topics, labelled_for (what is decided), times (how often
+    a row counts).
+    """
     import pyarrow.parquet as pq
 
     from models.labels import TOPICS
@@ -155,14 +158,14 @@ def development(data: Path) -> list[dict[str, Any]]:
     for path in sorted(data.glob("*.parquet")):
         table = pq.read_table(path, columns=columns, filters=may_ship).to_pylist()
         rng.shuffle(table)
-        rows += [{**row, "language": path.stem} for row in table[:_ROWS]]
+        rows += [{**row, "language": path.stem, "times": 1} for row in table[:_ROWS]]
     bare = [topic for topic in TOPICS if topic != "general"]  # what a verdict in general lacks
     for own in read_all():
         for row in held_back(own):
             if row.topics is not None or row.is_bare:
                 decided = TOPICS if row.topics is not None else bare
                 known = {"text": row.text, "topics": list(row.topics or ()), "labelled_for": decided}
-                rows.append({**known, "language": own.language})
+                rows.append({**known, "language": own.language, "times": _OWN})
     return rows
 
 
@@ -183,7 +186,9 @@ def main() -> None:
         np.array([[topic in row[column] for topic in backend.topics] for row in rows])
         for column in ("topics", "labelled_for")
     )
-    fitted = fit(backend.revision, backend.topics, p, hits, known, truth, decided)
+    times = [row["times"] for row in rows]
+    counted = (np.repeat(column, times, axis=0) for column in (p, hits, known, truth, decided))
+    fitted = fit(backend.revision, backend.topics, *counted)
     (given.directory / FILE).write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")
     print(f"{len(rows)} rows, written to {given.directory / FILE}")
 
