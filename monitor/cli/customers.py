@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
     app.command("effect")(effect)
     app.command("import-surveys")(import_surveys)
     app.command("import-orders")(import_orders)
+    app.command("import-activity")(import_activity)
     app.command("import-chats")(import_chats)
 
 
@@ -375,6 +376,22 @@ def import_orders(
 ) -> None:
     """Import orders: customer, time, amount, place, returned or not. Customers are stored as pseudonyms."""
     from monitor.pipeline.customers import import_orders as run
+
+    with common.context(config) as context:
+        result = run(context, file, brand=brand, mapping=field_mapping(map), locale=locale, dry_run=dry_run)
+    _told(result, dry_run)
+
+
+def import_activity(
+    file: Annotated[Path, typer.Argument(help="csv, tsv, jsonl, json, xlsx or parquet.")],
+    brand: Annotated[str, typer.Option(help="Brand the customers are of.")],
+    map: MapOption = None,
+    locale: LocaleOption = None,
+    dry_run: DryOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Import what customers do besides ordering (customer, time, kind): who still comes is not counted as lost."""
+    from monitor.pipeline.customers import import_activity as run
 
     with common.context(config) as context:
         result = run(context, file, brand=brand, mapping=field_mapping(map), locale=locale, dry_run=dry_run)

@@ -133,6 +133,17 @@ def watched(
     return durations, lost
 
 
+def with_activity(
+    orders: Mapping[str, Sequence[datetime]], activity: Mapping[str, Sequence[datetime]]
+) -> dict[str, list[datetime]]:
+    """Order times, and what customers did after their first order besides: who still comes is not lost yet."""
+    return {
+        customer: [*times, *(at for at in activity.get(customer, ()) if at >= min(times))]
+        for customer, times in orders.items()
+        if times
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class CohortCell:
     """Customers of a first-order month that ordered again in the n-th month after it."""

@@ -27,9 +27,10 @@ from monitor.store import meta
 from monitor.store.catalogue import ensure_brand, find_brand, slug_of
 from monitor.store.engine import writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Mention, Order, Source, SurveyAnswer
+from monitor.store.tables import Activity, Brand, Mention, Order, Source, SurveyAnswer
 
 if TYPE_CHECKING:
+    from scrapers.imports.activity import Deed
     from scrapers.imports.orders import Purchase
     from scrapers.imports.surveys import Answer
 
@@ -243,6 +244,68 @@ def store_orders(session: Session, purchases: Sequence[Purchase], *, brand_id: i
             n_edited += _update(session, row, values)
     if fresh:
         session.execute(insert(Order), fresh)
+    return len(fresh), n_edited
+
+
+def import_activity(
+    context: Context,
+    file: Path,
+    *,
+    brand: str,
+    mapping: dict[str, str] | None = None,
+    locale: str | None = None,
+    dry_run: bool = False,
+) -> ImportResult:
+    """What customers did besides ordering: a sign that they are still there. Raises as `import_surveys`."""
+    import scrapers.imports.activity
+
+    run = scrapers.imports.activity.read(
+        file, mapping=mapping, locale=locale or context.settings.language, zone=context.settings.time_zone
+    )
+    brand_id = _brand(context, brand, dry_run=dry_run).id or 0
+    result = ImportResult(notes=run.notes)
+
+    def deeds() -> Iterator[Deed]:
+        for row in run:
+            if row.error is not None:
+                result.bad_rows.append((row.number, row.error))
+            elif row.deed is not None:
+                yield row.deed
+
+    for batch in _batches(deeds(), CHUNK):
+        result.n_seen += len(batch)
+        context.progress("import", result.n_seen, result.n_seen)
+        if dry_run:
+            result.n_new += len(batch)
+            continue
+        with writing(context.engine) as session:
+            n_new, n_edited = store_activity(session, batch, brand_id=brand_id)
+        result.n_new += n_new
+        result.n_edited += n_edited
+    return result
+
+
+def store_activity(session: Session, deeds: Sequence[Deed], *, brand_id: int) -> tuple[int, int]:
+    """New and changed activity; returns how many of each."""
+    key = meta.install_key(session)
+    known = {
+        row.external_id: row
+        for ids in _batches({deed.external_id for deed in deeds}, _IDS_AT_ONCE)
+        for row in session.exec(
+            select(Activity).where(Activity.brand_id == brand_id, col(Activity.external_id).in_(ids))
+        )
+    }
+    fresh: dict[str, dict[str, Any]] = {}
+    n_edited = 0
+    for deed in deeds:
+        values = {"customer": meta.pseudonym(key, meta.CUSTOMER, deed.customer), "at": deed.at, "kind": deed.kind}
+        row = known.get(deed.external_id)
+        if row is None:
+            fresh[deed.external_id] = {"brand_id": brand_id, "external_id": deed.external_id, **values}
+        else:
+            n_edited += _update(session, row, values)
+    if fresh:
+        session.execute(insert(Activity), list(fresh.values()))
     return len(fresh), n_edited
 
 

@@ -19,7 +19,17 @@ from monitor.store import copies, meta, robots, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import erase_texts
 from monitor.store.queries import operations
-from monitor.store.tables import CustomerSegment, Mention, Order, Run, Sample, Source, SurveyAnswer, WebSession
+from monitor.store.tables import (
+    Activity,
+    CustomerSegment,
+    Mention,
+    Order,
+    Run,
+    Sample,
+    Source,
+    SurveyAnswer,
+    WebSession,
+)
 
 log = structlog.get_logger()
 
@@ -134,6 +144,7 @@ def _customer(session: Session, author: str | None, *, dry_run: bool) -> tuple[i
             session.execute(delete(table).where(col(customer).in_(names)))
     if not dry_run:
         session.execute(delete(CustomerSegment).where(col(CustomerSegment.customer).in_(names)))
+        session.execute(delete(Activity).where(col(Activity.customer).in_(names)))
     return counts[0], counts[1]
 
 

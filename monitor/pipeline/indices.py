@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, cast
@@ -21,7 +21,7 @@ from monitor.metrics.impact import impact_of
 from monitor.metrics.median import change_of_median, median_of
 from monitor.metrics.metric import BadNumbers, Interval, Metric, z_value
 from monitor.metrics.proportion import newcombe, share
-from monitor.metrics.retention import kaplan_meier, repeat_rate, watched
+from monitor.metrics.retention import kaplan_meier, repeat_rate, watched, with_activity
 from monitor.metrics.sample import Sample, samples, together
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.store.queries import customers
@@ -260,8 +260,15 @@ def periods(start: datetime, end: datetime, zone: tzinfo, step: Step) -> list[tu
     return found
 
 
-def behaviour(orders: Sequence[OrderRow], complained: set[str], *, now: datetime, name: str) -> Metric:
-    """One number of what customers do. Churn is being silent for 45 days."""
+def behaviour(
+    orders: Sequence[OrderRow],
+    complained: set[str],
+    *,
+    now: datetime,
+    name: str,
+    activity: Mapping[str, Sequence[datetime]] | None = None,
+) -> Metric:
+    """One number of what customers do. Churn is to be silent for 45 days: no order, and no activity if any is known."""
     times: dict[str, list[datetime]] = defaultdict(list)
     for order in orders:
         times[order.customer].append(order.at)
@@ -273,7 +280,8 @@ def behaviour(orders: Sequence[OrderRow], complained: set[str], *, now: datetime
         case "complaint_rate":
             return share(name, len(complained & times.keys()), len(times), n_needed=LEAST)
         case "retention":
-            metric = kaplan_meier(*watched(times, now=now, lost_after=LOST_AFTER)).retention(RETENTION_DAYS)
+            alive = with_activity(times, activity or {})
+            metric = kaplan_meier(*watched(alive, now=now, lost_after=LOST_AFTER)).retention(RETENTION_DAYS)
             return metric.noted(f"after {RETENTION_DAYS} days; lost is silent for {LOST_AFTER.days} days")
     amounts: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
     for order in orders:
@@ -302,7 +310,9 @@ def _behaviour_table(session: Session, brand_id: int, name: str, *, by: By, end:
     orders = customers.orders(session, brand_id, end=end)
     complained = customers.complainers(session, brand_id, end=end, bad=BAD)
     if not by:
-        return MetricTable(name, by, "", (Cell("", behaviour(orders, complained, now=end, name=name)),))
+        activity = customers.activity(session, brand_id, end=end) if name == "retention" else None
+        whole = behaviour(orders, complained, now=end, name=name, activity=activity)
+        return MetricTable(name, by, "", (Cell("", whole),))
     places: dict[str, list[OrderRow]] = defaultdict(list)
     for order in orders:
         places[order.location].append(order)

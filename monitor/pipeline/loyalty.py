@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from monitor.metrics.clv import simple_clv_metric
 from monitor.metrics.metric import Interval, Metric, z_value
-from monitor.metrics.retention import CohortCell, Survival, churn, cohorts, kaplan_meier, watched
+from monitor.metrics.retention import CohortCell, Survival, churn, cohorts, kaplan_meier, watched, with_activity
 from monitor.pipeline.indices import LOST_AFTER, RETENTION_DAYS
 from monitor.store.queries import customers
 from monitor.store.queries.customers import OrderRow
@@ -64,7 +64,8 @@ def loyalty_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     times: dict[str, list[datetime]] = defaultdict(list)
     for row in rows:
         times[row.customer].append(row.at.astimezone(zone))
-    durations, lost = watched(times, now=now, lost_after=LOST_AFTER)
+    alive = with_activity(times, customers.activity(session, brand_id, end=now))
+    durations, lost = watched(alive, now=now, lost_after=LOST_AFTER)
     survival = kaplan_meier(durations, lost)
     cells: dict[date, list[CohortCell]] = defaultdict(list)
     for cell in cohorts(times, now=now.astimezone(zone), n_needed=LEAST_COHORT):
@@ -72,7 +73,7 @@ def loyalty_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     members: dict[date, dict[str, list[datetime]]] = defaultdict(dict)
     for customer, orders in times.items():
         first = min(orders)
-        members[date(first.year, first.month, 1)][customer] = orders
+        members[date(first.year, first.month, 1)][customer] = alive[customer]
     found = tuple(
         CohortRow(
             month, len(inside), tuple(cell.share for cell in cells.get(month, ())),

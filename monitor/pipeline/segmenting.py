@@ -35,14 +35,16 @@ TOPIC = "topic:"
 # what a kind of feature has to say: topics share theirs, or many of them would drown what customers do
 _AGE, _RETURNS, _TOPICS = 0.5, 0.5, 1.5
 PERIOD = timedelta(days=30)
+ACTIVE = timedelta(days=90)  # in which activity is counted
 _SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
 MEMBER_FIELDS = ("customer", "segment", "rfm", "r", "f", "m", "abc", "xyz", "life_stage", "n_orders", "total", "basket",
-                 "days_since", "returned", "score", "rating", "complaints")  # fmt: skip
+                 "days_since", "days_quiet", "returned", "score", "rating", "complaints")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One customer as exported. `score` is the mean of the survey answers, 0 to 1, `rating` that of the stars given in
+    """One customer as exported. `days_since` counts from the last order, `days_quiet` from the last order or activity,
+    `score` is the mean of the survey answers, 0 to 1, `rating` that of the stars given in
     reviews, 1 to 5, `complaints` the share of negative words; None without one."""
 
     customer: str
@@ -58,6 +60,7 @@ class Member:
     total: float
     basket: float
     days_since: float
+    days_quiet: float
     returned: float
     score: float | None
     rating: float | None
@@ -114,7 +117,8 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     if len(table) < LEAST_CUSTOMERS:
         raise TooFewCustomers(f"{len(table)} customers with orders; {LEAST_CUSTOMERS} are needed for segments")
     topics = loud(table, said)
-    features = features_of(table, answers, said, topics, now)
+    active = customers.activity(session, brand_id, end=now)
+    features = features_of(table, answers, said, topics, now, active=active)
     found = segment(features, rng=np.random.default_rng(seed))
     codes = [_code(one) for one in found.segments]
 
@@ -124,12 +128,14 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
             return {}
         if not found.stable:
             return {str(one): f"rfm:{group}" for one, group in zip(then.ids, rfm(then).group, strict=True)}
-        labels = found.assign(features_of(then, answers, said, topics, end)) if end < now else found.labels
+        were = features if end >= now else features_of(then, answers, said, topics, end, active=active)
+        labels = found.assign(were)
         return {str(one): codes[label] for one, label in zip(then.ids, labels, strict=True)}
 
     months = {month: held for month, end in _months(now, zone, first=orders[0].at) if (held := sorted_at(end))}
     current = sorted_at(now)
-    members = _members(bought, table, features, [current[str(one)] for one in table.ids], now)
+    quiet = _quiet(table, active, now)
+    members = _members(bought, table, features, [current[str(one)] for one in table.ids], quiet, now)
     shown = Counter(current.values())
     blamed = _blamed(current, said)
     rows = tuple(
@@ -151,6 +157,7 @@ def describe(code: str, t: Translator) -> str:
         "many_stars": t.gettext("many stars"), "few_stars": t.gettext("few stars"),
         "complains": t.gettext("complains"), "calm": t.gettext("does not complain"),
         "old": t.gettext("customers for long"), "new": t.gettext("new customers"),
+        "active": t.gettext("active between orders"), "inactive": t.gettext("hardly active between orders"),
     }  # fmt: skip
     if not code:
         return t.gettext("not a customer")
@@ -198,9 +205,16 @@ def write_members(members: Sequence[Member], file: TextIO, t: Translator) -> Non
 
 
 def features_of(
-    table: Customers, answers: Sequence[AnswerRow], said: Sequence[Said], topics: Sequence[str], now: datetime
+    table: Customers,
+    answers: Sequence[AnswerRow],
+    said: Sequence[Said],
+    topics: Sequence[str],
+    now: datetime,
+    *,
+    active: Mapping[str, Sequence[datetime]] | None = None,
 ) -> list[Feature]:
-    """Behaviour, answers, stars, sentiment, and how often each topic is complained about."""
+    """Behaviour, answers, stars, sentiment, how often each topic is complained about, and, where any is known, what
+    customers did of late besides ordering."""
     scores: dict[str, list[float]] = defaultdict(list)
     for row in answers:
         if row.customer and row.metric in _SCALES and row.at < now:
@@ -224,6 +238,10 @@ def features_of(
         _mean_of("rating", table, stars),
         _mean_of("complaints", table, unhappy),
     ]
+    if active:
+        since = now - ACTIVE
+        seen = [sum(since <= at < now for at in active.get(one, ())) for one in table.ids.tolist()]
+        found.append(Feature("activity", np.array(seen, dtype=float), log=True))
     for topic in topics:
         blames = {customer: [float(topic in one.blamed) for one in told] for customer, told in heard.items()}
         found.append(_mean_of(TOPIC + topic, table, blames, _TOPICS / len(topics) ** 0.5))
@@ -249,7 +267,7 @@ def _mean_of(name: str, table: Customers, values: Mapping[str, Sequence[float]],
 
 _TRAITS = {
     "recency": ("recent", "silent"), "frequency": ("seldom", "often"), "basket": ("small", "big"),
-    "tenure": ("new", "old"),
+    "tenure": ("new", "old"), "activity": ("inactive", "active"),
     "returned": ("keeps", "returns"), "score": ("unhappy", "content"), "rating": ("few_stars", "many_stars"),
     "complaints": ("calm", "complains"),
 }  # fmt: skip
@@ -263,7 +281,12 @@ def _code(one: Segment) -> str:
 
 
 def _members(
-    orders: Orders, table: Customers, features: Sequence[Feature], codes: Sequence[str], now: datetime
+    orders: Orders,
+    table: Customers,
+    features: Sequence[Feature],
+    codes: Sequence[str],
+    quiet: Floats,
+    now: datetime,
 ) -> tuple[Member, ...]:
     groups, letters = rfm(table), abc(table.total)
     steady = xyz(orders, table, now=now, period=PERIOD, n_periods=6)
@@ -273,11 +296,19 @@ def _members(
         Member(
             str(table.ids[i]), codes[i], str(groups.group[i]), int(groups.recency[i]), int(groups.frequency[i]),
             int(groups.monetary[i]), str(letters[i]), str(steady[i]), str(stages[i]), int(table.frequency[i]),
-            float(table.total[i]), float(table.basket[i]), float(table.recency[i]), float(table.returned[i]),
+            float(table.total[i]), float(table.basket[i]), float(table.recency[i]), float(quiet[i]),
+            float(table.returned[i]),
             _known(known["score"][i]), _known(known["rating"][i]), _known(known["complaints"][i]),
         )
         for i in range(len(table))
     )  # fmt: skip
+
+
+def _quiet(table: Customers, active: Mapping[str, Sequence[datetime]], now: datetime) -> Floats:
+    """Days since each customer ordered or was active."""
+    since = [(now - max(active[one])) / timedelta(days=1) if active.get(one) else np.inf for one in table.ids.tolist()]
+    quiet: Floats = np.minimum(table.recency, np.array(since, dtype=float))
+    return quiet
 
 
 def _known(value: float) -> float | None:
@@ -312,7 +343,7 @@ def _row(code: str, members: Sequence[Member], answers: Sequence[AnswerRow], bla
     ids = {member.customer for member in inside}
     total = sum(member.total for member in members)
     answered = [round(row.value) for row in answers if row.metric == "nps" and row.customer in ids]
-    n_lost = sum(member.days_since > LOST_AFTER.days for member in inside)
+    n_lost = sum(member.days_quiet > LOST_AFTER.days for member in inside)
     return SegmentRow(
         code,
         len(inside),

@@ -671,6 +671,22 @@ class Order(SQLModel, table=True):
     returned: bool = False
 
 
+class Activity(SQLModel, table=True):
+    """A sign of life of a customer that is no order: a visit, a login, an opened mail; imported."""
+
+    __tablename__ = "customer_activity"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "external_id"),
+        Index("ix_activity_customer", "brand_id", "customer", "at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    brand_id: int = _reference("brand.id")
+    external_id: str
+    customer: str  # pseudonym
+    at: datetime = _time(nullable=False)
+    kind: str = ""  # in the words of the file
+
+
 class CustomerSegment(SQLModel, table=True):
     """Membership of a customer in a segment in one month; movement between months is read from here."""
 

@@ -18,7 +18,7 @@ from sqlmodel import Session, func, select
 from monitor.pipeline import indices, journeys, loyalty, segmenting
 from monitor.pipeline.context import Context
 from monitor.store.engine import reading
-from monitor.store.tables import Order, SurveyAnswer
+from monitor.store.tables import Activity, Order, SurveyAnswer
 from monitor.web.memo import Memo
 
 T = TypeVar("T")
@@ -87,8 +87,8 @@ class Lasting:
         return self.memo.get(key, lambda: compute(self.rows), seconds=SECONDS, lasting=True, again=again)
 
     def _there(self) -> list[tuple[int, int | None]]:
-        """How many orders and answers there are, and the newest of each."""
+        """How many orders, answers and activities there are, and the newest of each."""
         return [
             tuple(self.rows.exec(select(func.count(), func.max(table.id)).where(table.brand_id == self.brand_id)).one())
-            for table in (Order, SurveyAnswer)
+            for table in (Order, SurveyAnswer, Activity)
         ]

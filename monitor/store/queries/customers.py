@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from monitor.store.catalogue import IMPORT
 from monitor.store.queries.chosen import chosen
 from monitor.store.queries.selection import Selection, remembered
-from monitor.store.tables import CustomerSegment, Mention, Order, Source, SurveyAnswer, TopicTag
+from monitor.store.tables import Activity, CustomerSegment, Mention, Order, Source, SurveyAnswer, TopicTag
 
 _CHUNK = 5000
 
@@ -202,6 +202,19 @@ def complainers(session: Session, brand_id: int, *, end: datetime, bad: Mapping[
         .distinct()
     ).all()
     return {one for one in (*scored, *spoke) if one}
+
+
+def activity(session: Session, brand_id: int, *, end: datetime) -> dict[str, list[datetime]]:
+    """When each customer was active besides ordering, before `end`, oldest first."""
+    rows = session.execute(
+        select(Activity.customer, Activity.at)
+        .where(Activity.brand_id == brand_id, col(Activity.at) < end)
+        .order_by(Activity.at)
+    )
+    found: dict[str, list[datetime]] = defaultdict(list)
+    for customer, at in rows:
+        found[customer].append(at)
+    return found
 
 
 def said(session: Session, brand_id: int, *, end: datetime) -> list[Said]:

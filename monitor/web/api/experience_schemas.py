@@ -189,6 +189,7 @@ class MemberOut(Value):
     total: float
     basket: float
     days_since: float
+    days_quiet: float
     returned: float
     score: float | None
     rating: float | None

@@ -13,13 +13,15 @@ from sqlmodel import select
 from monitor.errors import ConfigError
 from monitor.pipeline import indices
 from monitor.pipeline.context import Context
-from monitor.pipeline.customers import brand_named, import_chats, import_orders, import_surveys
+from monitor.pipeline.customers import brand_named, import_activity, import_chats, import_orders, import_surveys
 from monitor.pipeline.housekeeping import Forgotten, forget
 from monitor.pipeline.importing import import_file
+from monitor.pipeline.loyalty import loyalty_view
 from monitor.pipeline.score import score
+from monitor.pipeline.segmenting import segment_view
 from monitor.store.engine import reading, writing
 from monitor.store.queries import customers
-from monitor.store.tables import Mention, Order, SurveyAnswer, TopicTag
+from monitor.store.tables import Activity, Mention, Order, SurveyAnswer, TopicTag
 from scrapers.errors import BadParams
 
 SURVEY = """response_id,answered_at,customer_id,segment,location,touchpoint,survey,score,comment
@@ -76,6 +78,37 @@ def test_one_customer_is_one_pseudonym_in_answers_and_orders(context: Context, t
     assert [(one.amount, one.returned) for one in orders] == [(1250.5, False), (300.0, True)]
     # The key of the installation is random: "c1" may occur in a pseudonym by chance, but never be one.
     assert orders[0].customer in answered and re.fullmatch("~[0-9a-f]{16}", orders[0].customer)
+
+
+def test_who_is_active_is_not_lost_though_silent_in_orders(context: Context, tmp_path: Path) -> None:
+    """Sixty customers ordered in spring only; half of them still come in autumn. Twice doubles nothing."""
+    bought = "order id,customer id,date,amount\n" + "".join(
+        f"{n}-{day},c{n},2026-0{3 + day // 28}-{day % 28 + 1:02d},{100 + n}\n"
+        for n in range(60)
+        for day in (n % 20, 40)
+    )
+    import_orders(context, write(tmp_path, "orders.csv", bought), brand="cafe")
+    seen = "user id;event;date\n" + "".join(f"c{n};login;2026-10-{n % 20 + 1:02d}\n" for n in range(0, 60, 2))
+    path = write(tmp_path, "visits.csv", seen + "stranger;login;2026-10-01\n;login;2026-10-01\nc1;login;soon\n")
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    with reading(context.engine) as session:
+        brand = brand_named(session, "cafe").id or 0
+        before = loyalty_view(session, brand, now=now, zone=UTC)
+    result = import_activity(context, path, brand="cafe")
+    assert (result.n_new, [number for number, _ in result.bad_rows]) == (31, [33, 34])
+    again = import_activity(context, path, brand="cafe")
+    assert (again.n_new, again.n_edited, again.n_known) == (0, 0, 31)
+    with reading(context.engine) as session:
+        after = loyalty_view(session, brand, now=now, zone=UTC)
+        view = segment_view(session, brand, now=now, zone=UTC)
+        table = indices.metric_table(session, brand, "retention", start=now.replace(month=8), end=now,
+                                     zone=UTC)  # fmt: skip
+    assert before.retention.value == 0 and after.retention.value == pytest.approx(0.5)
+    assert table.cells[0].metric.value == after.retention.value and after.n == 60
+    assert sum(member.days_quiet < 32 for member in view.members) == 30 and all(m.days_since > 90 for m in view.members)
+    forget(context, author="c0")
+    with reading(context.engine) as session:
+        assert len(session.exec(select(Activity)).all()) == 30
 
 
 def test_reviews_and_tickets_of_a_known_customer_are_joined(context: Context, tmp_path: Path) -> None:
