@@ -31,6 +31,7 @@ Flags = npt.NDArray[np.bool_]
 
 STABLE = 0.85  # adjusted Rand index between halves
 VALLEY = 0.85  # density between two segments, as a part of the lower of both tops
+CLEAR_VALLEY = 0.6  # between the two halves of a segment that is split in a second look
 MAX_SEGMENTS = 8
 N_PAIRS = 6
 FIT_ON = 4000  # customers of a pair of halves; four times as many are fitted and looked at for valleys
@@ -40,6 +41,8 @@ LEAST_CUSTOMERS = 50
 LEAST_SHARE = 0.02  # a segment smaller than this is not worth a name
 LEAST_KNOWN = 10  # members whose values tell two segments apart
 N_GRID = 41
+MOST_STEPS = 50
+UNKNOWN = 0.25  # the weight of what is not known, beside what is
 N_DRAWS = 5
 SEEN = 1500  # members of a segment from whom a density is drawn
 
@@ -96,10 +99,14 @@ class Scale:
         return np.where(known, (np.clip(taken, self.low, self.high) - self.mean) / self.deviation, 0.0)
 
     def scores(self, feature: Feature) -> Floats:
-        """Standard scores times the weight, drawn to 0 where few observations are behind them."""
-        sure = 1.0 if feature.n is None else feature.n / (feature.n + PRIOR)
-        scored: Floats = self.standard(feature.values) * self.weight * sure
+        """Standard scores times the weight, 0 where unknown."""
+        scored: Floats = self.standard(feature.values) * self.weight
         return scored
+
+    def sure(self, feature: Feature) -> Floats:
+        """What each score has to say, 0 to 1: nothing where unknown, less where few observations are behind it."""
+        known: Floats = (~np.isnan(feature.values)).astype(float)
+        return known if feature.n is None else known * feature.n / (feature.n + PRIOR)
 
     def doubts(self, feature: Feature) -> Floats:
         """How far the truth may be from each score: the deviation that is left of a mean of few observations, in the
@@ -157,7 +164,7 @@ class Segmentation:
         missing = [scale.name for scale in self.scales if scale.name not in by_name]
         if missing:
             raise BadNumbers(f"features are missing: {', '.join(missing)}")
-        return _nearest(np.column_stack([scale.scores(by_name[scale.name]) for scale in self.scales]), self.centres)
+        return _Crowd.of(self.scales, [by_name[scale.name] for scale in self.scales]).nearest(self.centres)
 
 
 def segment(
@@ -173,27 +180,29 @@ def segment(
     if n < LEAST_CUSTOMERS:
         raise BadNumbers(f"{n} customers are too few to segment; {LEAST_CUSTOMERS} are needed")
     scales = tuple(Scale.of(feature) for feature in features)
-    pairs = list(zip(scales, features, strict=True))
-    scored = np.column_stack([scale.scores(feature) for scale, feature in pairs])
-    seen = rng.permutation(n)[: FIT_ON * 4]
-    doubts = np.column_stack([scale.doubts(feature)[seen] for scale, feature in pairs])
-    known = np.column_stack([~np.isnan(feature.values[seen]) for feature in features])
-    centres = scored.mean(axis=0, keepdims=True)
+    crowd = _Crowd.of(scales, features)
+    seen = crowd[rng.permutation(n)[: FIT_ON * 4]]
+    centres = crowd.means(np.zeros(n, dtype=np.int64), 1)
     stability: dict[int, float] = {}
     valleys: dict[int, float] = {}
     import sklearn.cluster  # noqa: F401 - its thread pools must be loaded before they can be limited
 
     with threadpool_limits(1):  # small fits: threads would only get in each other's way
         for k in range(2, max_segments + 1):
-            found = _fit(scored[seen], k, rng, n_init=10)
-            stability[k] = _stability(scored, k, rng)
-            sizes = np.bincount(_nearest(scored, found), minlength=k)
-            if stability[k] < stable or sizes.min() < LEAST_SHARE * n:
-                continue
-            valleys[k] = _valley(scored[seen], doubts, known, _nearest(scored[seen], found), rng)
-            if valleys[k] <= VALLEY:
-                centres = found[np.argsort(-sizes, kind="stable")]
-    labels = _nearest(scored, centres)
+            found = _fit(seen, k, rng, n_init=10)
+            stability[k] = _stability(crowd, k, rng)
+            if stability[k] >= stable and _sizes(crowd, found).min() >= LEAST_SHARE * n:
+                valleys[k] = _valley(seen, seen.nearest(found), rng)
+                if valleys[k] <= VALLEY:
+                    centres = found
+        while 1 < len(centres) < max_segments:
+            split = _split(crowd, seen, centres, rng, stable)
+            if split is None:
+                break
+            centres, steady, valley = split
+            stability[len(centres)], valleys[len(centres)] = steady, valley
+    centres = centres[np.argsort(-_sizes(crowd, centres), kind="stable")]
+    labels = crowd.nearest(centres)
     segments = tuple(_describe(number, labels, scales, features) for number in range(len(centres)))
     return Segmentation(labels, segments, stability, valleys, scales, centres)
 
@@ -205,28 +214,131 @@ def agreement(first: Ints, second: Ints) -> float:
     return float(adjusted_rand_score(first, second))
 
 
-def _stability(scored: Floats, k: int, rng: np.random.Generator) -> float:
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """Customers in columns: standard scores, what each has to say (0 to 1), and how far the truth may be from it."""
+
+    scores: Floats
+    sure: Floats
+    doubts: Floats
+
+    @classmethod
+    def of(cls, scales: Sequence[Scale], features: Sequence[Feature]) -> _Crowd:
+        pairs = list(zip(scales, features, strict=True))
+        return cls(
+            np.column_stack([scale.scores(feature) for scale, feature in pairs]),
+            np.column_stack([scale.sure(feature) for scale, feature in pairs]),
+            np.column_stack([scale.doubts(feature) for scale, feature in pairs]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, rows: Ints | Flags) -> _Crowd:
+        return _Crowd(self.scores[rows], self.sure[rows], self.doubts[rows])
+
+    @property
+    def drawn_in(self) -> Floats:
+        """Scores drawn to everybody's mean by how little is behind them."""
+        return self.scores * self.sure
+
+    def nearest(self, centres: Floats) -> Ints:
+        """The centre nearest to each customer in what is known of them; what is not lies, with less weight, at
+        everybody's mean: of whom nothing was heard belongs with the many."""
+        weight = self.sure**2
+        distances = (weight + UNKNOWN * (1 - weight)) @ (centres**2).T - 2 * (self.scores * weight) @ centres.T
+        labels: Ints = distances.argmin(axis=1)
+        return labels
+
+    def means(self, labels: Ints, k: int) -> Floats:
+        """The centre of each label; everybody's mean counts as one more member."""
+        inside = (labels == np.arange(k)[:, None]).astype(float)
+        weight = self.sure**2
+        found: Floats = inside @ (self.scores * weight) / (inside @ weight + PRIOR)
+        return found
+
+
+def _fit(crowd: _Crowd, k: int, rng: np.random.Generator, *, n_init: int, column: int | None = None) -> Floats:
+    """k-means over the scores as they are drawn in (or over one column of them), then over what is known of each."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    told = crowd if column is None else crowd[crowd.sure[:, column] > 0]
+    given = told.drawn_in if column is None else told.drawn_in[:, [column]]
+    model = KMeans(k, n_init=n_init, random_state=int(rng.integers(2**31)))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # fewer different customers than segments: unstable, seen above
+        labels = model.fit_predict(given)
+    return _settled(crowd, told.means(labels, k))
+
+
+def _settled(crowd: _Crowd, centres: Floats) -> Floats:
+    labels = crowd.nearest(centres)
+    for _ in range(MOST_STEPS):
+        centres = crowd.means(labels, len(centres))
+        before, labels = labels, crowd.nearest(centres)
+        if np.array_equal(before, labels):
+            break
+    return centres
+
+
+def _sizes(crowd: _Crowd, centres: Floats) -> Ints:
+    sizes: Ints = np.bincount(crowd.nearest(centres), minlength=len(centres))
+    return sizes
+
+
+def _stability(crowd: _Crowd, k: int, rng: np.random.Generator, *, column: int | None = None) -> float:
     """Agreement, over a sample, of fits to two disjoint halves of it: median of several samples, since a fit that once
     in a while ends in a worse place says nothing of the customers."""
     values = []
     for _ in range(N_PAIRS):
-        sample = scored[rng.permutation(len(scored))[:FIT_ON]]
-        half = len(sample) // 2
-        first, second = (_fit(part, k, rng, n_init=5) for part in (sample[:half], sample[half:]))
-        values.append(agreement(_nearest(sample, first), _nearest(sample, second)))
+        sample = crowd[rng.permutation(len(crowd))[:FIT_ON]]
+        half = np.arange(len(sample)) < len(sample) // 2
+        first, second = (_fit(sample[part], k, rng, n_init=5, column=column) for part in (half, ~half))
+        values.append(agreement(sample.nearest(first), sample.nearest(second)))
     return float(np.median(values))
 
 
-def _valley(scored: Floats, doubts: Floats, known: Flags, labels: Ints, rng: np.random.Generator) -> float:
+def _split(
+    crowd: _Crowd, seen: _Crowd, centres: Floats, rng: np.random.Generator, stable: float
+) -> tuple[Floats, float, float] | None:
+    """One segment more, where the members of one fall apart along a column: k-means would rather cut a large group at
+    its middle than find a small one. The centres, stability and valley of the deepest valley; None where none is."""
+    found: tuple[Floats, float, float] | None = None
+    labels = seen.nearest(centres)
+    for number in range(len(centres)):
+        inside = seen[labels == number]
+        for column in np.flatnonzero((seen.doubts == 0).all(axis=0)).tolist():  # shares of few observations are spikes
+            if len(inside) < LEAST_CUSTOMERS or np.ptp(inside.drawn_in[:, column]) == 0:
+                continue
+            pair = _fit(inside, 2, rng, n_init=3, column=column)
+            if _valley(inside, inside.nearest(pair), rng) > CLEAR_VALLEY:
+                continue
+            tried = _settled(seen, np.vstack([np.delete(centres, number, axis=0), pair]))
+            if _sizes(crowd, tried).min() < LEAST_SHARE * len(crowd):
+                continue
+            valley = _valley(seen, seen.nearest(tried), rng)
+            if valley > (VALLEY if found is None else found[2]):
+                continue
+            steady = _stability(inside, 2, rng, column=column)
+            if steady >= stable:
+                found = tried, steady, valley
+    return found
+
+
+def _valley(crowd: _Crowd, labels: Ints, rng: np.random.Generator) -> float:
     """The shallowest valley between two segments, median of several draws of what the scores may truly be: a spike of
     those who never answered, or of ones and noughts, is no group of its own."""
     k = int(labels.max()) + 1
     inside = [labels == number for number in range(k)]
     if min(int(one.sum()) for one in inside) < LEAST_KNOWN:
         return 1.0
+    known = crowd.sure > 0
     found = []
     for _ in range(N_DRAWS):
-        drawn = scored + doubts * rng.normal(size=doubts.shape)
+        drawn = crowd.drawn_in + crowd.doubts * rng.normal(size=crowd.doubts.shape)
         found.append(max(_between(drawn, known, inside[a], inside[b], rng) for b in range(k) for a in range(b)))
     return float(np.median(found))
 
@@ -267,25 +379,6 @@ def _between(drawn: Floats, known: Flags, first: Flags, second: Flags, rng: np.r
     if bottom in (0, N_GRID - 1):
         return 1.0
     return float(density[bottom] / min(density[:bottom].max(), density[bottom:].max()))
-
-
-def _fit(scored: Floats, k: int, rng: np.random.Generator, *, n_init: int) -> Floats:
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    model = KMeans(k, n_init=n_init, random_state=int(rng.integers(2**31)))
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # fewer different customers than segments: unstable, seen above
-        centres: Floats = np.asarray(model.fit(scored).cluster_centers_, dtype=float)
-    return centres
-
-
-def _nearest(scored: Floats, centres: Floats) -> Ints:
-    distances = (centres**2).sum(axis=1)[None, :] - 2 * scored @ centres.T
-    labels: Ints = distances.argmin(axis=1)
-    return labels
 
 
 def _describe(number: int, labels: Ints, scales: Sequence[Scale], features: Sequence[Feature]) -> Segment:
