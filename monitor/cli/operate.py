@@ -54,7 +54,8 @@ def once(
     source: Annotated[list[str] | None, typer.Option(help="Read only this source, due or not; repeat.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """One full cycle: collect what is due, judge, count, detect, report, notify; then exit (3 if a part failed)."""
+    """One full cycle: collect what is due, judge, count, detect, report, notify, each hour tidy up; then exit (3 if a
+    part failed)."""
     from monitor.store.engine import instance_lock
 
     with common.context(config) as context, instance_lock(context.settings):
@@ -90,6 +91,7 @@ def _cycle(context: Context, *, only: list[str] | None = None) -> None:
     from monitor.errors import ConfigError
     from monitor.pipeline import collect as collecting
     from monitor.pipeline.cycle import run_cycle
+    from monitor.pipeline.housekeeping import housekeep_due
 
     if only:
         unknown = sorted(set(only) - set(context.settings.sources))
@@ -108,6 +110,8 @@ def _cycle(context: Context, *, only: list[str] | None = None) -> None:
     )
     for error in cycle.errors:
         say(error)
+    if not context.should_stop():
+        housekeep_due(context)
     if not cycle.errors and context.settings.heartbeat.url:
         call(context.settings.heartbeat.url)
     if cycle.errors:

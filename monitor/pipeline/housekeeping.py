@@ -35,6 +35,7 @@ log = structlog.get_logger()
 
 KEEP_RUNS = timedelta(days=90)
 _CHUNK = 500
+_HOUSEKEPT = "housekept_at"
 
 
 def housekeep(context: Context) -> dict[str, int]:
@@ -58,6 +59,19 @@ def housekeep(context: Context) -> dict[str, int]:
         robots.prune(session, now=context.host_clock())
     _prune_copies(context)
     return done
+
+
+def housekeep_due(context: Context) -> bool:
+    """A round, if the last one of this kind is `schedule.janitor` ago: for runs that end after a cycle."""
+    with reading(context.engine) as session:
+        last = meta.get(session, _HOUSEKEPT)
+    every = context.settings.schedule.janitor
+    if last is not None and timedelta() <= context.now - datetime.fromisoformat(last) < every:
+        return False
+    housekeep(context)
+    with writing(context.engine) as session:
+        meta.put(session, _HOUSEKEPT, context.now.isoformat())
+    return True
 
 
 def _prune_copies(context: Context) -> None:

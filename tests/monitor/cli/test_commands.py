@@ -322,7 +322,11 @@ recipients = ["team@luna.example"]
             for n in range(3)
         ]
         run("import", table(tmp_path / "in.csv", rows), "--brand", "cafe")
+        old = {"id": "old", "date": (today - timedelta(days=400)).isoformat(), "text": "late long ago"}
+        run("import", table(tmp_path / "old.csv", [old]), "--brand", "cafe")
         assert run("once").code == 0
+        run("export", "-o", "kept.jsonl")
+        assert "late long ago" not in (tmp_path / "kept.jsonl").read_text(encoding="utf-8")  # cron keeps its word too
         listed = run("rule", "list").out
         assert "bad_day\tall brands\tmore than 2 negative mentions within 1d\twarning" in listed
         told = run("rule", "test", "bad_day", "--json")
