@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -45,8 +47,18 @@ for module in (operate, data, customers, reporting, sources, rules, training, ad
     module.register(app)
 
 
+def end_when_told() -> None:
+    """In a container we are its first process, and the kernel drops a SIGTERM that such a one has no handler for.
+
+    One that came while a worker was still starting was lost, and the container killed when its patience was over.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def main() -> NoReturn:
     """Entry point: runs the command and turns every expected error into one message and its exit code."""
+    end_when_told()
     begin()
     try:
         code = app(standalone_mode=False, prog_name="monitor")

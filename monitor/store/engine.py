@@ -51,7 +51,8 @@ def open_engine(url: str) -> Engine:
         if url.startswith(("postgresql://", "postgres://")):
             url = "postgresql+psycopg://" + url.split("://", 1)[1]
         # A host that freezes inside a transaction must not hold its locks for ever: the server ends its session.
-        guard = {"options": "-c idle_in_transaction_session_timeout=60000", "application_name": "monitor"}
+        guard = {"options": "-c idle_in_transaction_session_timeout=60000", "application_name": "monitor",
+                 "client_encoding": "utf8"}  # fmt: skip
         return create_engine(
             url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=guard, hide_parameters=True
         )
@@ -173,6 +174,10 @@ def pending(engine: Engine) -> bool:
     """Whether migrations are missing. Raises NotReady when the store cannot be reached or is newer than we are."""
     try:
         with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":
+                encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+                if encoding != "UTF8":
+                    raise NotReady(f"the database has the encoding {encoding}; make it anew with ENCODING 'UTF8'")
             current = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
         raise NotReady(f"the store cannot be opened: {getattr(error, 'orig', None) or error}") from error

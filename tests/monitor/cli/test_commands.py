@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -302,6 +304,13 @@ recipients = ["team@luna.example"]
         done = run("doctor", "--json", "--offline", "--config", str(tmp_path / "nowhere.toml"))
         (model,) = (line for line in json.loads(done.out) if line["check"] == "model")
         assert done.code == 1 and model["status"] == "fail" and "./nowhere" in model["message"]
+
+    def test_the_first_process_of_a_container_ends_before_it_has_started(self) -> None:
+        inside = ["unshare", "--pid", "--fork", "--kill-child"]
+        if shutil.which("unshare") is None or subprocess.run([*inside, "true"], capture_output=True).returncode:
+            pytest.skip("a process of number 1 cannot be made here")
+        life = "import os, time; from monitor.cli import end_when_told; end_when_told(); os.kill(1, 15); time.sleep(60)"
+        assert subprocess.run([*inside, sys.executable, "-c", life], timeout=50, check=False).returncode == 143
 
     def test_usage(self, run: Callable[..., Told]) -> None:
         assert run("scroe").code == 2
