@@ -153,22 +153,20 @@ _PAUSE = re.compile(r"[,;，；、،؛]| [–—-] ")
 
 
 def parts(text: str, spots: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int]]:
-    """The clauses of a text, cut once more at commas that stand between words of different subjects.
+    """The clauses of a text, cut once more at commas: between words of different subjects, and where a subject is on
+    one side and both have three words or more ("the box was lovely, nothing in it worked").
 
-    `spots`: where such a word begins, and its subject. A part with no such word stays with the one before it.
+    `spots`: where a word of a subject begins, and which. Less than that at a comma stays with what is before it.
     """
     for start, end in clauses(text):
         inside = [(at, subject) for at, subject in spots if start <= at < end]
-        if len({subject for _, subject in inside}) < 2:
-            yield start, end
-            continue
-        cuts = [match.end() for match in _PAUSE.finditer(text, start, end)]
+        cuts = [match.end() for match in _PAUSE.finditer(text, start, end)] if inside else []
         begin = start
-        for cut in cuts:
+        for cut, following in zip(cuts, [*cuts[1:], end], strict=False):
             before = {subject for at, subject in inside if begin <= at < cut}
-            following = min((other for other in cuts if other > cut), default=end)
             after = {subject for at, subject in inside if cut <= at < following}
-            if before and after - before:
+            spoken = min(len(text[begin:cut].split()), len(text[cut:following].split())) >= 3
+            if (before and after - before) or (spoken and (before or after)):
                 yield begin, cut
                 begin = cut
         yield begin, end

@@ -133,6 +133,11 @@ def test_clauses_part_at_sentences_and_contrasts() -> None:
         ("Nice, polite, quick staff", {"polite": "staff", "staff": "staff"}, ["Nice, polite, quick staff"]),
         ("Tasty, hot pizza, on Monday, rude courier", {"pizza": "food", "courier": "delivery"}, None),
         ("Еда вкусная; курьер хам", {"Еда": "food", "курьер": "delivery"}, ["Еда вкусная;", "курьер хам"]),
+        (
+            "The box was lovely, nothing in it worked",
+            {"box": "packaging"},
+            ["The box was lovely,", "nothing in it worked"],
+        ),
         ("Pizza and courier, both bad", {"Pizza": "food", "courier": "delivery"}, ["Pizza and courier, both bad"]),
     ],
 )
