@@ -188,6 +188,24 @@ def step(t: Translator, key: str) -> str:
     }.get(key, key)
 
 
+def check(t: Translator, key: str) -> str:
+    """What the doctor looked at; a source by its own name."""
+    return {
+        "configuration": t.pgettext("check", "configuration"),
+        "brands": t.pgettext("check", "brands"),
+        "model": t.pgettext("check", "model"),
+        "disk": t.pgettext("check", "disk"),
+        "store": t.pgettext("check", "store"),
+        "queue": t.pgettext("check", "queue"),
+        "notice": t.pgettext("check", "notice"),
+        "steps": t.pgettext("check", "steps"),
+        "heartbeat": t.pgettext("check", "heartbeat"),
+        "channels": t.pgettext("check", "channels"),
+        "contact": t.pgettext("check", "contact"),
+        "distributed": t.pgettext("check", "workers"),
+    }.get(key, key)
+
+
 def delivery(t: Translator, key: str) -> str:
     return {
         "pending": t.pgettext("message", "waiting"),

@@ -234,7 +234,10 @@ def test_no_page_is_closed_to_a_screen_reader(site: Site, anna: Window, theme: s
     assert found == []
 
 
-def test_no_page_is_wider_than_a_phone_or_complains(site: Site, anna: Window) -> None:
+def test_no_page_is_wider_than_a_phone_or_complains(house: House, site: Site, anna: Window) -> None:
+    """Not even with a word, a place and an author that have no end, or a text that runs from right to left."""
+    house.add(support.item("endless", "verylongword" * 40, location="Y" * 120, author="Z" * 80, title="W" * 90),
+              support.item("arabic", "الخدمة سيئة rude waiter", title="خدمة سيئة", location="Мира 12"))  # fmt: skip
     page = anna.page
     page.set_viewport_size(PHONE)
     for language in ("ru", "en"):
