@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlmodel import col, select
 from starlette.testclient import TestClient
 
 from monitor.pipeline.context import Context
 from monitor.store.engine import writing
-from monitor.store.tables import Topic, User
+from monitor.store.tables import Brand, Topic, User
 from monitor.web import accounts
 from monitor.web.app import create_app
 from tests.monitor.customers.conftest import SAMPLE, UNTIL
@@ -180,6 +181,15 @@ def test_a_comparison_is_kept_answered_and_closed(browser: TestClient) -> None:
     assert browser.get("/api/v1/comparisons").json() == []
 
 
-def test_no_competitor_is_said_not_drawn(browser: TestClient) -> None:
-    assert browser.get("/api/v1/rivals").json() == []
-    assert "No competitor yet" in browser.get("/competitors").text
+def test_no_competitor_is_said_not_drawn(browser: TestClient, cafe: Context) -> None:
+    def watch(active: bool) -> None:
+        with writing(cafe.engine) as session:
+            for rival in session.exec(select(Brand).where(col(Brand.is_competitor).is_(True))):
+                rival.active = active
+
+    watch(False)
+    try:
+        assert browser.get("/api/v1/rivals").json() == []
+        assert "No competitor yet" in browser.get("/competitors").text
+    finally:
+        watch(True)
