@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from models.labels import TOPICS
+from models.taxonomy.topics import read_yaml
 from models.training.data import TRAIN, Corpus
 
 # Topics with too few labelled rows in most languages; "general" has no trigger of its own.
@@ -18,9 +18,7 @@ THIN_TOPICS = ("payment", "app", "information", "returns", "support", "loyalty",
 
 def load_lexicon(path: Path) -> dict[str, Any]:
     """The lexicon file: `topics.<topic>.<language>` lists of triggers, `substring_languages`."""
-    with path.open(encoding="utf-8") as file:
-        lexicon: dict[str, Any] = yaml.safe_load(file)
-    return lexicon
+    return read_yaml(path)
 
 
 def triggers(lexicon: dict[str, Any], topic: str, language: str) -> re.Pattern[str] | None:

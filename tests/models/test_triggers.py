@@ -41,7 +41,7 @@ class Deaf:
 def test_a_trigger_word_makes_a_topic_audible() -> None:
     scorer = ModelScorer(Deaf(), tagger=OwnHeads(Deaf(), PRICE))
     said, silent, foreign = scorer.score(
-        ["the price is fine", "nothing", "hinta on hyvä"], languages=["en", "en", "fi"]
+        ["the price is fine", "nothing", "verðið er gott"], languages=["en", "en", "is"]
     )
     assert [tag.topic for tag in said.topics] == ["price"]
     assert said.topics[0].p == pytest.approx(1 / (1 + np.exp(-(np.log(0.3 / 0.7) + 4))), abs=1e-3)
