@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -98,7 +100,10 @@ def test_killed_between_the_steps(place: Town) -> None:
     assert len(place.slack) == 1
 
 
-def test_the_daemon_ends_on_request(place: Town) -> None:
+def test_the_daemon_ends_on_request(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # as systemd's of `Type=notify`
+    supervisor.bind(address := f"\0monitor-test-{os.getpid()}")
+    monkeypatch.setenv("NOTIFY_SOCKET", address.replace("\0", "@"))
     config = place.configure(more="[schedule]\ncollect = '1s'\nscore = '1s'\ndetect = '1s'\nnotify = '1s'")
     place.complain(3)
     daemon = start("run", "--no-web", "--config", config)
@@ -111,6 +116,13 @@ def test_the_daemon_ends_on_request(place: Town) -> None:
     finally:
         kill(daemon)
     assert rows(place, "SELECT count(*) FROM mention WHERE score_state = 'done'") == [(3,)]
+    with supervisor:
+        supervisor.setblocking(False)
+        told = [supervisor.recv(100).decode()]
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                told.append(supervisor.recv(100).decode())
+    assert (told[0], told[-1]) == ("READY=1", "STOPPING=1") and set(told[1:-1]) <= {"WATCHDOG=1"}
 
 
 def test_recorded_pages(place: Town, shared: Path) -> None:
