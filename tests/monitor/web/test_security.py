@@ -16,7 +16,7 @@ from sqlmodel import select
 
 from monitor import web
 from monitor.store.engine import reading, writing
-from monitor.store.tables import Incident, Mention, SavedView, Source, SurveyAnswer
+from monitor.store.tables import Comparison, Incident, Mention, SavedView, Source, SurveyAnswer
 from monitor.web.security import MAX_BODY, POLICY
 from scrapers.item import Reply
 from tests.monitor import support
@@ -40,7 +40,7 @@ CORPUS = [
 ]
 PAGES = ["/", "/?period=365d", "/mentions?period=365d", "/mentions/1", f"/incidents/{UID}", "/incidents", "/topics",
          "/quality", "/sources", "/accounts", "/tokens", "/audit", "/settings", "/reports", "/reports/1",
-         "/satisfaction?metric=nps", "/journey", "/customers"]  # fmt: skip
+         "/satisfaction?metric=nps", "/journey", "/customers", "/competitors", "/effects", "/rules"]  # fmt: skip
 
 
 class Markup(HTMLParser):
@@ -131,9 +131,14 @@ def test_what_people_here_write_is_escaped_too(house: House) -> None:
     analyst.post("/silences", data={"brand": "cafe", "hours": "4", "note": evil, "location": evil})
     analyst.post("/views", data={"name": evil, "query": "q=1"})
     analyst.post("/topics/price", data={"name_en": evil, "stage": "use", "keywords": evil, "examples": evil})
-    for page in (f"/incidents/{UID}", "/incidents", "/mentions", "/topics", "/topics/price", "/"):
+    with writing(house.context.engine) as session:
+        brand_id = session.exec(select(Incident)).one().brand_id
+        session.add(Comparison(brand_id=brand_id, name=evil, topics=["price"], changed_at=support.NOW, treated=[evil],
+                               against=[evil], created_at=support.NOW, actor=evil))  # fmt: skip
+    for page in (f"/incidents/{UID}", "/incidents", "/mentions", "/topics", "/topics/price", "/", "/effects"):
         text = analyst.get(page).text
         check(text)
+    assert f"{escape(evil)}" in text  # the last: the comparison that is followed
     assert "&lt;script&gt;" in analyst.get("/incidents").text
 
 
