@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select
 from monitor.errors import ConfigError
 from monitor.i18n import Translator
 from monitor.metrics.effect import Effect, Measure, Period, effect
-from monitor.store.queries.chosen import micros
+from monitor.store.queries.chosen import micros, places
 from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.sheets import SENTIMENTS
@@ -163,12 +163,12 @@ def _weekly(found: Opinions, topics: Sequence[str], start: datetime, n_weeks: in
     complains = np.zeros(found.n, np.int64)
     blamed = np.isin(found.tag_topic, found.numbers(topics)) & (found.tag_sentiment == SENTIMENTS.index("negative"))
     complains[found.tag_row[blamed]] = 1
-    places, place = np.unique(found.place, return_inverse=True)
+    held, place = places(found.place)
     week = (found.at - micros(start)) // (WEEK // timedelta(microseconds=1))
-    cells = np.bincount(2 * (n_weeks * place + week) + complains, minlength=2 * n_weeks * len(places))
+    cells = np.bincount(2 * (n_weeks * place + week) + complains, minlength=2 * n_weeks * len(held))
     return {
         found.words[number]: [Period(x, x + rest) for rest, x in weeks]
-        for number, weeks in zip(places.tolist(), cells.reshape(len(places), n_weeks, 2).tolist(), strict=True)
+        for number, weeks in zip(held.tolist(), cells.reshape(len(held), n_weeks, 2).tolist(), strict=True)
     }
 
 

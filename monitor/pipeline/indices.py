@@ -26,7 +26,7 @@ from monitor.metrics.sample import Sample, samples, together
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.store.queries import customers
 from monitor.store.queries.chats import Chat, any_chats, chats
-from monitor.store.queries.chosen import micros
+from monitor.store.queries.chosen import micros, places
 from monitor.store.queries.customers import AnswerRow, OrderRow
 from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.selection import remembered
@@ -349,8 +349,8 @@ def _by(
                 "rating is not known by touchpoint: stars are given to the whole; allowed: period, location"
             )
         return _at_touchpoints(session, found).by_key()
-    places, key = np.unique(found.place, return_inverse=True)
-    names = tuple(found.words[place] for place in places.tolist())
+    held, key = places(found.place)
+    names = tuple(found.words[place] for place in held.tolist())
     return Observed(found.at, _values(found, name), key, names).by_key()
 
 
@@ -388,7 +388,7 @@ def _at_touchpoints(session: Session, found: Opinions) -> Observed:
 def _of_topics(found: Opinions, name: str) -> tuple[Sample, dict[str, Sample]]:
     """What all opinions add to a metric, and those that speak of a topic."""
     value = _values(found, name)
-    topics, key = np.unique(found.tag_topic, return_inverse=True)
+    topics, key = places(found.tag_topic)
     parts = samples(value[found.tag_row], key, len(topics))
     return samples(value, np.zeros(found.n, np.int64), 1)[0], {
         found.words[topic]: part for topic, part in zip(topics.tolist(), parts, strict=True)

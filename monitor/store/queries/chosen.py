@@ -282,7 +282,7 @@ def _counts(keys: Sequence[Array], sentiment: Array, rating: Array) -> list[tupl
     code = np.zeros(len(sentiment), np.int64)
     values, n_cells = [], 1
     for key in keys:
-        held, place = np.unique(key, return_inverse=True) if key.dtype.kind == "f" else _places(key)
+        held, place = np.unique(key, return_inverse=True) if key.dtype.kind == "f" else places(key)
         code = code * len(held) + place
         values.append(held)
         n_cells *= len(held)
@@ -305,8 +305,10 @@ def _counts(keys: Sequence[Array], sentiment: Array, rating: Array) -> list[tupl
     return found
 
 
-def _places(key: Array) -> tuple[Array, Array]:
+def places(key: Array) -> tuple[Array, Array]:
     """The values of small whole numbers, and the place of each among them: np.unique without sorting."""
+    if not len(key):
+        return key, key.astype(np.int64)
     low = int(key.min())
     shifted = key.astype(np.int64) - low
     there = np.bincount(shifted) > 0

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlmodel import Session, col, select
 
-from monitor.store.queries.chosen import Chosen, chosen, micros
+from monitor.store.queries.chosen import Chosen, chosen, micros, places
 from monitor.store.queries.selection import Selection, remembered
 from monitor.store.sheets import SENTIMENTS
 from monitor.store.tables import Mention, TopicTag
@@ -54,7 +54,7 @@ class Opinions:
 
     def by_topic(self) -> dict[str, tuple[int, int, int]]:
         """Topic -> how many say something negative, neutral, positive of it."""
-        topics, place = np.unique(self.tag_topic, return_inverse=True)
+        topics, place = places(self.tag_topic)
         cells = np.bincount(3 * place + self.tag_sentiment, minlength=3 * len(topics)).reshape(-1, 3).tolist()
         return {self.words[topic]: (a, b, c) for topic, (a, b, c) in zip(topics.tolist(), cells, strict=True)}
 
