@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from alerts import calibration
 from alerts.baseline import Expectation, absorb, expect, forget, row_weights
 from alerts.evidence import (
     Hypotheses,
@@ -131,7 +132,13 @@ class Panel:
         peak = self.state["peak"][:, 0] - self.prior.fade_per_day * self.settings.step_seconds / DAY
         news = np.where(score > peak, score, np.minimum(score - peak - 1, score))
         steps = self.hypotheses.steps[factors.argmax(axis=1)]
-        return Verdicts(np.where(here, score, -np.inf), np.where(here, news, -np.inf), steps, factors)
+        score, news = (self._softer(np.where(here, values, -np.inf)) for values in (score, news))
+        return Verdicts(score, news, steps, factors)
+
+    def _softer(self, score: Array) -> Array:
+        """Scores on the scale of what is promised (`alerts.calibration`)."""
+        result: Array = np.where(score > 0, score / (1 + self.state["loud"][:, 0]), score)
+        return result
 
     def enough(self, verdicts: Verdicts) -> npt.NDArray[np.bool_]:
         """Whether each series has the minimum evidence of count, excess and ratio since its most probable onset."""
@@ -169,8 +176,10 @@ class Panel:
         state, prior = self.state, self.prior
         here = state["row_coverage"][:, 0] > 0
         peak = state["peak"][:, 0] - prior.fade_per_day * self.settings.step_seconds / DAY
-        state["peak"][:, 0] = np.maximum(peak, np.where(here, verdicts.score, -np.inf))
+        loud = np.where(verdicts.score > 0, 1 + state["loud"][:, 0], 1.0)
+        state["peak"][:, 0] = np.maximum(peak, np.where(here, verdicts.score * loud, -np.inf))
         self._mark(verdicts, here)
+        calibration.learn(state, np.where(self.enough(verdicts), verdicts.news * loud, -np.inf), here)
         state["n_seen"][:, 0] += here
 
         trust = np.where(here, row_weights(state)[:, 0] * at.real[:, 0], 0.0)

@@ -216,6 +216,13 @@ def counted(n: float, signal: Signal, words: Words) -> str:
     return words.many("%(n)s negative mention", "%(n)s negative mentions", n)
 
 
+def noun_of(n: float, signal: Signal, words: Words) -> str:
+    """What stands below the number where it is written large: `negative mentions`."""
+    if signal in (Signal.VOLUME, Signal.SILENT):
+        return words.many("mention", "mentions", n)
+    return words.many("negative mention", "negative mentions", n)
+
+
 def facts_of(message: Message, words: Words) -> list[Fact]:
     """The lines of the table of numbers, in the order people ask."""
     facts = message.facts

@@ -15,7 +15,7 @@ __all__ = ["Array", "State"]
 
 Array = npt.NDArray[np.float64]
 
-VERSION = 2
+VERSION = 3
 
 
 class State:
@@ -38,7 +38,7 @@ class State:
             "negative": (n_memories,), "exposure": (n_memories,), "total": (2,), "others": (2,),
             "weekday_seen": (7,), "weekday_due": (7,), "hour_seen": (n_hours,), "hour_due": (n_hours,),
             "dispersion": (2,), "lag": (2,), "grid": (n_grid,), "memory": (n_memories,),
-            "n_seen": (1,), "n_odd": (1,), "peak": (1,),
+            "n_seen": (1,), "n_odd": (1,), "peak": (1,), "near": (2,), "loud": (1,),
             "row_negative": (span,), "row_others": (span,), "row_known": (span,), "row_coverage": (span,),
             "row_weekday": (span,), "row_hour": (span,), "row_holiday": (span,),
             "row_expected": (span,), "row_variance": (span,), "row_level": (span,), "row_due": (span,),
@@ -49,6 +49,9 @@ class State:
 
     def __getitem__(self, name: str) -> Array:
         return self.arrays[name]
+
+    def __setitem__(self, name: str, value: Array | float) -> None:
+        self.arrays[name][:] = value
 
     def decay(self, half_life: float, *, steps: float = 1.0) -> float:
         """What is left after some steps, with a half-life in days."""

@@ -6,7 +6,7 @@ import math
 
 from alerts.prior import DAY
 
-__all__ = ["as_daily", "promised_rate", "threshold"]
+__all__ = ["as_daily", "promised_rate", "slope", "threshold"]
 
 # False notifications per series-week of the score, measured on simulated series without an outbreak and straight on log
 # scales over four orders of magnitude: log10(rate) = shift - slope * score. By the hour there are 24 looks a day, and
@@ -25,6 +25,11 @@ def promised_rate(score: float, *, step_seconds: int = DAY) -> float:
     """False notifications per series-week at a threshold of `score`: the inverse of `threshold`."""
     shift, slope = DAILY if step_seconds >= DAY else HOURLY
     return float(10.0 ** (shift - slope * score))
+
+
+def slope(*, step_seconds: int = DAY) -> float:
+    """How fast the log rate of false alarms falls with the score."""
+    return (DAILY if step_seconds >= DAY else HOURLY)[1]
 
 
 def as_daily(score: float) -> float:

@@ -185,10 +185,7 @@ def _figures(message: Message, words: Words) -> list[Figure]:
         observed, expected = facts.life_observed, facts.life_expected
     if observed is None:
         return []
-    label = (
-        sentences.counted(observed, signal, words).removeprefix(words.number(observed)).strip()
-    )  # 31 has a form of its own
-    figures = [Figure(words.number(observed), label, hot=True)]
+    figures = [Figure(words.number(observed), sentences.noun_of(observed, signal, words), hot=True)]
     if expected is not None:
         usual = words.say("expected")
         if not over and facts.usual is not None:

@@ -310,6 +310,7 @@ def test_an_unknown_language_is_named() -> None:
 def test_russian_counts(n: float, text: str) -> None:
     words = Words("ru")
     assert sentences.counted(n, sentences.Signal.NEGATIVE, words) == text
+    assert text.endswith(" " + sentences.noun_of(n, sentences.Signal.NEGATIVE, words)), "below the large number"
 
 
 def test_spans_and_numbers() -> None:
