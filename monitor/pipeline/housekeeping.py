@@ -68,10 +68,11 @@ def housekeep_due(context: Context) -> bool:
     every = context.settings.schedule.janitor
     if last is not None and timedelta() <= context.now - datetime.fromisoformat(last) < every:
         return False
-    housekeep(context)
+    if last is not None:  # the first run of a store is asked for its result, and has nothing old yet
+        housekeep(context)
     with writing(context.engine) as session:
         meta.put(session, _HOUSEKEPT, context.now.isoformat())
-    return True
+    return last is not None
 
 
 def _prune_copies(context: Context) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -333,6 +335,9 @@ recipients = ["team@luna.example"]
         run("import", table(tmp_path / "in.csv", rows), "--brand", "cafe")
         old = {"id": "old", "date": (today - timedelta(days=400)).isoformat(), "text": "late long ago"}
         run("import", table(tmp_path / "old.csv", [old]), "--brand", "cafe")
+        assert run("once").code == 0
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "monitor.sqlite")) as store, store:
+            store.execute("UPDATE meta SET value = '2026-01-01T00:00:00+00:00' WHERE key = 'housekept_at'")
         assert run("once").code == 0
         run("export", "-o", "kept.jsonl")
         assert "late long ago" not in (tmp_path / "kept.jsonl").read_text(encoding="utf-8")  # cron keeps its word too
