@@ -93,13 +93,18 @@ def build(engine: Engine, zone: ZoneInfo, *, should_stop: Callable[[], bool] = l
         spans = _spans(session)
     for brand_id, first_at, last_at in spans:
         first, last = first_at.astimezone(zone).date(), last_at.astimezone(zone).date()
-        days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
-        for at in range(0, len(days), _CHUNK):
+        for begin in range(0, (last - first).days + 1, _CHUNK):
             if should_stop():
                 return n
+            low = first + timedelta(days=begin)
+            high = min(low + timedelta(days=_CHUNK - 1), last)
+            with reading(engine) as session:  # one old post, and there are years without any: nothing to write of them
+                days = _days_with_mentions(session, brand_id, low, high, zone)
+            if not days:
+                continue
             with writing(engine) as session:
-                _write(session, brand_id, days[at : at + _CHUNK], zone)
-            n += len(days[at : at + _CHUNK])
+                _write(session, brand_id, days, zone)
+            n += len(days)
     with writing(engine) as session:
         if meta.get(session, _ZONE) == zone.key + _BUILDING:
             meta.put(session, _ZONE, zone.key)
@@ -224,6 +229,19 @@ def _dimensions(table: Any, cut: int) -> list[Any]:
         (col(table.location) if cut & LOCATION else literal(EVERY)).label("location"),
         (col(table.language) if cut & LANGUAGE else literal(EVERY)).label("language"),
     ]
+
+
+def _days_with_mentions(session: Session, brand_id: int, first: date, last: date, zone: ZoneInfo) -> list[date]:
+    hours = session.exec(
+        select(Bucket.hour_at)
+        .where(
+            Bucket.brand_id == brand_id,
+            col(Bucket.hour_at) >= day_start(first, zone),
+            col(Bucket.hour_at) < day_start(last + timedelta(days=1), zone),
+        )
+        .distinct()
+    )
+    return sorted({hour.astimezone(zone).date() for hour in hours})
 
 
 def _spans(session: Session) -> list[tuple[int, datetime, datetime]]:
