@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,20 +126,25 @@ def log_of(
     visitor: Visitor,
 ) -> list[LogLine]:  # fmt: skip
     """The log; where the incident came to be about another node, that node, by its name. The store keeps what it was
-    about before."""
+    about before. Moves with nothing between them are one: in its first hours an incident looks for its place.
+    """
+    after = [event.note for event in events if event.kind in _MOVES][1:] + [row.series]
     lines: list[LogLine] = []
-    now = row.series
-    for event in reversed(events):
-        if event.kind not in _MOVES:
-            note = event.note if event.actor else words.log_note(visitor.translator, event.note) if event.note else ""
-            lines.append(LogLine(event.kind, event.actor, event.at, note))
+    for moved, together in itertools.groupby(events, key=lambda event: event.kind in _MOVES):
+        part = list(together)
+        if not moved:
+            for event in part:
+                note = event.note if event.actor or not event.note else words.log_note(visitor.translator, event.note)
+                lines.append(LogLine(event.kind, event.actor, event.at, note))
             continue
-        before, after = related.series_key(event.note, brand), related.series_key(now, brand)
-        kind = "widened" if after.covers(before) else "narrowed" if before.covers(after) else "moved"
-        names = [name for _, name in scope(now, brand, taxonomy, titles, visitor)]
-        lines.append(LogLine(kind, "", event.at, " · ".join(names) or brand.name))
-        now = event.note
-    return lines[::-1]
+        where, after = after[: len(part)][-1], after[len(part) :]
+        before, now = related.series_key(part[0].note, brand), related.series_key(where, brand)
+        if before == now:
+            continue
+        kind = "widened" if now.covers(before) else "narrowed" if before.covers(now) else "moved"
+        names = [name for _, name in scope(where, brand, taxonomy, titles, visitor)]
+        lines.append(LogLine(kind, "", part[-1].at, " · ".join(names) or brand.name))
+    return lines
 
 
 def scope(
