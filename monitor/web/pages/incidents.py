@@ -128,7 +128,7 @@ def log_of(
     """The log; where the incident came to be about another node, that node, by its name. The store keeps what it was
     about before. Moves with nothing between them are one: in its first hours an incident looks for its place.
     """
-    after = [event.note for event in events if event.kind in _MOVES][1:] + [row.series]
+    after = [*[event.note for event in events if event.kind in _MOVES][1:], row.series]
     lines: list[LogLine] = []
     for moved, together in itertools.groupby(events, key=lambda event: event.kind in _MOVES):
         part = list(together)
