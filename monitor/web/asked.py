@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,6 +20,7 @@ from monitor.pipeline import indices, journeys, loyalty, questionnaires, segment
 from monitor.pipeline import rivals as rival_views
 from monitor.pipeline.effects import EffectView, measure_effect
 from monitor.store.daily import day_start
+from monitor.store.engine import reading
 from monitor.store.tables import Brand
 from monitor.web import filters
 from monitor.web.errors import BadRequest, NotFound
@@ -29,6 +31,8 @@ from monitor.web.visitor import Visitor, context_of
 LONG = "180d"  # surveys and complaints by place are too few in a month
 OVERVIEW = ("nps", "csat", "ces", "ces_mean", "net_sentiment", "negative_share", "rating", "repeat_rate", "return_rate",
             "complaint_rate", "retention")  # fmt: skip
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +60,20 @@ class Asked:
         with refusing():
             if name in indices.BEHAVIOUR:
                 return self._lasting.behaviour(name, by)
-            return memo_of(self.request).get(
+            brand_id, start, end, zone = self.brand_id, self.start, self.end, self.zone
+            return self._renewed(
                 ("metric", *self.key, name, by, step),
-                lambda: indices.metric_table(
-                    self.rows, self.brand_id, name, by=by, start=self.start, end=self.end, zone=self.zone, step=step
+                lambda rows: indices.metric_table(
+                    rows, brand_id, name, by=by, start=start, end=end, zone=zone, step=step
                 ),
             )
 
     def drivers(self, name: str) -> tuple[list[indices.Driver], int]:
         with refusing():
-            return memo_of(self.request).get(
+            brand_id, start, end = self.brand_id, self.start, self.end
+            return self._renewed(
                 ("drivers", *self.key, name),
-                lambda: indices.drivers(
-                    self.rows, self.brand_id, name, start=self.start, end=self.end, rng=np.random.default_rng(0)
-                ),
+                lambda rows: indices.drivers(rows, brand_id, name, start=start, end=end, rng=np.random.default_rng(0)),
             )
 
     def names(self) -> tuple[str, ...]:
@@ -102,6 +106,16 @@ class Asked:
 
     def loyalty(self) -> loyalty.LoyaltyView:
         return self._lasting.loyalty()
+
+    def _renewed(self, key: tuple[object, ...], make: Callable[[Session], T]) -> T:
+        """An answer that is renewed behind the one given when it is old: nobody waits for it but who asks first."""
+        engine = context_of(self.request).engine
+
+        def again() -> T:
+            with reading(engine) as session:
+                return make(session)
+
+        return memo_of(self.request).get(key, lambda: make(self.rows), again=again)
 
     @property
     def _lasting(self) -> Lasting:

@@ -37,7 +37,7 @@ class Memo:
 
         With `again`, which needs nothing of the request, an old answer is given once more and renewed behind it.
         """
-        found: tuple[T] | None = self._look(key, renew=again and (lambda: self._renew(key, again, seconds)))
+        found: tuple[T] | None = self._look(key, renew=again and (lambda: self._renew(key, again, seconds, lasting)))
         if found is not None:
             return found[0]
         with self._lock:
@@ -79,7 +79,8 @@ class Memo:
             Thread(target=renew, name="memo", daemon=True).start()
         return (entry[1],)
 
-    def _renew(self, key: Hashable, again: Callable[[], T], seconds: float | None) -> None:
+    def _renew(self, key: Hashable, again: Callable[[], T], seconds: float | None, lasting: bool) -> None:
+        era = self._era
         try:
             made = again()
         except Exception as error:  # noqa: BLE001  (the next who asks computes it, and sees what is wrong)
@@ -88,4 +89,5 @@ class Memo:
                 self._kept.pop(key, None)
             return
         with self._lock:
-            self._kept[key] = (self._clock() + (seconds or self._seconds), made, True)
+            if lasting or era == self._era:
+                self._kept[key] = (self._clock() + (seconds or self._seconds), made, lasting)

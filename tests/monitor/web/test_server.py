@@ -174,3 +174,21 @@ def test_an_old_answer_is_given_once_more_and_renewed_behind_it() -> None:
             break
         time.sleep(0.01)
     assert ask() == "new"
+
+
+def test_a_renewed_answer_is_forgotten_after_a_change_like_any_other() -> None:
+    clock = [0.0]
+    memo = Memo(seconds=10, clock=lambda: clock[0])
+
+    def ask() -> str:
+        return memo.get("metric", lambda: "asked", again=lambda: "renewed")
+
+    assert ask() == "asked"
+    clock[0] = 11.0
+    for _ in range(3000):
+        if ask() == "renewed":
+            break
+        time.sleep(0.01)
+    assert ask() == "renewed"
+    memo.clear()
+    assert ask() == "asked"
