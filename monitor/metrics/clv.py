@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import special
 
 from monitor.metrics.metric import BadNumbers, Interval, Metric
+from monitor.metrics.tails import t_quantile
 
 Floats = npt.NDArray[np.float64]
 Variant = Literal["first_margin_now", "first_margin_later"]
@@ -296,8 +297,9 @@ def mean_lifetime_value(
         means.append(sum(redone.values()) / size)
     if len(means) < n_bootstrap / 2 or not all(math.isfinite(mean) for mean in [*means, value]):
         return Metric("clv", None, None, len(listed), method, "money", n_needed=len(listed) + 1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Metric("clv", value, Interval(min(float(low), value), max(float(high), value)), len(listed), method, "money")
+    # on the logarithm, by the spread of the draws: the outermost quantiles of so few draws lie too far inside
+    away = math.exp(t_quantile(0.975, len(means) - 1) * float(np.log(means).std(ddof=1))) if min(means) > 0 else 1.0
+    return Metric("clv", value, Interval(value / away, value * away), len(listed), method, "money")
 
 
 def _columns(customers: Sequence[History]) -> tuple[Floats, Floats, Floats, Floats]:

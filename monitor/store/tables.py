@@ -178,6 +178,14 @@ class Mention(SQLModel, table=True):
             sqlite_where=sql("gone_at IS NULL"),
             postgresql_where=sql("gone_at IS NULL"),
         ),
+        Index(
+            "ix_mention_parent",
+            "brand_id",
+            "origin",
+            "parent_id",
+            sqlite_where=sql("parent_id IS NOT NULL"),
+            postgresql_where=sql("parent_id IS NOT NULL"),
+        ),
     )
     id: int | None = Field(default=None, sa_type=BIG, primary_key=True)
     brand_id: int = _reference("brand.id")

@@ -180,17 +180,13 @@ def whole(session: Session, mention_id: int) -> Whole | None:
     if mention is None:
         return None
     related = [mention.external_id] + ([mention.parent_id] if mention.parent_id else [])
-    thread = session.exec(
-        select(Mention)
-        .where(
-            Mention.brand_id == mention.brand_id,
-            Mention.origin == mention.origin,
-            Mention.id != mention.id,
-            or_(col(Mention.external_id).in_(related[1:]), col(Mention.parent_id).in_(related)),
-        )
-        .order_by(col(Mention.published_at))
-        .limit(50)
-    ).all()
+    near = (Mention.brand_id == mention.brand_id, Mention.origin == mention.origin, Mention.id != mention.id)
+    thread = [
+        one
+        for found in (col(Mention.external_id).in_(related[1:]), col(Mention.parent_id).in_(related))  # an index each
+        for one in session.exec(select(Mention).where(*near, found).order_by(col(Mention.published_at)).limit(50))
+    ]
+    thread = sorted({one.id: one for one in thread}.values(), key=lambda one: one.published_at)[:50]
     copies: Sequence[Mention] = ()
     if mention.cluster_id is not None:
         copies = session.exec(
