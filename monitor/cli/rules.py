@@ -13,7 +13,12 @@ from monitor.cli.common import ConfigOption, say
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from sqlmodel import Session
+
     from monitor.config import Rule
+    from monitor.i18n import Translator
     from monitor.pipeline.backtest import Against, Alarm
     from monitor.pipeline.context import Context
     from monitor.store.tables import Brand
@@ -30,11 +35,16 @@ def register(app: typer.Typer) -> None:
 @rule_app.command("list")
 def list_(config: ConfigOption = None) -> None:
     """The detector's knob, and the plain rules in force: of the configuration and of the dashboard."""
+    from monitor.web.words import severity
+
     with common.context(config) as context:
         knob, rules = context.settings.alerts, _in_force(context)
-    print(f"{DETECTOR}\tall brands\tat most {knob.false_alarms_per_week:g} false alarms a week over the account")
+        t = _translator(context)
+    most = _budget(t, knob.false_alarms_per_week)
+    everywhere = t.gettext("all brands")
+    print("\t".join((DETECTOR, everywhere, t.gettext("at most {most} over the account", most=most))))
     for name, rule in rules.items():
-        print(f"{name}\t{rule.brand or 'all brands'}\t{said(rule)}\t{rule.severity}")
+        print("\t".join((name, rule.brand or everywhere, said(rule, t), severity(t, rule.severity))))
 
 
 @rule_app.command("test")
@@ -96,44 +106,86 @@ def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: tim
     from monitor.pipeline import backtest
     from monitor.store.engine import reading
 
-    until = context.now
+    t, until = _translator(context), context.now
     begins = until - span
     with reading(context.engine) as session:
         real = backtest.confirmed(session, brand, since=begins, until=until)
         if rule is None:
             own = context.settings.alerts.false_alarms_per_week
             trials = backtest.detector_trials(session, context.settings, brand, since=begins, until=until)
-            told = [(f"{budget:g} false alarms a week", budget == own, alarms) for budget, alarms in trials]
+            told = [(_budget(t, budget), budget == own, alarms) for budget, alarms in trials]
         else:
             facts = backtest.facts_of(session, brand, since=begins, until=until)
             told = [
-                (said(trial.rule), trial.chosen, trial.alarms)
+                (said(trial.rule, t), trial.chosen, trial.alarms)
                 for trial in backtest.backtest(rule, facts, brand=brand.slug)
             ]
+        places = [
+            [_place(session, brand, alarm, t) if alarm.series is not None else "" for alarm in alarms]
+            for _, _, alarms in told
+        ]
+    zone = context.settings.zone
     if not as_json:
-        print(f"{brand.name}, {begins:%Y-%m-%d} to {until:%Y-%m-%d}, {len(real)} confirmed incidents")
+        span_said = t.day_range(begins.astimezone(zone).date(), until.astimezone(zone).date())
+        n_real = t.ngettext("{n} confirmed incident", "{n} confirmed incidents", len(real))
+        print(f"{brand.name}, {span_said}, {n_real}")
         if not real:
-            say(f"{brand.name}: nobody has confirmed an incident in this time, so every alarm counts as false")
-    for setting, chosen, alarms in told:
+            say(t.gettext("{brand}: nobody has confirmed an incident in this time, so every alarm counts as false",
+                          brand=brand.name))  # fmt: skip
+    for where, (setting, chosen, alarms) in zip(places, told, strict=True):
         result = backtest.against(alarms, real, since=begins, until=until)
         if as_json:
             print(json.dumps(_plain(brand, name, setting, chosen, alarms, result), ensure_ascii=False))
         else:
-            _print(setting, chosen, alarms, result)
+            _print(t, zone, setting, chosen, alarms, where, result)
 
 
-def _print(setting: str, chosen: bool, alarms: tuple[Alarm, ...], result: Against) -> None:
-    print(
-        f"  {setting}{' (as configured)' if chosen else ''}: {len(alarms)} alarms, {len(result.hits)} hits, "
-        f"{len(result.misses)} misses, {result.false_a_week:.2f} false a week"
-    )
-    for alarm in alarms[-_SHOWN:]:
-        where = f"  {alarm.series.text()}" if alarm.series is not None else ""
-        print(f"    {alarm.first_at:%Y-%m-%d %H:%M} to {alarm.last_at:%Y-%m-%d %H:%M}  worst {alarm.worst:g}{where}")
+def _print(
+    t: Translator, zone: ZoneInfo, setting: str, chosen: bool, alarms: tuple[Alarm, ...], places: list[str],
+    result: Against,
+) -> None:  # fmt: skip
+    counted = t.listing((
+        t.ngettext("{n} alarm", "{n} alarms", len(alarms)),
+        t.ngettext("{n} hit", "{n} hits", len(result.hits)),
+        t.ngettext("{n} miss", "{n} misses", len(result.misses)),
+        t.gettext("{n} false a week", n=t.number(result.false_a_week, 2)),
+    ))  # fmt: skip
+    chosen_said = " " + t.gettext("(as configured)") if chosen else ""
+    print(f"  {setting}{chosen_said} – {counted}")
+    for alarm, place in list(zip(alarms, places, strict=True))[-_SHOWN:]:
+        span = f"{t.moment(alarm.first_at, zone, 'short')} – {t.moment(alarm.last_at, zone, 'short')}"
+        worst = t.gettext("as far as {n}", n=t.number(alarm.worst, 1))
+        print("    " + "  ".join(filter(None, (span, worst, place))))
     if len(alarms) > _SHOWN:
-        print(f"    (the last {_SHOWN} of {len(alarms)})")
+        print("    " + t.gettext("(the last {n} of {all})", n=_SHOWN, all=len(alarms)))
     for row in result.misses:
-        print(f"    missed: {row.since_at:%Y-%m-%d %H:%M}  {row.data.get('headline') or row.series}")
+        told = row.data.get("headlines", {}).get(t.language) or row.data.get("headline") or row.series
+        print("    " + t.gettext("missed: {at}  {what}", at=t.moment(row.since_at, zone, "short"), what=told))
+
+
+def _place(session: Session, brand: Brand, alarm: Alarm, t: Translator) -> str:
+    """Where an alarm was, by its names; the brand's where it was everywhere."""
+    from sqlmodel import select
+
+    from monitor.pipeline.story import scope_of
+    from monitor.store.tables import Source
+
+    assert alarm.series is not None
+    titles = {source.slug: source.name for source in session.exec(select(Source))}
+    scope = scope_of(alarm.series, titles, t.language, session)
+    return " · ".join(name for _, name in scope.parts()) or brand.name
+
+
+def _budget(t: Translator, budget: float) -> str:
+    if budget == 1:
+        return t.gettext("1 false alarm a week")
+    return t.gettext("{n} false alarms a week", n=t.number(budget, 2))
+
+
+def _translator(context: Context) -> Translator:
+    from monitor.i18n import translator
+
+    return translator(context.settings.language)
 
 
 def _plain(brand: Brand, name: str, setting: str, chosen: bool, alarms: tuple[Alarm, ...],
@@ -150,15 +202,17 @@ def _plain(brand: Brand, name: str, setting: str, chosen: bool, alarms: tuple[Al
     }  # fmt: skip
 
 
-def said(rule: Rule) -> str:
+def said(rule: Rule, t: Translator) -> str:
     """A plain rule as a sentence."""
     from monitor.durations import format_duration
 
     window = format_duration(rule.window)
     if rule.kind == "low_ratings":
-        return f"more than {rule.more_than} ratings of {rule.rating_at_most:g} or less within {window}"
+        return t.gettext("more than {n} ratings of {stars} or less within {window}", n=rule.more_than,
+                         stars=t.number(rule.rating_at_most, 1), window=window)  # fmt: skip
     if rule.kind == "negative_count":
-        return f"more than {rule.more_than} negative mentions within {window}"
+        return t.gettext("more than {n} negative mentions within {window}", n=rule.more_than, window=window)
     if rule.kind == "mean_rating":
-        return f"mean rating below {rule.below:g} within {window}"
-    return f"one of the words {', '.join(rule.words)} within {window}"
+        return t.gettext("mean rating below {stars} within {window}", stars=t.number(rule.below or 0.0, 1),
+                         window=window)  # fmt: skip
+    return t.gettext("one of the words {words} within {window}", words=", ".join(rule.words), window=window)
