@@ -340,10 +340,11 @@ def effect(
     for line in checks(view, t):
         print(f"  {line}")
     changed_weeks = [week.treated.share for week in view.weeks]
-    print(f"  {t.gettext('By week, changed')}: {_spark(changed_weeks, view.effect.n_before)}")
+    changed, beside = t.gettext("By week, changed"), t.gettext("By week, beside")
+    print(f"  {changed}: {_spark(changed_weeks, view.effect.n_before)}")
     if view.control != "none":
         shares = [week.control.share for week in view.weeks if week.control is not None]
-        print(f"  {t.gettext('By week, beside')}: {_spark(shares, view.effect.n_before)}")
+        print(f"  {beside}: {_spark(shares, view.effect.n_before)}")
 
 
 def import_surveys(
