@@ -192,11 +192,14 @@ def _ending(message: Message, words: Words) -> str:
             "from now on this counts as normal.",
             **values,
         )
-    sentence = (
-        words.say("%(place)s is back to normal: %(count)s in %(span)s, where %(expected)s would be expected", **values)
-        if facts.duration is not None
-        else words.say("%(place)s is back to normal: %(count)s, where %(expected)s would be expected", **values)
-    )
+    if (facts.life_observed or 0.0) <= (facts.life_expected or 0.0):  # quiet days after a short burst: no contrast left
+        sentence = words.say("%(place)s is back to normal", **values)
+    elif facts.duration is not None:
+        sentence = words.say(
+            "%(place)s is back to normal: %(count)s in %(span)s, where %(expected)s would be expected", **values
+        )
+    else:
+        sentence = words.say("%(place)s is back to normal: %(count)s, where %(expected)s would be expected", **values)
     if facts.peak_observed is not None and facts.peak_at is not None:
         sentence += words.say(
             "; the peak was %(peak)s on %(day)s", peak=words.number(facts.peak_observed), day=words.since(facts.peak_at)
@@ -257,7 +260,7 @@ def facts_of(message: Message, words: Words) -> list[Fact]:
     if closing and facts.life_observed is not None:
         in_all = counted(facts.life_observed, signal_of(message), words)
         lines.append(Fact(words.say("In all"), in_all, on_top=True))
-        if facts.life_excess is not None:
+        if facts.life_excess is not None and facts.life_excess > 0:
             lines.append(Fact(words.say("Above expectation in all"), words.signed(facts.life_excess), on_top=True))
         if facts.duration is not None:
             lines.append(Fact(words.say("Lasted"), words.span(facts.duration)))

@@ -186,7 +186,7 @@ def _figures(message: Message, words: Words) -> list[Figure]:
     if observed is None:
         return []
     figures = [Figure(words.number(observed), sentences.noun_of(observed, signal, words), hot=True)]
-    if expected is not None:
+    if expected is not None and not (over and observed <= expected):  # over, and no contrast left in its sum
         usual = words.say("expected")
         if not over and facts.usual is not None:
             low, high = (words.number(end) for end in facts.usual)

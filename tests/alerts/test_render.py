@@ -103,6 +103,13 @@ def test_the_headline_is_one_sentence_with_the_numbers() -> None:
         "Luna Coffee · Delivery · Arbat is back to normal: 31 negative mentions in 4 days, "
         "where 8.4 would be expected; the peak was 12 on 15 November."
     )
+    ended = samples.resolved("en")
+    thin = replace(ended, facts=replace(ended.facts, life_observed=34, life_expected=38.0))
+    assert render.headline(thin) == (
+        "Luna Coffee · Delivery · Arbat is back to normal; the peak was 12 on 15 November."
+    )
+    assert "bove expectation" in render.plain(ended)
+    assert "bove expectation" not in render.plain(thin)
     assert render.headline(samples.rating("ru")) == (
         "Кофейня «Луна» · Доставка · Арбат: средняя оценка с 14 ноября — 3,1 (37 отзывов), обычно 4,4."
     )
