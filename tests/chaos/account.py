@@ -70,7 +70,12 @@ def end(around: World, lives: Nursery, engine: Engine, running: Sequence[int], *
     """
     moved_at, seen = time.monotonic(), (0, 0)
     until(lambda: n_done(engine) > 0, 300, "the store is made and filled")
-    while len(around.items) < around.n_items or not settled(engine, around):
+    calm_since = None  # detection follows the counting: what it finds last is to be told, too
+    while calm_since is None or time.monotonic() - calm_since < 2:
+        if len(around.items) < around.n_items or not settled(engine, around):
+            calm_since = None
+        elif calm_since is None:
+            calm_since = time.monotonic()
         now = (len(around.items), n_done(engine))
         if now != seen:
             moved_at, seen = time.monotonic(), now

@@ -305,7 +305,8 @@ class TestTrouble:
             found = [one.error or "" for one in imports.read_bytes(hostile.getvalue(), name="x.xlsx")]
         except BadParams as refused:
             found = [str(refused)]
-        assert all("damaged" in one for one in found) and len(found) == 1
+        # where defusedxml is installed (the extra "audit" brings it) openpyxl refuses the book by itself
+        assert all("damaged" in one or "invalid XML" in one for one in found) and len(found) == 1
 
     def test_a_workbook_that_is_damaged_in_the_middle_keeps_what_stands_before(self) -> None:
         book = openpyxl.Workbook()
