@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -73,15 +73,31 @@ def import_surveys(
             if row.answers:
                 yield row.answers
 
-    for batch in _batches(sheets(), CHUNK):  # a sheet is never torn: its comment belongs to all its scores
-        answers = [answer for sheet in batch for answer in sheet]
-        result.n_seen += len(answers)
+    # a sheet is never torn: its comment belongs to all its scores
+    answers = ([answer for sheet in batch for answer in sheet] for batch in _batches(sheets(), CHUNK))
+    return _stored(
+        context, result, answers, dry_run=dry_run,
+        store=lambda session, some: store_answers(session, context, some, brand=row, survey=name),
+    )  # fmt: skip
+
+
+def _stored(
+    context: Context,
+    result: ImportResult,
+    batches: Iterable[Sequence[T]],
+    *,
+    store: Callable[[Session, Sequence[T]], tuple[int, int]],
+    dry_run: bool,
+) -> ImportResult:
+    """Store rows, a batch a transaction, and count what was new and what had changed; a dry run only counts."""
+    for some in batches:
+        result.n_seen += len(some)
         context.progress("import", result.n_seen, result.n_seen)
         if dry_run:
-            result.n_new += len(answers)
+            result.n_new += len(some)
             continue
         with writing(context.engine) as session:
-            n_new, n_edited = store_answers(session, context, answers, brand=row, survey=name)
+            n_new, n_edited = store(session, some)
         result.n_new += n_new
         result.n_edited += n_edited
     return result
@@ -206,16 +222,12 @@ def import_orders(
             else:
                 yield row.purchase
 
-    for purchases in _batches(rows(), CHUNK):
-        result.n_seen += len(purchases)
-        context.progress("import", result.n_seen, result.n_seen)
-        if dry_run:
-            result.n_new += len(purchases)
-            continue
-        with writing(context.engine) as session:
-            n_new, n_edited = store_orders(session, placed_in(purchases, context, brand_row.slug), brand_id=brand_id)
-        result.n_new += n_new
-        result.n_edited += n_edited
+    _stored(
+        context, result, _batches(rows(), CHUNK), dry_run=dry_run,
+        store=lambda session, some: store_orders(
+            session, placed_in(some, context, brand_row.slug), brand_id=brand_id
+        ),
+    )  # fmt: skip
     if unpaid:
         listed = ", ".join(f"{status}: {n}" for status, n in sorted(unpaid.items()))
         result.notes.append(f"rows that never became an order are left out ({listed})")
@@ -272,17 +284,10 @@ def import_activity(
             elif row.deed is not None:
                 yield row.deed
 
-    for batch in _batches(deeds(), CHUNK):
-        result.n_seen += len(batch)
-        context.progress("import", result.n_seen, result.n_seen)
-        if dry_run:
-            result.n_new += len(batch)
-            continue
-        with writing(context.engine) as session:
-            n_new, n_edited = store_activity(session, batch, brand_id=brand_id)
-        result.n_new += n_new
-        result.n_edited += n_edited
-    return result
+    return _stored(
+        context, result, _batches(deeds(), CHUNK), dry_run=dry_run,
+        store=lambda session, some: store_activity(session, some, brand_id=brand_id),
+    )  # fmt: skip
 
 
 def store_activity(session: Session, deeds: Sequence[Deed], *, brand_id: int) -> tuple[int, int]:

@@ -54,14 +54,9 @@ class Deeds:
 
     def __iter__(self) -> Iterator[Row]:
         seen: dict[str, int] = {}
-        for raw in self.table:
-            if raw.error is not None or raw.values is None:
-                yield Row(raw.number, error=raw.error or "cannot be read")
-                continue
-            try:
-                yield Row(raw.number, self._deed(raw.values, seen))
-            except (ValueError, TypeError, OverflowError) as problem:
-                yield Row(raw.number, error=str(problem)[:300])
+        yield from self.table.each(
+            lambda number, row: Row(number, self._deed(row, seen)), lambda number, why: Row(number, error=why)
+        )
 
     def _deed(self, row: Mapping[str, Any], seen: dict[str, int]) -> Deed:
         table = self.table

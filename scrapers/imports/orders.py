@@ -71,14 +71,9 @@ class Purchases:
 
     def __iter__(self) -> Iterator[Row]:
         seen: dict[str, int] = {}
-        for raw in self.table:
-            if raw.error is not None or raw.values is None:
-                yield Row(raw.number, error=raw.error or "cannot be read")
-                continue
-            try:
-                yield self._row(raw.number, raw.values, seen)
-            except (ValueError, TypeError, OverflowError) as problem:
-                yield Row(raw.number, error=str(problem)[:300])
+        yield from self.table.each(
+            lambda number, row: self._row(number, row, seen), lambda number, why: Row(number, error=why)
+        )
 
     def _row(self, number: int, row: Mapping[str, Any], seen: dict[str, int]) -> Row:
         table = self.table

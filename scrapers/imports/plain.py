@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scrapers import imports
 from scrapers.errors import BadParams
@@ -27,6 +27,7 @@ _TRUE = frozenset({"1", "true", "yes", "y", "да", "истина", "возвр�
 _FALSE = frozenset({"0", "false", "no", "n", "нет", "ложь", "-"})
 
 Names = Mapping[str, tuple[str, ...]]
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -62,6 +63,18 @@ class Table:
         if at is None:
             raise ValueError(f"{self.mapping[field]}: {str(found)[:40]!r} is no date")
         return at
+
+    def each(self, read: Callable[[int, Mapping[str, Any]], R], refuse: Callable[[int, str], R]) -> Iterator[R]:
+        """What `read` makes of every row by its number, or `refuse` of the reason why it cannot be read."""
+        for raw in self:
+            if raw.error is not None or raw.values is None:
+                yield refuse(raw.number, raw.error or "cannot be read")
+                continue
+            try:
+                made = read(raw.number, raw.values)
+            except (ValueError, TypeError, OverflowError) as problem:
+                made = refuse(raw.number, str(problem)[:300])
+            yield made
 
     def number(self, row: Mapping[str, Any], field: str) -> float:
         """The cell as a number. Raises ValueError with the reason."""

@@ -144,14 +144,10 @@ class Answers:
 
     def __iter__(self) -> Iterator[Row]:
         seen: dict[str, int] = {}
-        for raw in self.table:
-            if raw.error is not None or raw.values is None:
-                yield Row(raw.number, error=raw.error or "cannot be read")
-                continue
-            try:
-                yield Row(raw.number, tuple(self._answers(raw.number, raw.values, seen)))
-            except (ValueError, TypeError, OverflowError) as problem:
-                yield Row(raw.number, error=str(problem)[:300])
+        yield from self.table.each(
+            lambda number, row: Row(number, tuple(self._answers(number, row, seen))),
+            lambda number, why: Row(number, error=why),
+        )
 
     def _answers(self, number: int, row: Mapping[str, Any], seen: dict[str, int]) -> Iterator[Answer]:
         table, message = self.table, self.message
