@@ -20,12 +20,12 @@ from monitor.pipeline import indices, journeys, loyalty, questionnaires, segment
 from monitor.pipeline import rivals as rival_views
 from monitor.pipeline.effects import EffectView, measure_effect
 from monitor.store.daily import day_start
-from monitor.store.engine import reading
 from monitor.store.tables import Brand
 from monitor.web import filters
 from monitor.web.errors import BadRequest, NotFound
 from monitor.web.frame import Frame, frame, memo_of
 from monitor.web.lasting import Lasting
+from monitor.web.memo import renewed
 from monitor.web.visitor import Visitor, context_of
 
 LONG = "180d"  # surveys and complaints by place are too few in a month
@@ -108,14 +108,7 @@ class Asked:
         return self._lasting.loyalty()
 
     def _renewed(self, key: tuple[object, ...], make: Callable[[Session], T]) -> T:
-        """An answer that is renewed behind the one given when it is old: nobody waits for it but who asks first."""
-        engine = context_of(self.request).engine
-
-        def again() -> T:
-            with reading(engine) as session:
-                return make(session)
-
-        return memo_of(self.request).get(key, lambda: make(self.rows), again=again)
+        return renewed(memo_of(self.request), context_of(self.request).engine, key, make, rows=self.rows)
 
     @property
     def _lasting(self) -> Lasting:

@@ -12,14 +12,13 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from monitor.store.engine import reading
 from monitor.store.queries import counts, incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.tables import Brand, Source, source_name
 from monitor.web import figures, filters
 from monitor.web.filters import Filter
-from monitor.web.memo import Memo
+from monitor.web.memo import Memo, renewed
 from monitor.web.rendering import render
 from monitor.web.visitor import Visitor, context_of
 
@@ -98,15 +97,10 @@ def keep_ratings(
     memo: Memo, engine: Engine, brand_id: int, end: datetime, *, rows: Session | None = None
 ) -> figures.Ratings:
     """The same for whoever has no request."""
-
-    def again() -> figures.Ratings:
-        with reading(engine) as session:
-            return figures.ratings(session, brand_id, end=end)
-
-    def now() -> figures.Ratings:
-        return figures.ratings(rows, brand_id, end=end) if rows is not None else again()
-
-    return memo.get(("ratings", brand_id, end.date()), now, seconds=600, lasting=True, again=again)
+    return renewed(
+        memo, engine, ("ratings", brand_id, end.date()), lambda session: figures.ratings(session, brand_id, end=end),
+        rows=rows, seconds=600, lasting=True,
+    )  # fmt: skip
 
 
 def memo_of(request: Request) -> Memo:

@@ -17,9 +17,8 @@ from sqlmodel import Session, func, select
 
 from monitor.pipeline import indices, journeys, loyalty, segmenting
 from monitor.pipeline.context import Context
-from monitor.store.engine import reading
 from monitor.store.tables import Activity, Order, SurveyAnswer
-from monitor.web.memo import Memo
+from monitor.web.memo import Memo, renewed
 
 T = TypeVar("T")
 SECONDS = 600.0
@@ -75,16 +74,10 @@ class Lasting:
 
     def _kept(self, name: tuple[str, ...], make: Callable[[Session, datetime], T]) -> T:
         context, end = self.context, None if self.end >= self.context.now else self.end
-
-        def compute(session: Session) -> T:
-            return make(session, end or context.now)
-
-        def again() -> T:
-            with reading(context.engine) as session:
-                return compute(session)
-
-        key = (name, self.brand_id, end, *self._there())
-        return self.memo.get(key, lambda: compute(self.rows), seconds=SECONDS, lasting=True, again=again)
+        return renewed(
+            self.memo, context.engine, (name, self.brand_id, end, *self._there()),
+            lambda session: make(session, end or context.now), rows=self.rows, seconds=SECONDS, lasting=True,
+        )  # fmt: skip
 
     def _there(self) -> list[tuple[int, int | None]]:
         """How many orders, answers and activities there are, and the newest of each."""

@@ -9,6 +9,10 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from monitor.store.engine import reading
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -91,3 +95,28 @@ class Memo:
         with self._lock:
             if lasting or era == self._era:
                 self._kept[key] = (self._clock() + (seconds or self._seconds), made, lasting)
+
+
+def renewed(
+    memo: Memo,
+    engine: Engine,
+    key: Hashable,
+    make: Callable[[Session], T],
+    *,
+    rows: Session | None = None,
+    seconds: float | None = None,
+    lasting: bool = False,
+) -> T:
+    """An answer from the store that is renewed behind the one given when it is old: only who asks first waits.
+
+    He reads by `rows`, if he has a transaction; what is renewed is read by one of its own.
+    """
+
+    def again() -> T:
+        with reading(engine) as session:
+            return make(session)
+
+    def first() -> T:
+        return make(rows) if rows is not None else again()
+
+    return memo.get(key, first, seconds=seconds, lasting=lasting, again=again)
