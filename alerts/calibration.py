@@ -9,6 +9,8 @@ alarms falls `k` times as slowly, as it does in the harder scenarios of docs/ale
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,10 +21,8 @@ from alerts.threshold import slope, threshold
 __all__ = ["learn", "loudness"]
 
 PROMISED = (0.132, 0.049)  # false alarms per series-week for which near misses would be alarms, first and last
-SEEN = {
-    True: 0.175,
-    False: 0.09,
-}  # near misses per series-week of series that keep the promise: by the day, by the hour
+# near misses per series-week of series that keep the promise: counted by the day, and by the hour
+SEEN = {True: 0.175, False: 0.09}
 PRIOR = 30.0  # expected near misses that speak for one, before any were seen
 LOUDEST = 2.0
 HALF_LIFE = 180.0
@@ -34,19 +34,26 @@ def learn(state: State, news: npt.NDArray[np.float64], here: npt.NDArray[np.bool
     low, high = (threshold(rate, step_seconds=state.step_seconds) for rate in PROMISED)
     ready = here & (state["n_seen"][:, 0] * state.step_seconds >= 14 * DAY)
     weeks = ready * (state.step_seconds / (7 * DAY))
-    expected = SEEN[state.step_seconds >= DAY] * float(weeks.sum())
+    usual = SEEN[state.step_seconds >= DAY]
+    expected = usual * float(weeks.sum())
     close = ready & (news >= low) & (news < high)
     most = AT_ONCE * expected + 2
     state["near"] *= state.decay(HALF_LIFE)
     state["near"][:, 0] += close * min(1.0, most / max(1, int(close.sum())))
-    state["near"][:, 1] += SEEN[state.step_seconds >= DAY] * weeks
+    state["near"][:, 1] += usual * weeks
     state["loud"][:] = loudness(*state["near"].sum(axis=0), step_seconds=state.step_seconds) - 1
 
 
 def loudness(n_near: float, n_expected: float, *, step_seconds: int = DAY) -> float:
     """What scores must be divided by for so many near misses to be as many as expected: 1 to LOUDEST."""
+    return float(np.interp((n_near + PRIOR) / (n_expected + PRIOR), *_near_misses(step_seconds)))
+
+
+@functools.cache
+def _near_misses(step_seconds: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """How many times as many near misses there are as expected, and the divisors for which that is so."""
     low, high = (threshold(rate, step_seconds=step_seconds) for rate in PROMISED)
     by = np.linspace(1.0, LOUDEST, 41)
     falls = slope(step_seconds=step_seconds)
     between = 10 ** (-falls * low / by) - 10 ** (-falls * high / by)
-    return float(np.interp((n_near + PRIOR) / (n_expected + PRIOR), between / between[0], by))
+    return between / between[0], by

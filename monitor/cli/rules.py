@@ -13,10 +13,12 @@ from monitor.cli.common import ConfigOption, say
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
     from sqlmodel import Session
 
+    from alerts.series import SeriesKey
     from monitor.config import Rule
     from monitor.i18n import Translator
     from monitor.pipeline.backtest import Against, Alarm
@@ -120,10 +122,7 @@ def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: tim
                 (said(trial.rule, t), trial.chosen, trial.alarms)
                 for trial in backtest.backtest(rule, facts, brand=brand.slug)
             ]
-        places = [
-            [_place(session, brand, alarm, t) if alarm.series is not None else "" for alarm in alarms]
-            for _, _, alarms in told
-        ]
+        places = {} if as_json else _places(session, brand, (alarm for _, _, alarms in told for alarm in alarms), t)
     zone = context.settings.zone
     if not as_json:
         span_said = t.day_range(begins.astimezone(zone).date(), until.astimezone(zone).date())
@@ -132,17 +131,17 @@ def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: tim
         if not real:
             say(t.gettext("{brand}: nobody has confirmed an incident in this time, so every alarm counts as false",
                           brand=brand.name))  # fmt: skip
-    for where, (setting, chosen, alarms) in zip(places, told, strict=True):
+    for setting, chosen, alarms in told:
         result = backtest.against(alarms, real, since=begins, until=until)
         if as_json:
             print(json.dumps(_plain(brand, name, setting, chosen, alarms, result), ensure_ascii=False))
         else:
-            _print(t, zone, setting, chosen, alarms, where, result)
+            _print(t, zone, setting, chosen, alarms, places, result)
 
 
 def _print(
-    t: Translator, zone: ZoneInfo, setting: str, chosen: bool, alarms: tuple[Alarm, ...], places: list[str],
-    result: Against,
+    t: Translator, zone: ZoneInfo, setting: str, chosen: bool, alarms: tuple[Alarm, ...],
+    places: dict[SeriesKey, str], result: Against,
 ) -> None:  # fmt: skip
     counted = t.listing((
         t.ngettext("{n} alarm", "{n} alarms", len(alarms)),
@@ -152,10 +151,11 @@ def _print(
     ))  # fmt: skip
     chosen_said = " " + t.gettext("(as configured)") if chosen else ""
     print(f"  {setting}{chosen_said} – {counted}")
-    for alarm, place in list(zip(alarms, places, strict=True))[-_SHOWN:]:
+    for alarm in alarms[-_SHOWN:]:
         span = f"{t.moment(alarm.first_at, zone, 'short')} – {t.moment(alarm.last_at, zone, 'short')}"
         worst = t.gettext("as far as {n}", n=t.number(alarm.worst, 1))
-        print("    " + "  ".join(filter(None, (span, worst, place))))
+        place = [places[alarm.series]] if alarm.series is not None else []
+        print("    " + "  ".join([span, worst, *place]))
     if len(alarms) > _SHOWN:
         print("    " + t.gettext("(the last {n} of {all})", n=_SHOWN, all=len(alarms)))
     for row in result.misses:
@@ -163,17 +163,19 @@ def _print(
         print("    " + t.gettext("missed: {at}  {what}", at=t.moment(row.since_at, zone, "short"), what=told))
 
 
-def _place(session: Session, brand: Brand, alarm: Alarm, t: Translator) -> str:
-    """Where an alarm was, by its names; the brand's where it was everywhere."""
+def _places(session: Session, brand: Brand, alarms: Iterable[Alarm], t: Translator) -> dict[SeriesKey, str]:
+    """Where alarms of series were, by names; the brand's where it was everywhere."""
     from sqlmodel import select
 
     from monitor.pipeline.story import scope_of
     from monitor.store.tables import Source
 
-    assert alarm.series is not None
     titles = {source.slug: source.name for source in session.exec(select(Source))}
-    scope = scope_of(alarm.series, titles, t.language, session)
-    return " · ".join(name for _, name in scope.parts()) or brand.name
+    found = {}
+    for key in {alarm.series for alarm in alarms if alarm.series is not None}:
+        scope = scope_of(key, titles, t.language, session)
+        found[key] = " · ".join(name for _, name in scope.parts()) or brand.name
+    return found
 
 
 def _budget(t: Translator, budget: float) -> str:
