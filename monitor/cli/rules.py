@@ -37,11 +37,12 @@ def register(app: typer.Typer) -> None:
 @rule_app.command("list")
 def list_(config: ConfigOption = None) -> None:
     """The detector's knob, and the plain rules in force: of the configuration and of the dashboard."""
+    from monitor.i18n import translator
     from monitor.web.words import severity
 
     with common.context(config) as context:
         knob, rules = context.settings.alerts, _in_force(context)
-        t = _translator(context)
+        t = translator(context.settings.language)
     most = _budget(t, knob.false_alarms_per_week)
     everywhere = t.gettext("all brands")
     print("\t".join((DETECTOR, everywhere, t.gettext("at most {most} over the account", most=most))))
@@ -105,10 +106,12 @@ def _brands(context: Context, wanted: str | None, watched: str | None) -> list[B
 
 
 def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: timedelta, *, as_json: bool) -> None:
+    from monitor.i18n import SOURCE_LANGUAGE, translator
     from monitor.pipeline import backtest
     from monitor.store.engine import reading
 
-    t, until = _translator(context), context.now
+    t = translator(SOURCE_LANGUAGE if as_json else context.settings.language)  # a program reads JSON
+    until = context.now
     begins = until - span
     with reading(context.engine) as session:
         real = backtest.confirmed(session, brand, since=begins, until=until)
@@ -182,12 +185,6 @@ def _budget(t: Translator, budget: float) -> str:
     if budget == 1:
         return t.gettext("1 false alarm a week")
     return t.gettext("{n} false alarms a week", n=t.number(budget, 2))
-
-
-def _translator(context: Context) -> Translator:
-    from monitor.i18n import translator
-
-    return translator(context.settings.language)
 
 
 def _plain(brand: Brand, name: str, setting: str, chosen: bool, alarms: tuple[Alarm, ...],
