@@ -26,6 +26,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 from babel.numbers import format_decimal, format_percent
 
+from monitor.helps import HELP, helps
 from monitor.sayings import SAID, sayings
 
 PACKAGE = Path(__file__).resolve().parent
@@ -182,6 +183,8 @@ def messages_in_code(package: Path = PACKAGE) -> Catalog:
     if package == PACKAGE:
         for saying in sayings(PACKAGE.parent):
             catalogue.add(saying.text, locations=[(saying.file, saying.line)], context=SAID)
+        for text in helps(PACKAGE / "cli"):
+            catalogue.add(text.text, locations=[(text.file, text.line)], context=HELP)
     return catalogue
 
 
@@ -240,12 +243,12 @@ def update_catalogues(package: Path = PACKAGE, *, domain: str = "monitor") -> in
             for message in read_catalogue(path)
             if message.id
         }
-        for name, said in ((domain, False), (SAID, True)):
+        for name in (domain, SAID, HELP):
             path = folder / f"{name}.po"
             catalogue = read_catalogue(path) if path.exists() else Catalog(locale=language)
             for message in wanted:
                 new = message.id and (message.context, _key(message.id)) not in known
-                if new and (message.context == SAID) is said:
+                if new and name == (message.context if message.context in {SAID, HELP} else domain):
                     same = message.id if language == SOURCE_LANGUAGE else None
                     catalogue.add(message.id, same, context=message.context)
                     n_new += 1

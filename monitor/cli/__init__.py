@@ -12,8 +12,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from monitor.cli import admin, customers, data, operate, reporting, rules, sources, training
-from monitor.cli.common import begin, fail, in_words, version_text
+from monitor.cli import admin, customers, data, helping, operate, reporting, rules, sources, training
+from monitor.cli.common import begin, fail, in_words, reader, version_text
+from monitor.i18n import SOURCE_LANGUAGE, translator
 
 app = typer.Typer(
     name="monitor",
@@ -61,7 +62,10 @@ def main() -> NoReturn:
     end_when_told()
     begin()
     try:
-        code = app(standalone_mode=False, prog_name="monitor")
+        command = typer.main.get_command(app)
+        if reader() != SOURCE_LANGUAGE:
+            helping.speak(command, translator(reader()))
+        code = command.main(standalone_mode=False, prog_name="monitor")
     except typer.Abort:
         code = 130
     except _UsageError as error:

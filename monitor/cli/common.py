@@ -169,10 +169,17 @@ def fail(error: Exception) -> int:
 
 def in_words(text: str) -> str:
     """What a program says, in the language of the person at the command line."""
-    from monitor.i18n import spoken, translator
+    from monitor.i18n import translator
     from monitor.told import told
 
-    return told(translator(_language[-1] if _language else spoken()), text)
+    return told(translator(reader()), text)
+
+
+def reader() -> str:
+    """The language of the person at the command line: of the configuration once read, before that of the shell."""
+    from monitor.i18n import spoken
+
+    return _language[-1] if _language else spoken()
 
 
 def exit_code(error: Exception) -> int | None:
