@@ -423,6 +423,8 @@ def main() -> int:
     if not fill(context, given.mentions, seconds=given.fill_seconds):
         return 3
     print(f"{given.mentions} mentions, filled in {time.monotonic() - began:.0f} s (this call)")
+    if not given.new:
+        return 0
     measure(context, given.new, given.folder, given.run)
     print(f"store: {size_of(context, given.folder) / 1e6:.0f} MB; most memory: {most_memory()} MiB")
     if given.pages:

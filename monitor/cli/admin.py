@@ -120,6 +120,39 @@ def check_store(
         raise MonitorError(f"{len(left)} invariant(s) broken; --repair recomputes what is derived")
 
 
+@db_app.command("partition")
+def partition(config: ConfigOption = None) -> None:
+    """Keep the mentions by month of arrival (PostgreSQL), and list the months; interrupted, it goes on."""
+    from monitor.store import cutting
+
+    with common.context(config) as context:
+        for month in cutting.cut(context.engine, now=context.now, say=say):
+            print(f"{month.first:%Y-%m}: ids {month.start or 0} to {month.end - 1}")
+
+
+@db_app.command("drop")
+def drop_months(
+    before: Annotated[str, typer.Option(help="A month, as in 2025-01: mentions of older months go, whole.")],
+    dry_run: Annotated[bool, typer.Option(help="Only count.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Drop old months of a store that is kept by month; counts stay, and what comes again is known."""
+    from datetime import UTC, datetime
+
+    from monitor.store import months
+
+    try:
+        first = datetime.strptime(before, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise ConfigError(f"--before {before!r}: a month is wanted, as in 2025-01") from None
+    with common.context(config) as context:
+        gone = months.drop(context.engine, before=first, now=context.now, dry_run=dry_run)
+    for month, n in gone:
+        print(f"{month.first:%Y-%m}: {n} mentions {'would be ' if dry_run else ''}dropped")
+    if not gone:
+        print("nothing is that old")
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
     offline: Annotated[bool, typer.Option(help="Skip what needs the network: channel log-ins.")] = False,

@@ -15,7 +15,7 @@ from monitor.pipeline.context import Context
 from monitor.pipeline.recount import recount
 from monitor.pipeline.suggest import suggest
 from monitor.pipeline.unquote import Quotes
-from monitor.store import copies, meta, robots, tallies
+from monitor.store import copies, meta, months, robots, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import erase_texts
 from monitor.store.queries import operations
@@ -45,6 +45,7 @@ def housekeep(context: Context) -> dict[str, int]:
     for slug, source in context.settings.sources.items():
         if source.retention is not None:
             done["erased"] += purge(context, before=now - source.retention, source=slug)
+    months.advance(context.engine, now=now)
     done["suggested"] = suggest(context)
     done["recounted"] = recount(context)
     with writing(context.engine) as session:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, col, select
 
-from monitor.store import daily, sheets
+from monitor.store import daily, months, sheets
 from monitor.store.ingest import hour_of
 from monitor.store.tables import Bucket, Mention, TopicTag, TouchedHour
 
@@ -27,8 +27,10 @@ def recompute_touched(session: Session, *, limit: int = 100) -> int:
     marks = select(TouchedHour).order_by(col(TouchedHour.hour_at)).limit(limit).with_for_update(skip_locked=True)
     touched = session.exec(marks).all()
     by_brand: dict[int, list[datetime]] = defaultdict(list)
+    since = months.dropped(session).hour if touched else None
     for row in touched:
-        by_brand[row.brand_id].append(row.hour_at)
+        if since is None or row.hour_at >= since:  # the rows of an older hour are gone: it stays as it was counted
+            by_brand[row.brand_id].append(row.hour_at)
     for brand_id, hours in by_brand.items():
         for start in range(0, len(hours), 200):
             recompute(session, brand_id, hours[start : start + 200])

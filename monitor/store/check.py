@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 import alerts.incident
 from alerts.message import Kind
-from monitor.store import daily, sheets
+from monitor.store import daily, months, sheets
 from monitor.store.buckets import counts_from_rows, recompute, recompute_touched
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import hour_of, touch
@@ -20,6 +20,9 @@ from monitor.store.search import searchable
 from monitor.store.tables import Brand, Bucket, Incident, IncidentEvent, Judgement, Mention, Outbox, TouchedHour
 
 _SPAN = timedelta(days=31)
+_UNSEARCHED = (  # and not NOT IN, for which PostgreSQL goes through all of them once a mention
+    "FROM mention WHERE gone_at IS NULL AND NOT EXISTS (SELECT 1 FROM mention_search WHERE rowid = mention.id)"
+)
 SPEAKING = sorted(
     {str(kind) for kind in alerts.incident.Kind} - {str(alerts.incident.Kind.UPDATED)} | {str(Kind.UNACKNOWLEDGED)}
 )
@@ -41,6 +44,7 @@ def verify(engine: Engine, *, repair: bool = False) -> list[str]:
         found += _incidents(session)
         found += _transitions(session)
         missing = _missing_in_search(session)
+        keyless = months.keyless(session)
         brands = [brand.id for brand in session.exec(select(Brand)) if brand.id is not None]
     if unjudged:
         found.append(f"{len(unjudged)} mention(s) neither judged nor marked with the reason why not")
@@ -52,6 +56,8 @@ def verify(engine: Engine, *, repair: bool = False) -> list[str]:
         found.append(f"{len(alone)} mention(s) do not count and are no copy of another")
     if missing:
         found.append(f"{missing} mention(s) are missing in the search index")
+    if keyless:
+        found.append(f"{keyless} mention(s) are missing in the table of keys")
     if repair:
         _change(engine, sorted({*unjudged, *strayed}), score_state="new")
         _change(engine, alone, counts=True)
@@ -135,8 +141,9 @@ def _change(engine: Engine, ids: list[int], **values: object) -> None:
 def _clusters(session: Session) -> list[int]:
     """Clusters of which not exactly one mention counts."""
     rows = session.execute(
-        text("SELECT cluster_id FROM mention WHERE cluster_id IS NOT NULL GROUP BY cluster_id "
-             "HAVING SUM(CASE WHEN counts THEN 1 ELSE 0 END) <> 1")
+        text("SELECT cluster_id FROM mention WHERE cluster_id >= :first GROUP BY cluster_id "
+             "HAVING SUM(CASE WHEN counts THEN 1 ELSE 0 END) <> 1"),
+        {"first": months.dropped(session).id},  # the first of an older one went with its month
     )  # fmt: skip
     return [int(row[0]) for row in rows]
 
@@ -200,7 +207,8 @@ def _buckets(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
             first, last = session.exec(
                 select(func.min(Bucket.hour_at), func.max(Bucket.hour_at)).where(Bucket.brand_id == brand_id)
             ).one()
-        start = hour_of(first) if first is not None else None
+        since = months.dropped(session).hour  # older hours stay as they were counted
+        start = max(hour_of(first), since) if first is not None else None
         while start is not None and start <= last:
             stop = start + _SPAN
             stored = {
@@ -247,7 +255,8 @@ def _days(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
 
 def _sheets(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
     with reading(engine) as session:
-        wrong = sheets.differing(session, brand_id)
+        since = months.dropped(session).hour
+        wrong = [hour for hour in sheets.differing(session, brand_id) if hour >= since]
     for at in range(0, len(wrong) if repair else 0, 200):
         with writing(engine) as session:
             sheets.write(session, brand_id, wrong[at : at + 200])
@@ -255,11 +264,7 @@ def _sheets(engine: Engine, brand_id: int, *, repair: bool) -> list[str]:
 
 
 def _missing_in_search(session: Session) -> int:
-    return int(
-        session.execute(
-            text("SELECT COUNT(*) FROM mention WHERE gone_at IS NULL AND id NOT IN (SELECT rowid FROM mention_search)")
-        ).scalar_one()
-    )
+    return int(session.execute(text(f"SELECT COUNT(*) {_UNSEARCHED}")).scalar_one())
 
 
 def _index(engine: Engine) -> None:
@@ -267,8 +272,7 @@ def _index(engine: Engine) -> None:
     while True:
         with writing(engine) as session:
             rows = session.execute(
-                text("SELECT id, title, text FROM mention WHERE gone_at IS NULL AND id NOT IN "
-                     "(SELECT rowid FROM mention_search) LIMIT 1000")
+                text(f"SELECT id, title, text {_UNSEARCHED} LIMIT 1000")
             ).all()  # fmt: skip
             if not rows:
                 return

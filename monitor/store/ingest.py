@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, insert, text
 from sqlmodel import Session, col, select
 
-from monitor.store import copies, meta
+from monitor.store import copies, meta, months
 from monitor.store.search import searchable
 from monitor.store.tables import Mention, Revision, TouchedHour
 
@@ -165,19 +165,14 @@ def _ingest_chunk(
     """Returns the times whose hours are touched."""
     counts.n_seen += len(items)
     latest: dict[str, Item] = {item.external_id: item for item in items}
-    known = {
-        mention.external_id: mention
-        for mention in session.exec(
-            select(Mention).where(
-                Mention.brand_id == brand_id, Mention.origin == origin, col(Mention.external_id).in_(list(latest))
-            )
-        )
-    }
+    known = _known(session, brand_id, origin, list(latest))
     fresh: list[dict[str, Any]] = []
     touched: list[datetime] = []
     for external_id, item in latest.items():
         digest = content_hash(item)
         old = known.get(external_id)
+        if old is None and external_id in known:  # its month is gone, and so is its story
+            continue
         if old is None:
             fresh.append(_row(item, digest, brand_id, source_id, origin, now, location, store_authors, key))
         elif old.gone_at is not None and GONE in old.flags and now - old.gone_at >= BACK_AFTER:
@@ -205,6 +200,21 @@ def _ingest_chunk(
             counts.n_copies += copies.link(session, fresh, brand_id)
         touched += [row["published_at"] for row in fresh]
     return touched
+
+
+def _known(session: Session, brand_id: int, origin: str, external_ids: Sequence[str]) -> dict[str, Mention | None]:
+    """What is stored under these ids; None where the month that it arrived in was dropped."""
+    if not months.is_cut(session):
+        where = Mention.brand_id == brand_id, Mention.origin == origin, col(Mention.external_id).in_(external_ids)
+        return {mention.external_id: mention for mention in session.exec(select(Mention).where(*where))}
+    key = months.KEY.c
+    rows = session.execute(
+        select(key.external_id, Mention)
+        .select_from(months.KEY)
+        .outerjoin(Mention, col(Mention.id) == key.mention_id)
+        .where(key.brand_id == brand_id, key.origin == origin, key.external_id.in_(external_ids))
+    )
+    return {row.external_id: row.Mention for row in rows}
 
 
 def _row(
