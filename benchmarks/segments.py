@@ -1,9 +1,13 @@
 """A million orders of 200,000 customers: sums, RFM, ABC, life stages, segments. Prints seconds of wall clock and CPU.
 
     python benchmarks/segments.py [planted [SEEDS [NAME ...]]]
+    python benchmarks/segments.py rule [NOISES [SEEDS]]
 
 With "planted": worlds of known groups, and worlds without any, made of orders, answers and words, brought to features
 as the product does it, and segmented: as they are, with another seed, and with 5 % noise on the rows.
+
+With "rule": the groups into which customers without clusters are sorted, under so many noises, in so many worlds of
+each kind without groups, on the bundled sample and on the million; and how many customers change theirs in a month.
 """
 
 from __future__ import annotations
@@ -13,23 +17,27 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from monitor.metrics.customers import Floats, Ints, Orders, abc, life_stage, rfm, summarise
+from monitor.metrics.customers import Bounds, Customers, Floats, Ints, Orders, abc, grouped, life_stage, rfm, summarise
 from monitor.metrics.segments import Feature, agreement, segment
 from monitor.pipeline import segmenting
+from monitor.pipeline.sample import _arrange
 from monitor.store.queries.customers import AnswerRow, Said
 
 N_ORDERS, N_CUSTOMERS = 1_000_000, 200_000
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def main() -> None:
+def million() -> tuple[Orders, npt.NDArray[np.str_]]:
+    """A million orders of 200,000 customers of four kinds, and their names."""
     rng = np.random.default_rng(1)
     kind = rng.choice(4, N_CUSTOMERS, p=[0.3, 0.3, 0.25, 0.15])
     appetite = np.array([8.0, 3.0, 1.0, 5.0])[kind]
@@ -40,7 +48,12 @@ def main() -> None:
     ages = rng.random(N_ORDERS) * oldest + np.array([0.0, 0.0, 150.0, 0.0])[kind][owner]
     amounts = np.exp(rng.normal(np.array([5.5, 6.5, 6.0, 8.0])[kind][owner], 0.4))
     day = NOW.timestamp() / 86_400 - ages
-    orders = Orders(names[owner], day, amounts, rng.random(N_ORDERS) < 0.03)
+    return Orders(names[owner], day, amounts, rng.random(N_ORDERS) < 0.03), names
+
+
+def main() -> None:
+    orders, names = million()
+    rng = np.random.default_rng(3)
     answered, spoke = (rng.choice(N_CUSTOMERS, N_CUSTOMERS // 10, replace=False) for _ in range(2))
     at = NOW - timedelta(days=3)
     scores = rng.integers(0, 11, len(answered))
@@ -60,6 +73,7 @@ def main() -> None:
     table = summarise(orders, now=NOW)
     lap("sums")
     rfm(table)
+    groups_of(table)
     abc(table.total)
     life_stage(orders, table, now=NOW, period=timedelta(days=30))
     lap("groups")
@@ -161,19 +175,73 @@ def made(rng: np.random.Generator, world: str) -> tuple[Ints, Rows]:
 def noisy(rows: Rows, rng: np.random.Generator) -> Rows:
     """Money and ages 5 % off, one order in twenty lost (nobody's last), one answer and one text in twenty somebody
     else's."""
-    orders = rows.orders
-    today = NOW.timestamp() / 86_400
-    kept = rng.random(len(orders.day)) >= 0.05
-    kept[np.unique(orders.customer, return_index=True)[1]] = True
-    day = today - (today - orders.day) * np.exp(rng.normal(0, 0.05, len(orders.day)))
-    amount = orders.amount * np.exp(rng.normal(0, 0.05, len(orders.day)))
-    shaken = Orders(orders.customer[kept], day[kept], amount[kept], orders.returned[kept])
+    shaken = shaken_orders(rows.orders, rng, NOW)
 
     def swapped(row: Any, pool: Sequence[Any]) -> Any:
         return replace(pool[rng.integers(len(pool))], customer=row.customer) if rng.random() < 0.05 else row
 
     return Rows(shaken, [swapped(row, rows.answers) for row in rows.answers],
                 [swapped(row, rows.said) for row in rows.said])  # fmt: skip
+
+
+def shaken_orders(orders: Orders, rng: np.random.Generator, now: datetime) -> Orders:
+    today = now.timestamp() / 86_400
+    kept = rng.random(len(orders.day)) >= 0.05
+    kept[np.unique(orders.customer, return_index=True)[1]] = True
+    day = today - (today - orders.day) * np.exp(rng.normal(0, 0.05, len(orders.day)))
+    amount = orders.amount * np.exp(rng.normal(0, 0.05, len(orders.day)))
+    return Orders(orders.customer[kept], day[kept], amount[kept], orders.returned[kept])
+
+
+def sample() -> tuple[Orders, datetime]:
+    """The orders of the bundled sample, and the end of them."""
+    arrange = _arrange()
+    rows = [one for one in arrange.orders(arrange.COMMITTED_UNTIL) if one["stage"] != "placed"]
+    times = [datetime.fromisoformat(one["ordered_at"]) for one in rows]
+    return Orders.of([one["customer_id"] for one in rows], times, [float(one["amount"]) for one in rows],
+                     [one["returned"] == "true" for one in rows]), arrange.COMMITTED_UNTIL  # fmt: skip
+
+
+def groups_of(table: Customers, bounds: Bounds | None = None) -> npt.NDArray[Any]:
+    return grouped(table, table.recency, bounds or Bounds.of(table.recency, table.basket))
+
+
+def rule(n_noises: int, n_made: int) -> None:
+    """Agreement of the groups by rule with themselves under noise, and what moves between the last three months."""
+    print("| world | customers | groups | 5 % noise: mean | least | change theirs in a month | there and back |")
+    print("| :--- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    crowds = [("the sample", *sample()), ("a million orders", million()[0], NOW)]
+    for world, (kinds, *_) in WORLDS.items():
+        if len(kinds) == 1:
+            crowds += [(world, made(np.random.default_rng(5000 + seed), world)[1].orders, NOW)
+                       for seed in range(n_made)]  # fmt: skip
+    told: dict[str, list[tuple[int, int, list[float], float, float]]] = {}
+    for world, orders, now in crowds:
+        table = summarise(orders, now=now)
+        groups = groups_of(table)
+        rng = np.random.default_rng(42)
+        many = n_noises if len(table) < 1000 else max(1, n_noises // 10)
+        shaken = (summarise(shaken_orders(orders, rng, now), now=now) for _ in range(many))
+        agreed = [agreement(groups, groups_of(one)) for one in shaken]
+        moved, back = movements(orders, table, now)
+        told.setdefault(world, []).append((len(table), len(set(groups.tolist())), agreed, moved, back))
+    for world, found in told.items():
+        agreed = [one for _, _, some, _, _ in found for one in some]
+        print(f"| {world} | {found[0][0]:,} | {max(one[1] for one in found)} | {np.mean(agreed):.2f} | "
+              f"{min(agreed):.2f} | {np.mean([one[3] for one in found]):.0%} | "
+              f"{np.mean([one[4] for one in found]):.1%} |")  # fmt: skip
+
+
+def movements(orders: Orders, table: Customers, now: datetime) -> tuple[float, float]:
+    """Of the customers at two month's ends, the part in another group; at three, in the first and third alike."""
+    bounds = Bounds.of(table.recency, table.basket)
+    held: list[dict[str, str]] = []
+    for ago in range(3, -1, -1):  # before, the history of half a year is too young
+        then = summarise(orders, now=now - timedelta(days=30 * ago))
+        held.append(dict(zip(then.ids.tolist(), groups_of(then, bounds).tolist(), strict=True)))
+    moved = [a[one] != b[one] for a, b in pairwise(held) for one in a]
+    back = [a[one] == c[one] != b[one] for a, b, c in zip(held, held[1:], held[2:], strict=False) for one in a]
+    return float(np.mean(moved)), float(np.mean(back))
 
 
 def features_of(rows: Rows) -> list[Feature]:
@@ -210,7 +278,9 @@ def planted(n_made: int, wanted: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    if "planted" in sys.argv[1:]:
+    if "planted" in sys.argv[1:2]:
         planted(int(sys.argv[2]) if len(sys.argv) > 2 else 5, sys.argv[3:])
+    elif "rule" in sys.argv[1:2]:
+        rule(*(int(sys.argv[place]) if len(sys.argv) > place else many for place, many in ((2, 40), (3, 5))))
     else:
         main()

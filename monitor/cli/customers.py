@@ -246,7 +246,7 @@ def segments(
 ) -> None:
     """Customers in segments by behaviour and feedback, described in words; movement since last month."""
     from monitor.pipeline.customers import brand_named
-    from monitor.pipeline.segmenting import TooFewCustomers, describe, export_members, segment_view, sizes
+    from monitor.pipeline.segmenting import TooFewCustomers, describe, export_members, rule, segment_view, sizes
     from monitor.store.engine import reading, writing
     from monitor.store.queries.customers import put_segments
     from monitor.store.queries.taxonomy import in_force
@@ -270,12 +270,13 @@ def segments(
     if as_json:
         rows_told = [{**_plain(one), "description": describe(one.code, t)} for one in view.rows]
         moves = [{"from": a, "to": b, "n": n} for (a, b), n in sorted(view.moves.items())]
-        _print_json({"brand": row.slug, "n": view.n, "stable": view.stable, "stability": view.stability,
-                     "valleys": view.valleys, "segments": rows_told, "months": sizes(view.months),
-                     "moves": moves})  # fmt: skip
+        _print_json({"brand": row.slug, "n": view.n, "stable": view.stable, "bounds": _plain(view.bounds),
+                     "stability": view.stability, "valleys": view.valleys, "segments": rows_told,
+                     "months": sizes(view.months), "moves": moves})  # fmt: skip
         return
     if not view.stable:
-        print(t.gettext("These customers form no clear clusters: they are grouped by recency, frequency and value."))
+        print(t.gettext("These customers form no clear clusters: they are grouped by silence, spending and age."))
+        print(rule(view.bounds, t))
     heads = [t.gettext("Segment"), "n", t.gettext("Share"), t.gettext("Share of revenue"), t.gettext("Orders"),
              t.gettext("Basket"),
              "NPS", t.gettext("Silent for 45 days"), t.gettext("Complains about")]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,20 @@ from sqlmodel import Session
 from monitor.i18n import Translator
 from monitor.metrics import survey
 from monitor.metrics.counts import clear_after_many
-from monitor.metrics.customers import Customers, Floats, Orders, abc, life_stage, movement, rfm, summarise, xyz
+from monitor.metrics.customers import (
+    NEW,
+    Bounds,
+    Customers,
+    Floats,
+    Orders,
+    abc,
+    grouped,
+    life_stage,
+    movement,
+    rfm,
+    summarise,
+    xyz,
+)
 from monitor.metrics.metric import Metric
 from monitor.metrics.proportion import p_of_difference, share
 from monitor.metrics.segments import LEAST_CUSTOMERS, Feature, Segment, segment
@@ -43,9 +57,9 @@ MEMBER_FIELDS = ("customer", "segment", "rfm", "r", "f", "m", "abc", "xyz", "lif
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One customer as exported. `days_since` counts from the last order, `days_quiet` from the last order or activity,
-    `score` is the mean of the survey answers, 0 to 1, `rating` that of the stars given in
-    reviews, 1 to 5, `complaints` the share of negative words; None without one."""
+    """One customer as exported. `rfm` is the group by rule (`metrics.customers.grouped`), `days_since` counts from the
+    last order, `days_quiet` from the last order or activity, `score` is the mean of the survey answers, 0 to 1,
+    `rating` that of the stars given in reviews, 1 to 5, `complaints` the share of negative words; None without one."""
 
     customer: str
     segment: str
@@ -87,10 +101,11 @@ class SegmentRow:
 @dataclass(frozen=True, slots=True)
 class SegmentView:
     """All of it. `stable` False: no number of clusters proved stable and apart on these customers, so they are grouped
-    by RFM, by rule. `moves` are those of the last month; `months` those with memberships."""
+    by rule, at `bounds`. `moves` are those of the last month; `months` those with memberships."""
 
     n: int
     stable: bool
+    bounds: Bounds
     stability: Mapping[int, float]
     valleys: Mapping[int, float]
     rows: tuple[SegmentRow, ...]
@@ -121,21 +136,23 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     features = features_of(table, answers, said, topics, now, active=active)
     found = segment(features, rng=np.random.default_rng(seed))
     codes = [_code(one) for one in found.segments]
+    quiet = _quiet(table, active, now)
+    bounds = Bounds.of(quiet, table.basket)
 
     def sorted_at(end: datetime) -> dict[str, str]:
         then = summarise(bought, now=end) if end < now else table
         if not len(then):
             return {}
         if not found.stable:
-            return {str(one): f"rfm:{group}" for one, group in zip(then.ids, rfm(then).group, strict=True)}
+            groups = grouped(then, quiet if end >= now else _quiet(then, active, end), bounds)
+            return {str(one): f"rfm:{group}" for one, group in zip(then.ids, groups, strict=True)}
         were = features if end >= now else features_of(then, answers, said, topics, end, active=active)
         labels = found.assign(were)
         return {str(one): codes[label] for one, label in zip(then.ids, labels, strict=True)}
 
     months = {month: held for month, end in _months(now, zone, first=orders[0].at) if (held := sorted_at(end))}
     current = sorted_at(now)
-    quiet = _quiet(table, active, now)
-    members = _members(bought, table, features, [current[str(one)] for one in table.ids], quiet, now)
+    members = _members(bought, table, features, [current[str(one)] for one in table.ids], quiet, bounds, now)
     shown = Counter(current.values())
     blamed = _blamed(current, said)
     rows = tuple(
@@ -144,7 +161,7 @@ def segment_view(session: Session, brand_id: int, *, now: datetime, zone: tzinfo
     )
     ordered = sorted(months)
     moves = movement(months[ordered[-2]], months[ordered[-1]]) if len(ordered) > 1 else {}
-    return SegmentView(len(table), found.stable, found.stability, found.valleys, rows, members, months, moves)
+    return SegmentView(len(table), found.stable, bounds, found.stability, found.valleys, rows, members, months, moves)
 
 
 def describe(code: str, t: Translator) -> str:
@@ -167,22 +184,24 @@ def describe(code: str, t: Translator) -> str:
     return ", ".join(words.get(trait, trait) for trait in traits.split(",")) if traits else t.gettext("average in all")
 
 
-def rfm_name(key: str, t: Translator) -> str:
-    """A named RFM group in words."""
-    return _groups(t).get(key, key)
+def rule(bounds: Bounds, t: Translator) -> str:
+    """Where the groups by rule part, in words."""
+    return t.gettext(
+        "Silent: neither order nor activity for {silent} days, lost for twice as long. Newcomers: first order within "
+        "{new} days. Spends most: the upper fifth. Large baskets: {large} and more an order.",
+        silent=t.number(bounds.silent), new=t.number(NEW), large=t.number(bounds.large),
+    )  # fmt: skip
 
 
 def _groups(t: Translator) -> dict[str, str]:
     return {
-        "champions": t.gettext("champions: bought lately, often and much"),
-        "loyal_potential": t.gettext("promising: bought lately, middling often"),
-        "new": t.gettext("newcomers: bought lately, seldom so far"),
-        "loyal": t.gettext("loyal: often and much, not quite lately"),
-        "need_attention": t.gettext("need attention: middling in all"),
-        "about_to_sleep": t.gettext("about to fall asleep: seldom and little, a while ago"),
-        "cannot_lose": t.gettext("must not be lost: were the best, silent for long"),
-        "at_risk": t.gettext("at risk: middling, silent for long"),
-        "lost": t.gettext("lost: seldom, little, silent for long"),
+        "new": t.gettext("newcomers"),
+        "loyal": t.gettext("loyal: spend most, and lately"),
+        "big_spenders": t.gettext("big spenders: large baskets, not yet many"),
+        "ordinary": t.gettext("ordinary: bought lately, middling sums"),
+        "asleep": t.gettext("asleep: silent for long"),
+        "lost": t.gettext("lost: silent for very long"),
+        "cannot_lose": t.gettext("must not be lost: spent most, silent for long"),
     }
 
 
@@ -286,16 +305,17 @@ def _members(
     features: Sequence[Feature],
     codes: Sequence[str],
     quiet: Floats,
+    bounds: Bounds,
     now: datetime,
 ) -> tuple[Member, ...]:
-    groups, letters = rfm(table), abc(table.total)
+    scored, letters, groups = rfm(table), abc(table.total), grouped(table, quiet, bounds)
     steady = xyz(orders, table, now=now, period=PERIOD, n_periods=6)
     stages = life_stage(orders, table, now=now, period=PERIOD)
     known = {feature.name: feature.values for feature in features}
     return tuple(
         Member(
-            str(table.ids[i]), codes[i], str(groups.group[i]), int(groups.recency[i]), int(groups.frequency[i]),
-            int(groups.monetary[i]), str(letters[i]), str(steady[i]), str(stages[i]), int(table.frequency[i]),
+            str(table.ids[i]), codes[i], str(groups[i]), int(scored.recency[i]), int(scored.frequency[i]),
+            int(scored.monetary[i]), str(letters[i]), str(steady[i]), str(stages[i]), int(table.frequency[i]),
             float(table.total[i]), float(table.basket[i]), float(table.recency[i]), float(quiet[i]),
             float(table.returned[i]),
             _known(known["score"][i]), _known(known["rating"][i]), _known(known["complaints"][i]),
@@ -305,9 +325,15 @@ def _members(
 
 
 def _quiet(table: Customers, active: Mapping[str, Sequence[datetime]], now: datetime) -> Floats:
-    """Days since each customer ordered or was active."""
-    since = [(now - max(active[one])) / timedelta(days=1) if active.get(one) else np.inf for one in table.ids.tolist()]
-    quiet: Floats = np.minimum(table.recency, np.array(since, dtype=float))
+    """Days since each customer ordered or was active, before `now`."""
+    if not active:
+        return table.recency
+    since = np.full(len(table), np.inf)
+    for number, one in enumerate(table.ids.tolist()):
+        seen = active.get(one, ())
+        if (n := bisect_left(seen, now)) > 0:
+            since[number] = (now - seen[n - 1]) / timedelta(days=1)
+    quiet: Floats = np.minimum(table.recency, since)
     return quiet
 
 

@@ -15,6 +15,7 @@ from monitor.pipeline.segmenting import SegmentView, TooFewCustomers, describe, 
 from monitor.store import comparisons
 from monitor.web import comparing
 from monitor.web.api.experience_schemas import (
+    BoundsOut,
     CohortOut,
     ComparisonIn,
     ComparisonOut,
@@ -140,7 +141,8 @@ def segments(visitor: Viewer, found: Spanned) -> SegmentsOut:
     """Customers in segments, in words; sizes by month and movement since the last one. 404 on too few customers."""
     view, t = _segments(found), visitor.translator
     return SegmentsOut(
-        n=view.n, stable=view.stable, stability=dict(view.stability), valleys=dict(view.valleys),
+        n=view.n, stable=view.stable, bounds=None if view.stable else BoundsOut(**asdict(view.bounds)),
+        stability=dict(view.stability), valleys=dict(view.valleys),
         segments=[
             SegmentOut(code=row.code, description=describe(row.code, t), n=row.n, share=row.share,
                        share_of_revenue=row.value_share, median_orders=row.orders, median_basket=row.basket,

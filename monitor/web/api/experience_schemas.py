@@ -160,9 +160,15 @@ class MoveOut(Value):
     n: int
 
 
+class BoundsOut(Value):
+    silent: float = Field(description="Days without order or activity; lost for twice as long")
+    large: float = Field(description="Mean order from which baskets are large")
+
+
 class SegmentsOut(Value):
     n: int
-    stable: bool = Field(description="False: no number of clusters is stable and apart; customers are grouped by RFM")
+    stable: bool = Field(description="False: no number of clusters is stable and apart; customers are grouped by rule")
+    bounds: BoundsOut | None = Field(description="Of the groups by rule")
     stability: dict[int, float] = Field(description="Agreement of random halves by number of clusters; 0.85 is asked")
     valleys: dict[int, float] = Field(
         description="Density between the two least apart, of stable numbers; 0.85 at most is asked"

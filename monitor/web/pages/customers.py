@@ -16,7 +16,7 @@ from monitor.pipeline.segmenting import (
     SegmentView,
     TooFewCustomers,
     describe,
-    rfm_name,
+    rule,
     sizes,
     write_members,
 )
@@ -52,7 +52,7 @@ def show(request: Request, visitor: Viewer, rows: Rows) -> Response:
     return page(
         request, rows, visitor, "customers.html", framed=found.framed, view=view, too_few=too_few, loyalty=loyalty,
         heads=heads, months=months, moves=moves, name=lambda key: metric_name(t, key),
-        words_of=lambda code: describe(code, t), rfm_name=lambda key: rfm_name(key, t), least=LEAST,
+        words_of=lambda code: describe(code, t), rule_of=lambda bounds: rule(bounds, t), least=LEAST,
         grid=rfm_grid(view.members) if view else {}, letters=abc_xyz(view.members) if view else {},
         nps_scale=scale_of([row.nps for row in view.rows]) if view else None,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,7 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.metrics.customers import Orders, abc, life_stage, movement, rfm, scores, summarise, xyz
+from monitor.metrics.customers import (
+    Bounds,
+    Orders,
+    abc,
+    grouped,
+    life_stage,
+    movement,
+    rfm,
+    scores,
+    summarise,
+    xyz,
+)
 from monitor.metrics.metric import BadNumbers
 
 quiet = settings(max_examples=60, deadline=None, derandomize=True)
@@ -52,18 +64,68 @@ def test_equal_values_get_equal_scores_and_order_is_kept(values: list[int]) -> N
             assert (x == y) if a == b else (x <= y if a < b else x >= y)
 
 
-def test_rfm_groups() -> None:
-    rows = [(f"champion{i}", 1 + i, 100.0) for i in range(4) for _ in range(9)]
-    rows += [(f"sunken{i}", 300 + i, 90.0) for i in range(4) for _ in range(8)]
-    rows += [(f"new{i}", 2 + i, 5.0) for i in range(4)]
-    rows += [(f"fresh{i}", 10 + i, 50.0) for i in range(14) for _ in range(3)]
-    rows += [(f"lost{i}", 400 + i, 6.0) for i in range(4)]
+def test_rfm_scores_each_by_its_own_rank() -> None:
+    rows = [(f"c{i:02d}", 1.0 + i, 100.0 - i) for i in range(10) for _ in range(10 - i)]
     table = summarise(orders_of(rows), now=NOW)
-    groups = dict(zip(table.ids.tolist(), rfm(table).group.tolist(), strict=True))
-    assert groups["champion0"] == "champions"
-    assert groups["sunken0"] == "cannot_lose"
-    assert groups["lost3"] == "lost"
-    assert groups["new0"] == "new"
+    found = rfm(table)
+    for scored in (found.recency, found.frequency, found.monetary):  # who came last also came and spent most
+        assert scored.tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+
+
+def crowd() -> list[tuple[str, float, float]]:
+    """A hundred customers: seventy of the many, ten who spend, ten with large baskets, ten who fell silent."""
+    rows = [(f"many{i}", 1 + i / 10, 50.0) for i in range(68)] + [(f"many{i}", 100.0, 50.0) for i in range(68)]
+    rows += [(f"loyal{i}", 2 + 9.0 * k, 60.0) for i in range(10) for k in range(10)]
+    rows += [(f"big{i}", ago, 220.0) for i in range(10) for ago in (5, 95.0)]
+    rows += [(f"asleep{i}", ago, 50.0) for i in range(6) for ago in (20.0 + i, 90.0)]
+    rows += [(f"lost{i}", 150.0, 50.0) for i in range(3)]
+    return [*rows, *(("sunken", 30 + k, 90.0) for k in range(9)), ("new0", 3, 50.0), ("new1", 12, 900.0)]
+
+
+def named(rows: list[tuple[str, float, float]], bounds: Bounds | None = None) -> dict[str, str]:
+    table = summarise(orders_of(rows), now=NOW)
+    groups = grouped(table, table.recency, bounds or Bounds.of(table.recency, table.basket))
+    return dict(zip(table.ids.tolist(), groups.tolist(), strict=True))
+
+
+def test_groups_by_rule() -> None:
+    found = named(crowd(), Bounds(silent=15.0, large=200.0))
+    kind = {"many": "ordinary", "big": "big_spenders", "sunken": "cannot_lose"}
+    for customer, group in found.items():
+        name = customer.rstrip("0123456789")
+        assert group == kind.get(name, name), customer
+
+
+def test_who_is_silent_or_buys_much_at_once_is_of_the_tail() -> None:
+    bounds = Bounds.of(np.arange(101.0), np.arange(101.0) * 10)
+    assert (bounds.silent, bounds.large) == (85.0, 800.0)
+
+
+def test_a_customer_alone_and_customers_all_alike_are_ordinary() -> None:
+    assert named([("one", 40, 5.0)]) == {"one": "ordinary"}
+    assert set(named([(f"c{i}", 40, 5.0) for i in range(60)]).values()) == {"ordinary"}
+
+
+@quiet
+@given(st.randoms(use_true_random=False), st.floats(0.01, 100))
+def test_groups_know_neither_order_nor_currency(rng: random.Random, rate: float) -> None:
+    rows = crowd()
+    before = named(rows)
+    rng.shuffle(rows)
+    assert named([(c, ago, amount * rate) for c, ago, amount in rows]) == before
+
+
+@quiet
+@given(st.integers(0, 60), st.floats(1, 400))
+def test_more_silence_never_wakes_anybody(which: int, longer: float) -> None:
+    """Of two customers alike, who is silent for longer is in no livelier group."""
+    table = summarise(orders_of(crowd()), now=NOW)
+    bounds = Bounds.of(table.recency, table.basket)
+    quiet_of = table.recency.copy()
+    quiet_of[which] += longer
+    rank = {"new": 0, "ordinary": 0, "big_spenders": 0, "loyal": 0, "asleep": 1, "cannot_lose": 1, "lost": 2}
+    before, after = (rank[str(grouped(table, q, bounds)[which])] for q in (table.recency, quiet_of))
+    assert after >= before
 
 
 def test_abc_is_the_inventory_textbook() -> None:
