@@ -31,6 +31,9 @@ VALIDATORS = (
     "models/labelled.py",
 )
 METRICS = "monitor/metrics/"
+COMMANDS = "monitor/cli/"
+DECLARED = ("scrapers/", "alerts/channels/")  # notes, terms of use, what a parameter or a setting means
+SPOKEN = frozenset({"say", "tell"})  # by a command: whole lines, the place too
 CALLS = {"trouble": 0, "raise_notice": 2, "otherwise": 1, "unread": 0, "_wall": 2, "_again": 2, "_dead": 2}
 _PLACE = re.compile(r"(?:[\w-]+ )?(?!allowed)[^\s:]+: (?=\S)")
 _HOLE = re.compile(r"(?<!\{)\{\w+\}(?!\})")
@@ -104,6 +107,12 @@ OTHERS = (
     "the weights of the path model do not settle",
     "nothing is stored", "it must lie between {first} and {last}",
     # of the command line
+    "nothing was sent yet", "not read yet", "nobody, it is sent to you", "the address you give", "required", "optional",
+    "parse only", "against recordings",
+    "default {value}", "; without it less may be read", "corrections: {n}; {reason}", "not fitted", "not in use",
+    "the plain network", "the embedded model", "live: not verified",
+    "{n} examples, {m} keywords",
+    "F1 {f1} [{low}, {high}], precision {p}, recall {r} on {n} texts about it and {m} others",
     "No such option: {name}", "No such option: {name} Did you mean {near}?", "No such command {name}.",
     "No such command {name}. Did you mean {near}?", "Missing argument {name}.", "Missing option {name}.",
     "Missing command.", "Invalid value for {name}: {what}", "Got unexpected extra argument ({names})",
@@ -130,8 +139,8 @@ def sayings(root: Path, packages: Iterable[str] = PACKAGES) -> Iterator[Saying]:
         for path in sorted((root / package).rglob("*.py")):
             name = path.relative_to(root).as_posix()
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                for value in _told(node, name):
-                    for text in map(_bare, _texts(value)):
+                for value, whole in _told(node, name):
+                    for text in _texts(value) if whole else map(_bare, _texts(value)):
                         if name.startswith(METRICS):
                             text = _FILLED_LATER.sub(r"{\1}", text)
                         if len(_LETTERS.findall(_HOLE.sub("", text))) >= _LEAST:
@@ -140,21 +149,26 @@ def sayings(root: Path, packages: Iterable[str] = PACKAGES) -> Iterator[Saying]:
         yield Saying(_lettered(text), "monitor/sayings.py", 1)
 
 
-def _told(node: ast.AST, file: str) -> Iterator[ast.expr]:
-    """The expressions of a node that are told to people."""
-    if file.startswith(METRICS) and isinstance(node, ast.Assign):
-        if isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            yield node.value  # the method of a metric stands beside its number
-        return
-    if not isinstance(node, ast.Call):
+def _told(node: ast.AST, file: str) -> Iterator[tuple[ast.expr, bool]]:
+    """The expressions of a node that are told to people, and whether as a whole, what names the place included."""
+    if isinstance(node, ast.Assign):
+        constant = node.targets[0].id if isinstance(node.targets[0], ast.Name) else ""
+        if file.startswith(METRICS) and constant.isupper():
+            yield node.value, False  # the method of a metric stands beside its number
+        elif file.startswith("scrapers/") and constant == "TERMS":
+            yield node.value, True
+    if file.startswith(METRICS) or not isinstance(node, ast.Call):
         return
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if name in ERRORS or (name == "ValueError" and file.startswith(VALIDATORS)):
-        yield from node.args[:1]
+    if file.startswith(COMMANDS) and name in SPOKEN and node.args:
+        yield node.args[0], True
+    elif name in ERRORS or (name == "ValueError" and file.startswith(VALIDATORS)):
+        yield from ((value, False) for value in node.args[:1])
     elif name in CALLS and len(node.args) > CALLS[name]:
-        yield node.args[CALLS[name]]
-    if file.startswith("scrapers/"):
-        yield from (keyword.value for keyword in node.keywords if keyword.arg == "note")
+        yield node.args[CALLS[name]], False
+    if file.startswith(DECLARED):
+        yield from ((keyword.value, False) for keyword in node.keywords if keyword.arg == "note")
+        yield from ((keyword.value, True) for keyword in node.keywords if keyword.arg in {"terms", "description"})
 
 
 def _texts(node: ast.expr) -> list[str]:

@@ -32,18 +32,20 @@ def register(app: typer.Typer) -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("monitor.toml"),
     brand: Annotated[str, typer.Option(help="Name of your brand.")] = "My brand",
-    language: Annotated[str, typer.Option(help="ru or en.")] = "en",
+    language: Annotated[str, typer.Option(help="ru or en; default: that of the shell.", show_default=False)] = "",
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a commented configuration to start from."""
+    from monitor.i18n import languages, spoken
     from monitor.pipeline.starter import starter_config
 
+    language = language or spoken()
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; --force replaces it")
-    if language not in {"ru", "en"}:
-        raise ConfigError(f"--language {language!r}: allowed: ru, en")
+    if language not in languages():
+        raise ConfigError(f"--language {language!r}: allowed: {', '.join(languages())}")
     path.write_text(starter_config(brand=brand, language=language), encoding="utf-8")
-    print(f"{path} written; edit it, then `monitor config check` and `monitor run`")
+    common.tell(f"{path} written; edit it, then `monitor config check` and `monitor run`")
 
 
 @config_app.command("show")
@@ -58,9 +60,9 @@ def show(config: ConfigOption = None) -> None:
 def check(config: ConfigOption = None) -> None:
     """Check the configuration; every mistake is one line, exit 2."""
     settings = common.settings(config)
-    print(
-        f"ok: {len(settings.brands)} brand(s), {len(settings.sources)} source(s), {len(settings.channels)} channel(s), "
-        f"{len(settings.rules)} rule(s)"
+    common.tell(
+        f"ok: brands {len(settings.brands)}, sources {len(settings.sources)}, channels {len(settings.channels)}, "
+        f"rules {len(settings.rules)}"
     )
 
 
@@ -71,7 +73,7 @@ def upgrade(config: ConfigOption = None) -> None:
     from monitor.store.engine import upgrade as upgrade_store
 
     engine = open_engine(common.settings(config).url)
-    print("upgraded" if upgrade_store(engine) else "up to date")
+    common.tell("the store is upgraded" if upgrade_store(engine) else "the store is up to date")
     engine.dispose()
 
 
@@ -96,7 +98,7 @@ def restore(
     """Put a backup in place of the store; the daemon must not run."""
     from monitor.store.backup import restore as restore_backup
 
-    print(restore_backup(common.settings(config), source, force=force))
+    common.tell(restore_backup(common.settings(config), source, force=force))
 
 
 @db_app.command("check")
@@ -111,7 +113,7 @@ def check_store(
         findings = verify(context.engine, repair=repair)
         left = verify(context.engine) if repair and findings else findings
     for finding in findings:
-        print(finding if finding in left else f"{finding}: repaired")
+        common.tell(finding if finding in left else f"{finding}: repaired")
     if not findings:
         print("ok")
     elif left and repair:
@@ -190,7 +192,7 @@ def purge(
         raise ConfigError(f"--older-than {older_than!r}: {error}") from None
     with common.context(config) as context:
         n = erase(context, before=context.now - age, source=source, dry_run=dry_run)
-    print(f"{n} mentions {'would be ' if dry_run else ''}erased")
+    common.tell(f"mentions to erase: {n}" if dry_run else f"mentions erased: {n}")
 
 
 def forget(
@@ -206,8 +208,9 @@ def forget(
         raise ConfigError("give either --author or --url")
     with common.context(config) as context:
         gone = erase(context, author=author, url=url, dry_run=dry_run)
-    known = f", {gone.n_answers} survey answers and {gone.n_orders} orders" if gone.n_answers or gone.n_orders else ""
-    print(f"{gone.n_mentions} mentions{known} {'would be ' if dry_run else ''}erased")
+    common.tell(f"mentions to erase: {gone.n_mentions}" if dry_run else f"mentions erased: {gone.n_mentions}")
+    if gone.n_answers or gone.n_orders:
+        common.tell(f"survey answers: {gone.n_answers}, orders: {gone.n_orders}")
 
 
 @user_app.command("add")

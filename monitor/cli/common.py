@@ -19,6 +19,8 @@ from monitor import __version__
 from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from monitor.config import Settings
     from monitor.pipeline.context import Context
     from monitor.pipeline.importing import ImportResult
@@ -210,19 +212,31 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr, so that stdout stays clean for results."""
-    print(text, file=sys.stderr)
+    """A line for the person in his language, on stderr, so that stdout stays clean for results."""
+    print(in_words(text), file=sys.stderr)
+
+
+def tell(text: str) -> None:
+    """A result in the language of the person, on stdout."""
+    print(in_words(text))
+
+
+def field_said(field: FieldInfo) -> str:
+    """A parameter or setting in words: whether it must be given, what it is otherwise, what it means."""
+    value = None if field.is_required() else field.get_default(call_default_factory=True)
+    said = "required" if field.is_required() else "optional" if value is None else f"default {value!r}"
+    return in_words(said) + (f"  {in_words(field.description)}" if field.description else "")
 
 
 def say_imported(result: ImportResult, *, dry_run: bool) -> None:
     """What an import understood, which rows it could not read and why, and its counts on stdout."""
     for line in result.notes:
-        say(in_words(line))
+        say(line)
     for number, reason in result.bad_rows[:N_BAD_ROWS]:
-        say(in_words(f"row {number}: {reason}"))
+        say(f"row {number}: {reason}")
     n_bad = len(result.bad_rows)
     if n_bad > N_BAD_ROWS:
-        say(in_words(f"... and {n_bad - N_BAD_ROWS} more bad rows"))
+        say(f"... and {n_bad - N_BAD_ROWS} more bad rows")
     verb = "would be imported" if dry_run else "imported"
     known = f"{result.n_edited} updated, {result.n_known} known already"
     print(in_words(f"{result.n_new} {verb}, {known}, {n_bad} bad rows"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, in_words, parse_time, say
+from monitor.cli.common import ConfigOption, parse_time, say, tell
 from monitor.errors import ConfigError, Partial
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ def parse(
     for item in parsed.items:
         print(json.dumps(item_line(item), ensure_ascii=False))
     for external_id in parsed.gone:
-        say(f"gone: {external_id}")
-    note = f" ({in_words(parsed.note)})" if parsed.note else ""
-    say(f"status: {parsed.status}{note}, {len(parsed.items)} items")
+        say(f"no longer there: {external_id}")
+    say(f"status: {parsed.status}, items: {len(parsed.items)}")
+    if parsed.note:
+        say(parsed.note)
     if parsed.status in {"blocked", "login", "captcha", "changed", "no_preview"}:
         raise typer.Exit(3)
 
@@ -92,7 +93,7 @@ def score(
         loaded = common.settings(config)
     with common.progress() as report:
         n_failed, n = score_stream(input, output, model=model, settings=loaded, report=report)
-    say(in_words(f"{n} rows judged" + (f", {n_failed} of them without usable text" if n_failed else "")))
+    say(f"{n} rows judged" + (f", {n_failed} of them without usable text" if n_failed else ""))
 
 
 def import_(
@@ -147,7 +148,7 @@ def export(
 
     with common.context(config) as context:
         n = export_file(context, output, brand=brand, since=parse_time(since), until=parse_time(until))
-    print(f"{n} mentions written to {output}")
+    tell(f"{n} mentions written to {output}")
 
 
 def replay(

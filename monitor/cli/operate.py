@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, say
+from monitor.cli.common import ConfigOption, say, tell
 from monitor.errors import Partial
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _cycle(context: Context, *, only: list[str] | None = None) -> None:
         cycle.collected = collected
     else:
         cycle = run_cycle(context)
-    print(
+    tell(
         f"collected {cycle.collected.n_seen} ({cycle.collected.n_new} new, {cycle.collected.n_edited} edited), "
         f"judged {cycle.scored.n_new}, incident changes {cycle.n_changes}, reports {cycle.n_reports}, "
         f"messages sent {cycle.notified.n_new}"
@@ -152,11 +152,9 @@ def _run_sample(*, web: bool, scheduler: bool, once: bool) -> None:
     common.configure_logs()
     settings = sample_settings(Path("data"))
     with common.made_context(settings) as context, instance_lock(settings):
-        say(
-            "No monitor.toml here: this is the bundled sample, a chain of cafes, written and arranged for this project."
-        )
+        say("No monitor.toml here: this is the bundled sample, a chain of cafes written and arranged for this project.")
         shown = load_sample(context)
         for line in shown:
-            print(line)
+            tell(line)
         if not once:
             _serve(context, web=web, scheduler=scheduler)

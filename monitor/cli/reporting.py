@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, say
+from monitor.cli.common import ConfigOption, say, tell
 from monitor.errors import ConfigError, MonitorError
 
 notify_app = typer.Typer(help="Channels: list their kinds, send a marked test message.", no_args_is_help=True)
@@ -87,7 +87,7 @@ def report(
                     raise ConfigError("--send: no channel has digest = true")
                 digests.send(context, row, wanted, again=True)
             tally = notify.notify(context)
-            say(f"{tally.n_new} message(s) sent")
+            say(f"messages sent: {tally.n_new}")
             if tally.errors:
                 raise MonitorError("\n".join(tally.errors))
 
@@ -108,14 +108,15 @@ def _day(text: str, today: date) -> date:
 def kinds(config: ConfigOption = None) -> None:
     """The kinds of channels there are, with their settings."""
     import alerts.channels
+    from monitor.config import find
 
-    del config
+    if find(config) is not None:
+        common.settings(config)  # who reads, and in which language
     for name in alerts.channels.names():
         kind = alerts.channels.get(name)
         print(f"{name}: {kind.declaration.title}  ({kind.declaration.docs})")
         for key, field in kind.settings_type.model_fields.items():
-            default = "required" if field.is_required() else f"default {field.default!r}"
-            print(f"    {key}: {default}" + (f"  {field.description}" if field.description else ""))
+            print(f"    {key}: {common.field_said(field)}")
 
 
 @notify_app.command("test")
@@ -155,6 +156,6 @@ def test(
         raise MonitorError(f"{channel}: {error}") from None
     finally:
         opened.close()
-    print(f"sent: {receipt.detail or receipt.id}")
+    tell(f"message sent: {receipt.detail or receipt.id}")
     for who, why in receipt.refused.items():
         say(f"refused: {who}: {why}")

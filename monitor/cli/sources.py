@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, in_words, say
+from monitor.cli.common import ConfigOption, in_words, say, tell
 from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
@@ -36,13 +36,15 @@ def list_sources(
     import scrapers.registry
     from monitor.config import find
 
+    if configured := find(config) is not None:
+        common.settings(config)  # who reads, and in which language
     chosen = [scrapers.registry.get(name) for name in names] if names else scrapers.registry.all()
     for scraper in chosen:
         meta = scraper.meta
         print(f"{meta.name:22} {meta.access}  {meta.title}")
         if verbose:
             _describe(scraper)
-    if names or find(config) is None:
+    if names or not configured:
         return
     with common.context(config) as context:
         from sqlmodel import select
@@ -53,11 +55,12 @@ def list_sources(
         with reading(context.engine) as session:
             rows = session.exec(select(Source)).all()
         if rows:
-            print("\nconfigured:")
+            print()
+            tell("configured sources:")
         for row in rows:
             state = row.last_status or ("nothing was sent yet" if row.next_due_at is None else "not read yet")
             why = f": {in_words(row.last_error)}" if row.last_error else ""
-            print(f"{row.slug:22} {row.scraper:16} {state}{why}")
+            print(f"{row.slug:22} {row.scraper:16} {in_words(state)}{why}")
 
 
 @source_app.command("test")
@@ -83,8 +86,9 @@ def test_source(
     trial = attempt(context, scraper, params)
     for item in trial.items[:limit]:
         print(json.dumps(item_line(item), ensure_ascii=False))
-    note = f" ({in_words(trial.note)})" if trial.note else ""
-    say(f"status: {trial.status}{note}, {len(trial.items)} items")
+    say(f"status: {trial.status}, items: {len(trial.items)}")
+    if trial.note:
+        say(trial.note)
     if trial.status not in {"ok", "empty"}:
         raise typer.Exit(3)
 
@@ -128,7 +132,7 @@ def add_source(
     except ConfigError:
         file.write_text(text, encoding="utf-8")
         raise
-    print(f"added [sources.{slug}] to {file}")
+    tell(f"added [sources.{slug}] to {file}")
     for credential in scraper.meta.credentials:
         optional = "" if scraper.meta.access in {"B", "C"} else "; without it less may be read"
         say(
@@ -149,7 +153,7 @@ def new_source(
     from monitor.cli import scaffold
 
     for path in scaffold.write(name, url, folder=folder, samples=samples):
-        print(f"{path} written")
+        tell(f"file written: {path}")
     say(f"next: make the sample a page of your site, then `python -m pytest tests/conformance -k {name}`")
 
 
@@ -198,26 +202,24 @@ def _free_name(taken: Mapping[str, Any], wanted: str | None, made: str) -> str:
 
 def _describe(scraper: Scraper) -> None:
     meta = scraper.meta
-    print(f"    terms: {meta.terms}")
+    tell(f"    terms of use: {meta.terms}")
     asks = "nobody, it is sent to you" if meta.pushed else ", ".join(meta.hosts) or "the address you give"
-    print(f"    asks: {asks}; kinds: {', '.join(meta.kinds)}; checked: {meta.verified}")
+    tell(f"    asks: {asks}; kinds: {', '.join(meta.kinds)}; checked: {meta.verified}")
     if not meta.pushed:
-        print(
+        tell(
             f"    every {meta.interval_seconds} s, never sooner than {meta.min_interval_seconds} s; "
             f"{meta.host_interval_seconds:g} s between two requests to a host"
-            + (f"; at most {meta.daily_requests} requests a day" if meta.daily_requests else "")
         )
+        if meta.daily_requests:
+            tell(f"    at most {meta.daily_requests} requests a day")
     if meta.rating_scale:
-        print(f"    ratings {meta.rating_scale[0]:g}..{meta.rating_scale[1]:g}")
+        tell(f"    ratings {meta.rating_scale[0]:g}..{meta.rating_scale[1]:g}")
     for key, field in scraper.params_type.model_fields.items():
-        default = "required"
-        if not field.is_required():
-            default = f"default {field.get_default(call_default_factory=True)!r}"
-        print(f"    {key}: {default}" + (f"  {field.description}" if field.description else ""))
+        print(f"    {key}: {common.field_said(field)}")
     for credential in meta.credentials:
-        print(f"    credential {credential.name}: {credential.title}, from {credential.url}")
+        tell(f"    credential {credential.name}: {credential.title}, from {credential.url}")
     for example in meta.url_examples:
-        print(f"    example: {example}")
+        tell(f"    example: {example}")
 
 
 def _plain(params: Any) -> dict[str, Any]:

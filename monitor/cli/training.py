@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli import common
-from monitor.cli.common import ConfigOption, in_words, say
+from monitor.cli.common import ConfigOption, in_words, say, tell
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def evaluate(
     if as_json:
         print(json.dumps(dataclasses.asdict(result), ensure_ascii=False, indent=2, default=str))
     else:
-        print(in_words(evaluation.table(result)))
+        tell(evaluation.table(result))
 
 
 def _keep_set(name: str, result: Evaluation, config: Path | None) -> None:
@@ -107,8 +107,8 @@ def list_models(config: ConfigOption = None) -> None:
     from monitor.pipeline.doctor import describe_model
 
     settings = common.settings(config)
-    print(f"embedded: {describe_model()}")
-    say(f"in use: {settings.model.name or 'embedded'}")
+    tell(f"embedded: {describe_model()}")
+    say(f"model in use: {settings.model.name or 'the embedded model'}")
 
 
 @model_app.command("adapt")
@@ -118,11 +118,9 @@ def adapt(config: ConfigOption = None) -> None:
 
     with common.context(config) as made:
         card = learning.adapt(made)
-    print("adopted" if card.adopted else "not adopted", f"({card.reason})", sep=" ")
-    print(
-        f"corrections: {card.n_corrections}, right before {card.accuracy_before:.3f}, after {card.accuracy_after:.3f}"
-    )
-    print(f"{card.n_replay} other texts: as before {card.replay_before:.3f}, after {card.replay_after:.3f}")
+    tell(f"adopted ({card.reason})" if card.adopted else f"not adopted ({card.reason})")
+    tell(f"corrections: {card.n_corrections}, right before {card.accuracy_before:.3f}, after {card.accuracy_after:.3f}")
+    tell(f"{card.n_replay} other texts: as before {card.replay_before:.3f}, after {card.replay_after:.3f}")
     if card.adopted:
         say("new texts are judged with it from now on; the past: `monitor model rescore`")
 
@@ -136,8 +134,9 @@ def versions(config: ConfigOption = None) -> None:
     current = store.current()
     for number, card in store.cards():
         mark = "*" if current is not None and current.name == number else " "
-        print(f"{mark} {number} {card.created_at[:16]} {card.base} corrections {card.n_corrections}: {card.reason}")
-    say(f"in use: {current.name if current is not None else 'the plain network'}")
+        said = in_words(f"corrections: {card.n_corrections}; {card.reason}")
+        print(f"{mark} {number} {card.created_at[:16]} {card.base}  {said}")
+    say(f"model in use: {current.name if current is not None else 'the plain network'}")
 
 
 @model_app.command("revert")
@@ -145,7 +144,7 @@ def revert(config: ConfigOption = None) -> None:
     """Go back to the version before the one in use."""
     from monitor.pipeline import learning
 
-    print(f"in use: {learning.revert(common.settings(config)) or 'the plain network'}")
+    tell(f"model in use: {learning.revert(common.settings(config)) or 'the plain network'}")
 
 
 @model_app.command("rescore")
@@ -159,7 +158,7 @@ def rescore(
 
     with common.context(config) as made:
         tally = again(made, since=common.parse_time(since), limit=limit)
-    print(f"{tally.n_new} judged again, {tally.n_failed} could not be judged")
+    tell(f"{tally.n_new} judged again, {tally.n_failed} could not be judged")
 
 
 @topic_app.command("list")
@@ -172,7 +171,7 @@ def list_topics(config: ConfigOption = None) -> None:
         for state in own_topics.states(session, made.settings):
             known = f"{state.n_examples} examples, {state.n_keywords} keywords"
             told = _measured(state.fitted) if state.fitted is not None else "not fitted"
-            print(f"{state.key}: {state.names.get('en', '')}; {known}; {told if state.active else 'removed'}")
+            tell(f"{state.key}: {state.names.get('en', '')}; {known}; {told if state.active else 'not in use'}")
 
 
 @topic_app.command("add")
@@ -195,7 +194,7 @@ def add_topic(
         texts += examples.read_text(encoding="utf-8").splitlines()
     with common.context(config) as made, writing(made.engine) as session:
         row = own_topics.add(session, key, name=name, keywords=keyword or (), examples=texts)
-        print(f"{row.key}: {len(row.examples)} examples, {len(row.keywords)} keywords")
+        tell(f"{row.key}: {len(row.examples)} examples, {len(row.keywords)} keywords")
 
 
 @topic_app.command("fit")
@@ -210,7 +209,7 @@ def fit_topic(
     with common.context(config) as made:
         found = {key: own_topics.fit(made, key)} if key is not None else own_topics.fit_all(made)
     for name, fitted in found.items():
-        print(f"{name}: {fitted if isinstance(fitted, str) else _measured(fitted)}")
+        tell(f"{name}: {fitted if isinstance(fitted, str) else _measured(fitted)}")
     if any(isinstance(fitted, str) for fitted in found.values()):
         raise Partial("some topics could not be fitted")
 
@@ -223,7 +222,7 @@ def remove_topic(key: Annotated[str, typer.Argument()], config: ConfigOption = N
 
     with common.context(config) as made, writing(made.engine) as session:
         own_topics.remove(session, made.settings, key)
-    print(f"{key}: removed")
+    tell(f"{key}: not in use any more")
 
 
 def _measured(fitted: FittedTopic) -> str:

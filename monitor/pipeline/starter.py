@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from zoneinfo import ZoneInfo
+
+from babel.dates import LOCALTZ
 
 from monitor.store.catalogue import slug_of
 
@@ -93,9 +96,19 @@ keep_text = "365d"
 
 
 def starter_config(*, brand: str, language: str) -> str:
-    """The text of a configuration for `brand`."""
+    """The text of a configuration for `brand`, in the time zone of this machine where it has one."""
     zone, country = ("Europe/Moscow", "RU") if language == "ru" else ("UTC", "US")
     return _TEMPLATE.format(
-        language=json.dumps(language), zone=zone, country=country, slug=slug_of(brand),
+        language=json.dumps(language), zone=_zone_here() or zone, country=country, slug=slug_of(brand),
         name=json.dumps(brand, ensure_ascii=False),
     )  # fmt: skip
+
+
+def _zone_here() -> str:
+    """The name of the machine's time zone; empty where it is UTC, as servers are, or has no name."""
+    name = str(LOCALTZ)
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # not a name, a folder of names, a name nobody knows
+        return ""
+    return "" if name.removeprefix("Etc/") in {"UTC", "UCT", "GMT", "Universal", "Zulu"} else name

@@ -239,15 +239,18 @@ class Rows:
 
         states, models = count_by(Mention.score_state), count_by(Mention.model)
         del models[""]
-        n_corrected = self.session.scalar(
-            sa.select(sa.func.count()).select_from(Mention).where(*week, col(Mention.corrected).is_(True))
-        )
+
+        def count_of(column: Any, value: bool) -> int:
+            statement = sa.select(sa.func.count()).select_from(Mention).where(*week, col(column).is_(value))
+            return self.session.scalar(statement) or 0
+
         return ModelNote(
             name=models.most_common(1)[0][0] if models else "",
             n_judged=states["done"],
             n_failed=states["failed"],
             n_pending=states["new"],
-            n_corrected=n_corrected or 0,
+            n_repeats=count_of(Mention.counts, False),
+            n_corrected=count_of(Mention.corrected, True),
             measured=measured,
         )
 

@@ -564,6 +564,14 @@ def _notes(data: WeeklyData, t: Translator) -> tuple[str, ...]:
                 "Sentiment and topics by the model {model}; judged: {n}.", model=model.name, n=t.number(model.n_judged)
             )
         )
+    if model.n_repeats:
+        notes.append(
+            t.ngettext(
+                "{n} mention repeats another and is not counted.",
+                "{n} mentions repeat others and are not counted.",
+                model.n_repeats,
+            )
+        )
     if model.n_pending:
         notes.append(
             t.ngettext(

@@ -187,6 +187,7 @@ class ModelNote:
     n_pending: int = 0
     n_corrected: int = 0
     measured: tuple[Measured, ...] = ()
+    n_repeats: int = 0  # judged like the rest, counted nowhere
 
 
 @dataclass(frozen=True, slots=True)

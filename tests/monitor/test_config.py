@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 
@@ -169,6 +170,16 @@ def test_starter_is_valid_as_it_stands(tmp_path: Path, language: str) -> None:
     settings = load(write(tmp_path, starter_config(brand="Моя «кофейня»", language=language)), environ={})
     assert next(iter(settings.brands.values())).name == "Моя «кофейня»"
     assert settings.channels["folder"].kind == "file"
+
+
+def test_starter_takes_the_time_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def zone(here: str) -> str:
+        monkeypatch.setattr("monitor.pipeline.starter.LOCALTZ", here)
+        written: str = tomllib.loads(starter_config(brand="Cafe", language="ru"))["time_zone"]
+        return written
+
+    assert zone("Asia/Almaty") == "Asia/Almaty"
+    assert [zone(name) for name in ("Etc/UTC", "local", "../etc", "")] == ["Europe/Moscow"] * 4
 
 
 def test_starter_examples_are_valid_when_uncommented(tmp_path: Path) -> None:

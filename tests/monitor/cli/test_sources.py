@@ -58,7 +58,7 @@ class TestTest:
         told = run("source", "test", f"{site}/feed")
         assert told.code == 0
         assert json.loads(told.out)["title"] == "Open late"
-        assert "status: ok, 1 items" in told.err
+        assert "status: ok, items: 1" in told.err
         assert not Path("data/monitor.sqlite").exists(), "nothing is stored"
 
     def test_a_page_that_names_its_feed_says_so(self, run: Run, site: str) -> None:
