@@ -8,12 +8,14 @@ Levels are (pseudo count + sum of counts) / (pseudo count + sum of exposures): g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-from alerts.state import Array, State
+from alerts.state import Array, State, total
 
-__all__ = ["Expectation", "absorb", "dispersion_of_others", "expect", "factors", "forget", "row_weights"]
+__all__ = ["Expectation", "absorb", "expect", "factors", "forget", "row_weights"]
 
 
 @dataclass(frozen=True)
@@ -33,26 +35,41 @@ class Expectation:
 
 def factors(state: State) -> tuple[Array, Array]:
     """Weekday factors (n, 7) and hour factors (n, 24 or 1), shrunk to one, mean one."""
-    shrink = state.prior.phase_pseudo_count * dispersion_of_others(state)[:, None]
-    weekday = (state["weekday_seen"] + shrink) / (state["weekday_due"] + shrink)
-    weekday /= weekday.mean(axis=1, keepdims=True)
-    hour = (state["hour_seen"] + shrink) / (state["hour_due"] + shrink)
-    hour /= hour.mean(axis=1, keepdims=True)
+    weekday, hour, _ = usual(state)
     return weekday, hour
 
 
-def dispersion_of_others(state: State) -> Array:
-    """Variance over mean of the other mentions (n,), shrunk with 12 degrees of freedom at 1.5, never under 1."""
-    sums = state["dispersion"]
-    return np.maximum(1.0, (sums[:, 0] + 12 * 1.5) / (sums[:, 1] + 12))
+def usual(state: State) -> tuple[Array, Array, Array]:
+    """Weekday factors (n, 7), hour factors (n, 24 or 1) and the variance over mean of the other mentions (n,).
+
+    The last is shrunk with 12 degrees of freedom at 1.5, never under 1. All three stay until the next row is absorbed.
+    """
+    if state.derived is None:
+        sums = state["dispersion"]
+        phi = np.maximum(1.0, (sums[:, 0] + 12 * 1.5) / (sums[:, 1] + 12))
+        shrink = (state.prior.phase_pseudo_count * phi)[:, None]
+        weekday = _shrunk(state["weekday_seen"], state["weekday_due"], shrink)
+        hour = _shrunk(state["hour_seen"], state["hour_due"], shrink)
+        state.derived = weekday, hour, phi
+    return state.derived
+
+
+def _shrunk(seen: Array, due: Array, shrink: Array) -> Array:
+    """Factors of the places of a rhythm (n, places) with mean one."""
+    if seen.shape[1] == 1:
+        return np.ones(seen.shape)
+    factor = (seen + shrink) / (due + shrink)
+    factor *= (seen.shape[1] / total(factor))[:, None]
+    return factor
 
 
 def row_factors(state: State) -> Array:
     """The weekday and hour factor of every row that is not absorbed (n, span)."""
-    weekday, hour = factors(state)
-    result: Array = np.take_along_axis(weekday, state["row_weekday"].astype(np.intp), axis=1)
+    weekday, hour, _ = usual(state)
+    by_weekday, by_hour = state.row_offsets
+    result: Array = weekday.ravel().take(state["row_weekday"].astype(np.intp) + by_weekday)
     if hour.shape[1] > 1:
-        result = result * np.take_along_axis(hour, state["row_hour"].astype(np.intp), axis=1)
+        result *= hour.ravel().take(state["row_hour"].astype(np.intp) + by_hour)
     return result
 
 
@@ -68,10 +85,12 @@ def real_rows(state: State, due: Array) -> Array:
     phi ** (-mean / (phi - 1)); a run multiplies them.
     """
     zero = (state["row_negative"] + state["row_others"] == 0) & (state["row_coverage"] > 0)
-    phi = np.maximum(dispersion_of_others(state), 1.05)[:, None]
-    surprise = np.where(zero, due * np.log(phi) / (phi - 1), 0.0)
-    if not (surprise.sum(axis=1) > 1).any():
-        return np.ones_like(due)
+    if not np.count_nonzero(zero):
+        return np.ones(due.shape)
+    phi = np.maximum(usual(state)[2], 1.05)
+    surprise = zero * due * (np.log(phi) / (phi - 1))[:, None]
+    if not np.count_nonzero(total(surprise) > 1):
+        return np.ones(due.shape)
     run = surprise.copy()
     for age in range(state.span - 2, -1, -1):
         run[:, age] += np.where(zero[:, age] & zero[:, age + 1], run[:, age + 1], 0.0)
@@ -84,136 +103,124 @@ def real_rows(state: State, due: Array) -> Array:
 
 def absorb(state: State) -> None:
     """Take the oldest row into the sums and let everything forget by one step."""
-    prior, age = state.prior, state.span - 1
-    coverage, known = state["row_coverage"][:, age], state["row_known"][:, age]
-    weight = row_weights(state)[:, age] * (coverage > 0) * state["row_real"][:, age]
-    exposure = row_factors(state)[:, age] * coverage
-    negative, others = state["row_negative"][:, age], state["row_others"][:, age]
-    total = negative + others
-    level = state["total"][:, 0] / np.maximum(state["total"][:, 1], 1e-9)
-
-    _learn_phases(state, weight, total, level, age)
-    _learn_dispersion(state, weight * known, others, exposure)
+    oldest = state.span - 1
+    coverage = state["row_coverage"][:, oldest]
+    weight = row_weights(state)[:, oldest] * (coverage > 0) * state["row_real"][:, oldest]
+    if not np.count_nonzero(weight):
+        forget(state, 1.0)
+        return
+    exposure = row_factors(state)[:, oldest] * coverage
+    taught = _taught(state, weight, exposure, oldest)
+    _learn_phases(state, weight, taught[0], oldest)
+    _learn_dispersion(state, weight, exposure, oldest)
     _learn_lag(state, weight)
     forget(state, 1.0)
-    for index, half_life in enumerate((*prior.half_life_levels, prior.half_life_share)):
-        gain = state.decay(half_life, steps=state.span) * weight
-        direct = index < len(prior.half_life_levels)
-        state["negative"][:, index] += gain * negative * (1.0 if direct else known)
-        state["exposure"][:, index] += gain * (exposure if direct else total * known)
-    for name, half_life, count, used in (
-        ("total", prior.half_life_total, total, np.ones_like(known)),
-        ("others", prior.half_life_others, others, known),
-    ):
-        gain = state.decay(half_life, steps=state.span) * weight * used
-        state[name][:, 0] += gain * count
-        state[name][:, 1] += gain * exposure
+    counts, dues, _ = _of_levels(state.n_levels)
+    state.sums[: state.n_levels] += state.left_when_absorbed * taught[counts]
+    state.sums[state.n_levels : 2 * state.n_levels] += state.left_when_absorbed * taught[dues]
 
 
 def forget(state: State, steps: float) -> None:
     """Age all sums by some steps."""
-    prior = state.prior
-    for index, half_life in enumerate((*prior.half_life_levels, prior.half_life_share)):
-        state["negative"][:, index] *= state.decay(half_life, steps=steps)
-        state["exposure"][:, index] *= state.decay(half_life, steps=steps)
-    for name, half_life in (
-        ("total", prior.half_life_total),
-        ("others", prior.half_life_others),
-        ("weekday_seen", prior.half_life_phase),
-        ("weekday_due", prior.half_life_phase),
-        ("hour_seen", prior.half_life_phase),
-        ("hour_due", prior.half_life_phase),
-        ("dispersion", prior.half_life_dispersion),
-        ("lag", prior.half_life_lag),
-    ):
-        state[name][:] *= state.decay(half_life, steps=steps)
+    state.sums *= state.fading**steps if steps != 1.0 else state.fading
+    state.derived = None
 
 
-def _learn_phases(state: State, weight: Array, total: Array, level: Array, age: int) -> None:
-    weekday, hour = factors(state)
-    rows = np.arange(state.n)
-    day, clock = state["row_weekday"][:, age].astype(np.intp), state["row_hour"][:, age].astype(np.intp)
-    due = weight * state["row_coverage"][:, age] * np.where(state["total"][:, 1] > 0, level, total)
-    hourly = hour.shape[1] > 1
-    state["weekday_seen"][rows, day] += weight * total
-    state["weekday_due"][rows, day] += due * (hour[rows, clock] if hourly else 1.0)
-    if hourly:
-        state["hour_seen"][rows, clock] += weight * total
-        state["hour_due"][rows, clock] += due * weekday[rows, day]
+def _taught(state: State, weight: Array, exposure: Array, ages: int | slice) -> Array:
+    """What rows of some ages teach (8, n, ...): total, negatives, others, exposure; then those with a known total."""
+    result = np.empty((8, *weight.shape))
+    result[1:3] = state.rows[:2, :, ages]
+    np.add(result[1], result[2], out=result[0])
+    result[3] = exposure
+    result[:4] *= weight
+    np.multiply(result[:4], state["row_known"][:, ages], out=result[4:])
+    return result
 
 
-def _learn_dispersion(state: State, weight: Array, others: Array, exposure: Array) -> None:
-    sums = state["others"]
+@lru_cache(maxsize=4)
+def _of_levels(n_levels: int) -> npt.NDArray[np.intp]:
+    """Which of what rows teach is the count of each level, which the exposure, and the place of each (3, levels).
+
+    The level of all mentions, of the others, of the negatives by each memory; last of the negatives by all mentions.
+    """
+    memories = n_levels - 3
+    return np.array([[0, 6, *[1] * memories, 5], [3, 7, *[3] * memories, 4], range(n_levels)], dtype=np.intp)
+
+
+def _learn_phases(state: State, weight: Array, counted: Array, age: int) -> None:
+    weekday, hour, _ = usual(state)
+    sums = state["total"]
+    rows, day = np.arange(state.n), state["row_weekday"][:, age].astype(np.intp)
+    # without a level yet every row is as it should be
+    due = np.where(sums[:, 1] > 0, weight * sums[:, 0] / np.maximum(sums[:, 1], 1e-9), counted)
+    due *= state["row_coverage"][:, age]
+    if hour.shape[1] == 1:
+        state["weekday_seen"][rows, day] += counted
+        state["weekday_due"][rows, day] += due
+        return
+    clock = state["row_hour"][:, age].astype(np.intp)
+    state["weekday_seen"][rows, day] += counted
+    state["weekday_due"][rows, day] += due * hour[rows, clock]
+    state["hour_seen"][rows, clock] += counted
+    state["hour_due"][rows, clock] += due * weekday[rows, day]
+
+
+def _learn_dispersion(state: State, weight: Array, exposure: Array, age: int) -> None:
+    sums, weight, others = state["others"], weight * state["row_known"][:, age], state["row_others"][:, age]
     due = np.maximum(sums[:, 0] / np.maximum(sums[:, 1], 1e-9) * exposure, 0.05)
-    ready = (sums[:, 1] > 2) & (weight > 0) & (due > 0.05)
-    square = np.minimum((others - due) ** 2 / due, 16 * dispersion_of_others(state))
-    state["dispersion"][:, 0] += np.where(ready, weight * square, 0.0)
-    state["dispersion"][:, 1] += np.where(ready, weight, 0.0)
+    weight = weight * ((sums[:, 1] > 2) & (due > 0.05))
+    square = np.minimum(np.square(others - due) / due, 16 * usual(state)[2])
+    state["dispersion"][:, 0] += weight * square
+    state["dispersion"][:, 1] += weight
 
 
 def _learn_lag(state: State, weight: Array) -> None:
     """Correlation of the surprise of the oldest row with that of the row after it, each within two deviations."""
     newer = row_weights(state)[:, -2] * (state["row_coverage"][:, -2] > 0) * state["row_real"][:, -2]
-    pair = np.where((state["n_seen"][:, 0] > 2 * state.span), weight * newer, 0.0)
-    surprise = [
-        np.clip((state["row_negative"][:, age] - state["row_expected"][:, age])
-                / np.sqrt(np.maximum(state["row_variance"][:, age], 1e-6)), -2, 2)
-        for age in (-1, -2)
-    ]  # fmt: skip
-    state["lag"][:, 0] += pair * surprise[0] * surprise[1]
+    pair = weight * newer * (state["n_seen"][:, 0] > 2 * state.span)
+    off = state["row_negative"][:, -2:] - state["row_expected"][:, -2:]
+    surprise = np.minimum(np.maximum(off / np.sqrt(np.maximum(state["row_variance"][:, -2:], 1e-6)), -2), 2)
+    state["lag"][:, 0] += pair * surprise[:, 0] * surprise[:, 1]
     state["lag"][:, 1] += pair
 
 
 def expect(state: State, arrived: Array, *, age: int = 0) -> Expectation:
     """The expectation of the row of an age, from older rows. `arrived` (span,): share of a row known at each age."""
-    prior, pseudo = state.prior, state.prior.pseudo_count
-    row = row_factors(state) * arrived
-    total_level = (state["total"][:, 0] + pseudo) / (state["total"][:, 1] + pseudo)
-    real = real_rows(state, total_level[:, None] * row * state["row_coverage"])
-    exposure = row * state["row_coverage"]
+    prior, pseudo, levels = state.prior, state.prior.pseudo_count, state.n_levels
+    coverage = state["row_coverage"]
+    exposure = row_factors(state) * arrived * coverage
+    total_level = (state.sums[0] + pseudo) / (state.sums[levels] + pseudo)
+    real = real_rows(state, total_level[:, None] * exposure)
     older = slice(age + 1, state.span)
-    known = state["row_known"][:, older]
-    weight = (row_weights(state) * (state["row_coverage"] > 0) * real)[:, older]
-    negative, others = state["row_negative"][:, older], state["row_others"][:, older]
-    ages = np.arange(state.span)[older]
-
-    def so_far(name: str, column: int, half_life: float, rows: Array) -> Array:
-        """A sum with the older rows that are not absorbed yet (n,)."""
-        result: Array = state[name][:, column] + rows @ (state.decay(half_life) ** ages)
-        return result
-
-    seen_exposure, seen_total = weight * exposure[:, older], weight * (negative + others)
-    volume = so_far("total", 0, prior.half_life_total, seen_total)
-    volume_level = (volume + pseudo) / (so_far("total", 1, prior.half_life_total, seen_exposure) + pseudo)
-    levels, errors = [], []
-    for column, half_life in enumerate(prior.half_life_levels):
-        count = so_far("negative", column, half_life, weight * negative) + pseudo
-        levels.append(count / (so_far("exposure", column, half_life, seen_exposure) + pseudo))
-        errors.append(1 / count)
-    last = len(prior.half_life_levels)
-    count = so_far("negative", last, prior.half_life_share, weight * negative * known) + pseudo
-    base = so_far("exposure", last, prior.half_life_share, seen_total * known)
-    levels.append(count / (base + 1.0) * volume_level)
-    errors.append(1 / count + 1 / (volume + pseudo))
-    level, error = np.stack(levels, axis=1), np.stack(errors, axis=1)
-    trust = state["memory"] + np.log(prior.trust_levels)
-    trust[:, last] = np.where(base > 0, trust[:, last], -np.inf)
-    trust = np.exp(trust - trust.max(axis=1, keepdims=True))
-    trust /= trust.sum(axis=1, keepdims=True)
-    mean = (trust * level).sum(axis=1)
-
-    others_count = so_far("others", 0, prior.half_life_others, weight * others * known)
-    others_due = so_far("others", 1, prior.half_life_others, seen_exposure * known)
-    others_level = (others_count + pseudo) / (others_due + pseudo)
+    weight = (row_weights(state) * (coverage > 0) * real)[:, older]
+    taught = _taught(state, weight, exposure[:, older], older)
+    taught = (taught.reshape(8 * state.n, weight.shape[1]) @ state.left[older]).reshape(8, state.n, levels)
+    counts, dues, each = _of_levels(levels)
+    count = state.sums[:levels] + taught[counts, :, each] + pseudo
+    due = state.sums[levels : 2 * levels] + taught[dues, :, each]
+    no_share = due[-1] <= 0
+    ones = np.ones(levels - 2)
+    due[:-1] += pseudo
+    due[-1] += 1.0
+    level, error = count / due, 1 / count[2:]
+    error[-1] += 1 / count[0]
+    by_memory = level[2:]
+    by_memory[-1] *= level[0]  # the share of negatives times the volume
+    trust = state["memory"].T + prior.log_trust[:, None]
+    if np.count_nonzero(no_share):
+        trust[-1, no_share] = -np.inf
+    trust = np.exp(trust - trust.max(axis=0))
+    trust /= ones @ trust
+    mean = ones @ (trust * by_memory)
     here = exposure[:, age]
     return Expectation(
         expected=np.maximum(mean * here, 1e-6),
-        level_error=(trust * error).sum(axis=1),
-        spread=(trust * (level / mean[:, None] - 1) ** 2).sum(axis=1),
-        others=np.where(state["row_known"][:, age] > 0, np.maximum(others_level * here, 1e-6), 0.0),
-        others_count=others_count,
-        others_dispersion=dispersion_of_others(state),
-        by_memory=level * here[:, None],
-        error_by_memory=error,
+        level_error=ones @ (trust * error),
+        spread=ones @ (trust * np.square(by_memory / mean - 1)),
+        others=np.maximum(level[1] * here, 1e-6) * (state["row_known"][:, age] > 0),
+        others_count=count[1] - pseudo,
+        others_dispersion=usual(state)[2],
+        by_memory=by_memory.T * here[:, None],
+        error_by_memory=error.T,
         real=real,
     )

@@ -31,28 +31,39 @@ AT_ONCE = 3.0  # times the expected ones of a tick: a crisis is seen by many ser
 
 def learn(state: State, news: npt.NDArray[np.float64], here: npt.NDArray[np.bool_]) -> None:
     """Count the near misses of a tick, and bring the divisor of every series up to date."""
-    low, high = (threshold(rate, step_seconds=state.step_seconds) for rate in PROMISED)
     ready = here & (state["n_seen"][:, 0] * state.step_seconds >= 14 * DAY)
-    weeks = ready * (state.step_seconds / (7 * DAY))
-    usual = SEEN[state.step_seconds >= DAY]
-    expected = usual * float(weeks.sum())
-    close = ready & (news >= low) & (news < high)
-    most = AT_ONCE * expected + 2
-    state["near"] *= state.decay(HALF_LIFE)
-    state["near"][:, 0] += close * min(1.0, most / max(1, int(close.sum())))
-    state["near"][:, 1] += usual * weeks
-    state["loud"][:] = loudness(*state["near"].sum(axis=0), step_seconds=state.step_seconds) - 1
+    near = state["near"]
+    near *= state.decay(HALF_LIFE)
+    if np.count_nonzero(ready):
+        low, high = _bounds(state.step_seconds)
+        weeks = ready * (state.step_seconds / (7 * DAY))
+        usual = SEEN[state.step_seconds >= DAY]
+        most = AT_ONCE * usual * float(weeks.sum()) + 2
+        close = ready & (news >= low) & (news < high)
+        if n_close := np.count_nonzero(close):
+            near[:, 0] += close * min(1.0, most / n_close)
+        near[:, 1] += usual * weeks
+    state["loud"][:] = loudness(*near.sum(axis=0), step_seconds=state.step_seconds) - 1
 
 
 def loudness(n_near: float, n_expected: float, *, step_seconds: int = DAY) -> float:
     """What scores must be divided by for so many near misses to be as many as expected: 1 to LOUDEST."""
+    if n_near <= n_expected:
+        return 1.0
     return float(np.interp((n_near + PRIOR) / (n_expected + PRIOR), *_near_misses(step_seconds)))
+
+
+@functools.cache
+def _bounds(step_seconds: int) -> tuple[float, float]:
+    """Between which scores a near miss lies."""
+    low, high = (threshold(rate, step_seconds=step_seconds) for rate in PROMISED)
+    return low, high
 
 
 @functools.cache
 def _near_misses(step_seconds: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """How many times as many near misses there are as expected, and the divisors for which that is so."""
-    low, high = (threshold(rate, step_seconds=step_seconds) for rate in PROMISED)
+    low, high = _bounds(step_seconds)
     by = np.linspace(1.0, LOUDEST, 41)
     falls = slope(step_seconds=step_seconds)
     between = 10 ** (-falls * low / by) - 10 ** (-falls * high / by)

@@ -24,6 +24,8 @@ from alerts.threshold import threshold
 
 __all__ = ["Decision", "Detector", "decide", "detect"]
 
+GIVEN = ("negative", "others", "coverage", "weekday", "hour", "holiday", "known")  # what a tick is given of a row
+
 
 class Detector:
     """Judges one series, row after row. Its state has a fixed size and goes to JSON and back."""
@@ -54,15 +56,33 @@ class Detector:
         Rows skipped in time are missing, not zero. A row older than the longest window is ignored: a backfill is
         never news; rebuild the state from all rows to learn from it.
         """
+        verdicts = self._seen(row)
+        return self._decide(verdicts, row) if verdicts is not None else self._nothing(row, ignored=True)
+
+    def news(self, row: Row) -> tuple[float, bool]:
+        """What `update` says of the row, without the numbers that explain it: (news, alarm), in half the time."""
+        verdicts = self._seen(row)
+        if verdicts is None or self._missing():
+            return -math.inf, False
+        news, enough = float(verdicts.news[0]), bool(verdicts.enough[0])
+        if row.n_authors is not None and verdicts.steps[0] == 1 and row.n_authors < self.settings.min_authors:
+            enough = False
+        return (news, news >= self.threshold) if enough else (min(news, 0.0), False)
+
+    def _seen(self, row: Row) -> Verdicts | None:
+        """The evidence after the row, or None where it is too old to count."""
         ahead = self._steps_ahead(row.at)
         if ahead <= 0:
-            return self._revise(row, -ahead)
+            if -ahead >= self.panel.state.span:
+                return None
+            self.panel.put(-ahead, **self._arrays(row, row.at))
+            return self.panel.judge()
         for _ in range(min(ahead - 1, self.panel.state.span + 1)):
             self._tick(None, row.at)
         if ahead - 1 > self.panel.state.span + 1:
             self.panel.forget(ahead - 1 - (self.panel.state.span + 1))
         self.last_at = row.at
-        return self._decide(self._tick(row, row.at), row)
+        return self._tick(row, row.at)
 
     def _steps_ahead(self, at: dt.datetime) -> int:
         if self.last_at is None:
@@ -81,17 +101,8 @@ class Detector:
         known = row is not None and here and row.total is not None
         total = float(row.total) if row is not None and known and row.total is not None else negative
         coverage = row.coverage if row is not None and here else 0.0
-        one = {
-            "negative": negative, "others": total - negative, "coverage": coverage, "weekday": weekday,
-            "hour": hour, "holiday": holiday, "known": known,
-        }  # fmt: skip
-        return {name: np.array([float(value)]) for name, value in one.items()}
-
-    def _revise(self, row: Row, age: int) -> Decision:
-        if age >= self.panel.state.span:
-            return self._nothing(row, ignored=True)
-        self.panel.put(age, **self._arrays(row, row.at))
-        return self._decide(self.panel.judge(), row)
+        values = (negative, total - negative, coverage, weekday, hour, holiday, known)
+        return dict(zip(GIVEN, np.array(values, dtype=float)[:, None], strict=True))
 
     def _nothing(self, row: Row, *, ignored: bool = False) -> Decision:
         return nothing(
@@ -106,9 +117,12 @@ class Detector:
         return bool(self.panel.state["n_seen"][0, 0] < need)
 
     def _decide(self, verdicts: Verdicts, row: Row) -> Decision:
-        if self.last_at is None or self.panel.state["row_coverage"][0, 0] <= 0:
+        if self.last_at is None or self._missing():
             return self._nothing(row)
         return decide(self.panel, verdicts, at=self.last_at, n_authors=row.n_authors)
+
+    def _missing(self) -> bool:
+        return bool(self.panel.state["row_coverage"][0, 0] <= 0)
 
     def to_state(self) -> dict[str, Any]:
         """What `from_state` needs to go on, as JSON values."""
@@ -233,8 +247,11 @@ def detect(
         if detector is None:
             result.append((one.at, -math.inf, False))
             continue
-        decision = detector.update(one)
-        result.append((one.at, decision.news, decision.alarm))
+        if isinstance(detector, Detector):
+            result.append((one.at, *detector.news(one)))
+        else:
+            decision = detector.update(one)
+            result.append((one.at, decision.news, decision.alarm))
     return result
 
 

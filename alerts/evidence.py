@@ -18,7 +18,7 @@ from scipy.special import betainc, gammaln
 
 from alerts.baseline import Expectation
 from alerts.prior import Prior
-from alerts.state import Array, State
+from alerts.state import Array, State, total
 
 __all__ = [
     "Hypotheses",
@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 BURST = (0.5, 0.42, 0.08)
-FEW = 32
+FEW = 32  # series: so many at most are judged in one call of each function
+MANY = 16  # negatives: up to so many their product is quicker than the gamma function
 
 
 @dataclass(frozen=True)
@@ -44,23 +45,11 @@ class Mixture:
     mean: Array
     shape: Array  # r of the negative binomial
     ratio: Array  # variance / mean
-    dispersion: Array  # (components,): the part of the ratio that is not estimation error
+    beyond: Array  # ratio - 1
+    expected: Array  # (n,): mean of the whole
+    variance: Array  # (n,): of the whole
     level_error: Array  # (n,): squared relative error of the level
     p_shift: Array  # (n,): probability that all volume has shifted
-    usual: slice  # elasticities of the components without a shift
-
-    @property
-    def expected(self) -> Array:
-        """Mean (n,)."""
-        result: Array = (self.weight * self.mean).sum(axis=1)
-        return result
-
-    @property
-    def variance(self) -> Array:
-        """Variance (n,)."""
-        second = (self.weight * (self.mean * self.ratio + self.mean**2)).sum(axis=1)
-        result: Array = np.maximum(second - self.expected**2, 1e-9)
-        return result
 
 
 @dataclass(frozen=True)
@@ -70,6 +59,8 @@ class Hypotheses:
     rungs: np.ndarray[tuple[int, ...], np.dtype[np.intp]]  # (hypotheses, span)
     steps: np.ndarray[tuple[int, ...], np.dtype[np.intp]]  # (hypotheses,)
     log_prior: Array  # (hypotheses,)
+    picks: Array  # (span * intensities, hypotheses): 1 where a hypothesis claims that rung of the ladder of that age
+    covers: Array  # (hypotheses, span): 1 for the rows it claims anything of
 
     @staticmethod
     @lru_cache(maxsize=8)
@@ -93,26 +84,40 @@ class Hypotheses:
                     rungs.append(row)
                     steps.append(onset)
                     weights.append(by_size * by_shape * _width(onset, onsets, shape))
-        return Hypotheses(np.array(rungs), np.array(steps, dtype=np.intp), np.log(weights))
+        claims = np.array(rungs)
+        picks = np.zeros((span, len(prior.intensities), len(rungs)))
+        picks[np.arange(span), claims, np.arange(len(rungs))[:, None]] = 1.0
+        return Hypotheses(
+            claims, np.array(steps, dtype=np.intp), np.log(weights), picks.reshape(-1, len(rungs)),
+            (claims > 0).astype(float),
+        )  # fmt: skip
 
     def log_factors(self, state: State) -> Array:
         """Prior weight times Bayes factor of each hypothesis, natural log (n, hypotheses)."""
-        evidence = state["row_evidence"]
-        place = self.rungs + np.arange(state.span) * evidence.shape[2]
-        flat = evidence.reshape(state.n, -1)
-        result: Array = flat[:, place].sum(axis=2) / inflation(state)[:, self.steps - 1] + self.log_prior
+        result: Array = state["row_evidence"].reshape(state.n, -1) @ self.picks
+        wider = inflation(state)
+        if wider is not None:
+            result /= wider[:, self.steps - 1]
+        result += self.log_prior
         return result
 
 
-def inflation(state: State) -> Array:
-    """How much wider sums of 1 .. span steps are than independent steps would make them (n, span)."""
-    prior, sums = state.prior, state["lag"]
-    lag = np.maximum(sums[:, 0] / (sums[:, 1] + prior.lag_pseudo_count), 0.0)
-    powers = np.minimum(lag, 0.9)[:, None] ** np.arange(1, state.span)
-    result = np.ones((state.n, state.span))
-    total, weighted = np.cumsum(powers, axis=1), np.cumsum(powers * np.arange(1, state.span), axis=1)
-    result[:, 1:] += 2 * (total - weighted / np.arange(2, state.span + 1))
+def inflation(state: State) -> Array | None:
+    """How much wider sums of 1 .. span steps are than independent steps would make them (n, span); None: no wider."""
+    sums = state["lag"]
+    lag = sums[:, 0] / (sums[:, 1] + state.prior.lag_pseudo_count)
+    if not np.count_nonzero(lag > 0):
+        return None
+    powers = np.minimum(np.maximum(lag, 0.0), 0.9)[:, None] ** np.arange(1, state.span)
+    result: Array = 1 + powers @ _pairs(state.span)
     return result
+
+
+@lru_cache(maxsize=8)
+def _pairs(span: int) -> Array:
+    """Twice the share of pairs of neighbours in sums of 1 .. span steps, by their distance from 1 (span - 1, span)."""
+    distance, steps = np.arange(1, span)[:, None], np.arange(1, span + 1)
+    return 2 * np.maximum(0.0, 1 - distance / steps)
 
 
 def _profile(shape: str, onset: int, span: int, size: float) -> list[float] | None:
@@ -136,19 +141,35 @@ def _width(onset: int, onsets: tuple[int, ...], shape: str) -> float:
     return float(onset - (onsets[place - 1] if place else 0))
 
 
+def log_rising(shape: Array, count: Array) -> Array:
+    """Log of Γ(shape + count) / Γ(shape), (shape of `shape`): of small whole counts by the product that it is."""
+    most, one = float(count.max()), count.size == 1
+    if most > MANY or (most > 1 and not one and count.size > FEW) or np.count_nonzero(count % 1):
+        result: Array = gammaln(count + shape) - gammaln(shape)
+        return result
+    if most == 0:
+        return np.zeros(shape.shape)
+    product = shape.copy() if one else np.where(count > 0, shape, 1.0)
+    for factor in range(1, int(most)):
+        product *= shape + factor if one else np.where(count > factor, shape + factor, 1.0)
+    return np.log(product, out=product)
+
+
 def log_negative_binomial(count: Array, mean: Array, shape: Array) -> Array:
     """Log probability of a negative binomial, less the term that depends on the count alone."""
     p = shape / (shape + mean)
-    result: Array = gammaln(count + shape) - gammaln(shape) + shape * np.log(p) + count * np.log1p(-p)
+    result: Array = log_rising(shape, count) + shape * np.log(p) + count * np.log1p(-p)
     return result
 
 
-def grid_weights(state: State) -> Array:
-    """Posterior of (dispersion, elasticity): (n, dispersions, elasticities)."""
-    weight = np.exp(state["grid"] - state["grid"].max(axis=1, keepdims=True))
-    weight /= weight.sum(axis=1, keepdims=True)
-    result: Array = weight.reshape(state.n, len(state.prior.dispersions), len(state.prior.elasticities))
-    return result
+def grid_weights(state: State) -> tuple[Array, Array]:
+    """Posterior of (dispersion, elasticity): (n, dispersions, elasticities), and of dispersion alone."""
+    if state.posterior is None:
+        weight = np.exp(state["grid"] - state["grid"].max(axis=1, keepdims=True))
+        weight /= total(weight)[:, None]
+        grid: Array = weight.reshape(state.n, len(state.prior.dispersions), len(state.prior.elasticities))
+        state.posterior = grid, total(grid)
+    return state.posterior
 
 
 def grid_prior(prior: Prior) -> Array:
@@ -161,74 +182,82 @@ def grid_prior(prior: Prior) -> Array:
 def mixture(state: State, at: Expectation, *, age: int = 0) -> Mixture:
     """The predictive distribution of the row of an age, given the other mentions of that row."""
     prior = state.prior
-    phi = np.array(prior.dispersions)
-    beta, beta_shift = np.array(prior.elasticities), np.array(prior.shift_elasticities)
+    phi, n_usual = prior.phi, len(prior.elasticities)
     known = at.others > 0
     others, due = state["row_others"][:, age], np.maximum(at.others, 1e-6)
 
     # Common movement of the volume: a gamma factor around one, narrow or wide; a shift of yesterday may go on.
     noise = (at.others_dispersion - 1) / due + at.others_dispersion / (at.others_count + 1) + 1e-4
-    shape = 1 / noise
-    move = np.where(known, (shape + others) / (shape + due), 1.0)
-    seen, gone = np.full_like(due, prior.shift_shape), np.full_like(due, prior.shift_shape)
+    seen, gone, p = np.empty((2, state.n)), np.empty((2, state.n)), np.full(state.n, prior.p_shift)
+    seen[0] = 1 / noise
+    seen[1] = gone[1] = prior.shift_shape
+    gone[0] = seen[0]
+    holiday = state["row_holiday"][:, age] > 0
+    if np.count_nonzero(holiday):
+        p[holiday] = prior.p_shift_holiday
     if age + 1 < state.span:
-        yesterday = prior.shift_memory * state["row_shift"][:, age + 1]
-        seen += yesterday * state["row_others"][:, age + 1]
-        gone += yesterday * state["row_due"][:, age + 1]
-    move_wide = np.where(known, (seen + others) / (gone + due), 1.0)
-    p = np.where(state["row_holiday"][:, age] > 0, prior.p_shift_holiday, prior.p_shift)
-    if age + 1 < state.span:
-        p = p + (1 - p) * prior.p_shift_stays * state["row_shift"][:, age + 1]
-    odds = log_negative_binomial(others, due * seen / gone, seen) - log_negative_binomial(others, due, shape)
-    odds += np.log(p / (1 - p))
-    p_shift = np.where(known, 1 / (1 + np.exp(-np.clip(odds, -50, 50))), 0.0)
+        shifted = state["row_shift"][:, age + 1]
+        if np.count_nonzero(shifted):
+            seen[1] += prior.shift_memory * shifted * state["row_others"][:, age + 1]
+            gone[1] += prior.shift_memory * shifted * state["row_due"][:, age + 1]
+            p += (1 - p) * prior.p_shift_stays * shifted
+    fit = log_negative_binomial(others, due * seen / gone, seen)
+    odds = np.minimum(np.maximum(fit[1] - fit[0] + np.log(p / (1 - p)), -50), 50)
+    p_shift = known / (1 + np.exp(-odds))
+    seen += others
+    move = np.where(known, seen / (gone + due), 1.0)
 
-    grid = grid_weights(state)
-    width = len(beta) + len(beta_shift)
-    full = (state.n, len(phi), width)
-    mean, weight, error = np.empty(full), np.empty(full), np.empty((state.n, width))
-    usual, shifted = slice(0, len(beta)), slice(len(beta), width)
-    mean[..., usual] = (at.expected[:, None] * move[:, None] ** beta)[:, None]
-    mean[..., shifted] = (at.expected[:, None] * move_wide[:, None] ** beta_shift)[:, None]
-    weight[..., usual] = grid * (1 - p_shift)[:, None, None]
-    weight[..., shifted] = grid.sum(axis=2)[..., None] * prior.shift_elasticity_weights * p_shift[:, None, None]
-    error[:, usual] = beta**2 / (shape + others)[:, None]
-    error[:, shifted] = beta_shift**2 / (seen + others)[:, None]
-    relative = (phi * at.level_error[:, None])[..., None] + (at.spread[:, None] + error)[:, None]
-    ratio = phi[:, None] + relative * mean
-    flat = (state.n, len(phi) * width)
-    mean, ratio = mean.reshape(flat), ratio.reshape(flat)
-    usual_phi = (grid.sum(axis=2) * phi).sum(axis=1)
+    grid, by_phi = grid_weights(state)
+    weight: Array = np.empty((state.n, len(phi), len(prior.beta)))
+    np.multiply(grid, (1 - p_shift)[:, None, None], out=weight[..., :n_usual])
+    np.multiply((by_phi * p_shift[:, None])[..., None], prior.shift_weights, out=weight[..., n_usual:])
+    by_beta = at.expected[:, None] * move.take(prior.movement, axis=0).T ** prior.beta
+    error = prior.beta_squared / seen.take(prior.movement, axis=0).T + at.spread[:, None]
+    relative = (at.level_error[:, None] * phi)[..., None] + error[:, None]
+    beyond = relative * by_beta[:, None] + (phi - 1)[:, None]  # of the ratio of variance to mean, beyond one
+    mean: Array = np.empty(weight.shape)
+    mean[:] = by_beta[:, None]
+    mean, weight, beyond = (array.reshape(state.n, -1) for array in (mean, weight, beyond))
+    ratio, weighted = 1 + beyond, weight * mean
+    expected, second = total(weighted), total(weighted * (ratio + mean))
     return Mixture(
-        weight=weight.reshape(flat),
+        weight=weight,
         mean=mean,
-        shape=mean / (ratio - 1),
+        shape=mean / beyond,
         ratio=ratio,
-        dispersion=np.repeat(phi, width),
-        level_error=usual_phi * at.level_error + at.spread,
+        beyond=beyond,
+        expected=expected,
+        variance=np.maximum(second - expected**2, 1e-9),
+        level_error=by_phi @ phi * at.level_error + at.spread,
         p_shift=p_shift,
-        usual=usual,
     )
 
 
 def ladder(state: State, mix: Mixture, *, age: int = 0) -> tuple[Array, Array]:
     """Log Bayes factor of one row for each intensity (n, intensities), and log likelihoods (n, components)."""
-    prior = state.prior
-    count = state["row_negative"][:, age, None]
-    log_p, log_q = -np.log(mix.ratio), count * np.log1p(-1 / mix.ratio)
-    none = gammaln(count + mix.shape) - gammaln(mix.shape) + mix.shape * log_p + log_q
-    top = none.max(axis=1, keepdims=True)
-    without = np.log((mix.weight * np.exp(none - top)).sum(axis=1) + 1e-300)
-    deviation = np.sqrt(mix.dispersion * mix.mean)
-    result = np.zeros((state.n, len(prior.intensities)))
-    at_once = len(prior.intensities) if state.n <= FEW else 1  # few series: one call; many: what fits the cache
-    for first in range(1, len(prior.intensities), at_once):
-        rungs = np.array(prior.intensities[first : first + at_once])[:, None]
-        extra = np.maximum(rungs * deviation[:, None], prior.least_extra)
-        shape = (mix.shape / mix.mean)[:, None] * (mix.mean[:, None] + extra)
-        log_l = gammaln(count[:, None] + shape) - gammaln(shape) + shape * log_p[:, None] + (log_q - top)[:, None]
-        likelihood = (mix.weight[:, None] * np.exp(np.minimum(log_l, 600.0))).sum(axis=2)
-        result[:, first : first + at_once] = np.log(likelihood + 1e-300) - without[:, None]
+    prior, count = state.prior, state["row_negative"][:, age, None, None]
+    log_p, beyond = -np.log(mix.ratio), mix.beyond[:, None]
+    fixed = count[:, 0] * np.log(mix.beyond / mix.ratio)
+    step = np.sqrt(prior.phi_of_components * mix.mean)
+    result = np.empty((state.n, len(prior.rungs)))
+    top = none = fixed[:, None]
+    at_once = len(prior.rungs) if state.n <= FEW else 1  # few series: one call; many: what fits the cache
+    for first in range(0, len(prior.rungs), at_once):
+        rungs = slice(first, first + at_once)
+        extra = np.maximum(prior.rungs[rungs, None] * step[:, None], prior.least_extra)
+        if first == 0:
+            extra[:, 0] = 0.0  # the first is no outbreak
+        shape = mix.shape[:, None] + extra / beyond
+        log_l = log_rising(shape, count)
+        log_l += shape * log_p[:, None]
+        log_l += fixed[:, None]
+        if first == 0:
+            none = log_l[:, 0].copy()
+            top = none.max(axis=1)[:, None, None]
+        log_l -= top
+        likelihood = np.exp(np.minimum(log_l, 600.0, out=log_l), out=log_l) @ mix.weight[..., None]
+        result[:, rungs] = np.log(likelihood[..., 0] + 1e-300)
+    result -= result[:, :1].copy()
     return result, none
 
 

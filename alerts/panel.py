@@ -20,7 +20,7 @@ from alerts.evidence import (
 )
 from alerts.prior import DAY, Prior
 from alerts.settings import Settings
-from alerts.state import Array, State
+from alerts.state import GIVEN, Array, State, total
 
 __all__ = ["Panel", "Verdicts"]
 
@@ -35,6 +35,7 @@ class Verdicts:
     news: Array  # the score where it is above the recent ones, else negative
     steps: Array  # since the most probable onset, the newest included
     factors: Array  # (n, hypotheses): natural log of prior weight times Bayes factor
+    enough: npt.NDArray[np.bool_]  # the minimum evidence of count, excess and ratio since the most probable onset
 
 
 class Panel:
@@ -47,6 +48,8 @@ class Panel:
         self.state["grid"][:] = self.start = grid_prior(self.prior)
         self.state["peak"][:] = -10.0
         self.hypotheses = Hypotheses.of(self.prior, self.state.onsets)
+        self.grid_stays = self.state.decay(self.prior.half_life_grid)
+        self.memory_stays = self.state.decay(self.prior.half_life_memory)
         self.arrived = np.ones(self.state.span)
         shares = self.settings.arrived[: self.state.span]
         self.arrived[: len(shares)] = shares
@@ -65,8 +68,7 @@ class Panel:
         """One step of every series; all arguments (n,). `coverage` 0 is a missing row, `known` 0 an unknown total."""
         absorb(self.state)
         self.state.push()
-        row = {"negative": negative, "others": others, "coverage": coverage}
-        self._write(0, row | {"weekday": weekday, "hour": hour, "holiday": holiday}, known)
+        self._write(0, negative, others, coverage, weekday, hour, holiday, known)
         at, mix, log_likelihood = self.compare(0)
         verdicts = self.judge()
         self._learn(verdicts, at, mix, log_likelihood)
@@ -88,20 +90,20 @@ class Panel:
 
         Call `judge` afterwards for the evidence as it is then.
         """
-        row = {"negative": negative, "others": others, "coverage": coverage}
-        if self._write(age, row | {"weekday": weekday, "hour": hour, "holiday": holiday}, known):
+        if self._write(age, negative, others, coverage, weekday, hour, holiday, known):
             self.compare(age)
 
-    def _write(self, age: int, row: dict[str, Array], known: Array | None) -> bool:
-        here = row["coverage"] > 0
-        row["negative"] = np.where(here, row["negative"], 0.0)
-        row["others"] = np.where(here, row["others"], 0.0)
-        row["known"] = np.where(here, 1.0 if known is None else known, 0.0)
-        changed = False
-        for name, value in row.items():
-            column = self.state["row_" + name][:, age]
-            changed = changed or not np.array_equal(column, np.broadcast_to(value, column.shape))
-            column[:] = value
+    def _write(self, age: int, negative: Array, others: Array, coverage: Array, weekday: Array, hour: Array,
+               holiday: Array, known: Array | None) -> bool:  # fmt: skip
+        """Whether the row is another one now."""
+        row = np.empty((GIVEN, self.state.n))
+        given = (negative, others, 1.0 if known is None else known, coverage, weekday, hour, holiday)
+        for line, value in zip(row, given, strict=True):
+            line[:] = value
+        row[:3, row[3] <= 0] = 0.0
+        place = self.state.rows[:GIVEN, :, age]
+        changed = bool(np.count_nonzero(place != row))
+        place[:] = row
         return changed
 
     def compare(self, age: int) -> tuple[Expectation, Mixture, Array]:
@@ -110,48 +112,52 @@ class Panel:
         at = expect(state, self.arrived, age=age)
         mix = mixture(state, at, age=age)
         evidence, log_likelihood = ladder(state, mix, age=age)
-        believed = np.where(state["row_coverage"][:, age] > 0, at.real[:, age], 0.0)
+        believed = at.real[:, age] * (state["row_coverage"][:, age] > 0)
+        told = believed > 0
         state["row_evidence"][:, age] = evidence * believed[:, None]
-        state["row_expected"][:, age] = mix.expected * (believed > 0)
-        state["row_variance"][:, age] = mix.variance * (believed > 0)
+        state["row_expected"][:, age] = mix.expected * told
+        state["row_variance"][:, age] = mix.variance * told
         state["row_level"][:, age] = mix.level_error
         state["row_due"][:, age] = at.others
-        state["row_shift"][:, age] = np.where(state["row_known"][:, age] > 0, mix.p_shift, 0.0)
+        state["row_shift"][:, age] = mix.p_shift * (state["row_known"][:, age] > 0)
         state["row_real"][:] = at.real
         return at, mix, log_likelihood
 
     def judge(self) -> Verdicts:
         """The evidence as of the newest row. Changes nothing."""
-        factors = self.hypotheses.log_factors(self.state)
+        state = self.state
+        factors = self.hypotheses.log_factors(state)
         top = factors.max(axis=1)
-        score = (top + np.log(np.exp(factors - top[:, None]).sum(axis=1))) / LN10
-        covered = self.state["row_coverage"] > 0
-        broken = (covered & (self.state["row_real"] < 0.5)).any(axis=1)
-        score -= np.where(broken, self.prior.outage_penalty, 0.0)
-        here = covered[:, 0]
-        peak = self.state["peak"][:, 0] - self.prior.fade_per_day * self.settings.step_seconds / DAY
+        score = (top + np.log(total(np.exp(factors - top[:, None])))) / LN10
+        covered = state["row_coverage"] > 0
+        broken = covered & (state["row_real"] < 0.5)
+        if np.count_nonzero(broken):
+            score -= self.prior.outage_penalty * broken.any(axis=1)
+        here, peak = covered[:, 0], self._peak()
         news = np.where(score > peak, score, np.minimum(score - peak - 1, score))
         steps = self.hypotheses.steps[factors.argmax(axis=1)]
-        score, news = (self._softer(np.where(here, values, -np.inf)) for values in (score, news))
-        return Verdicts(score, news, steps, factors)
+        # on the scale of what is promised (`alerts.calibration`)
+        both = np.empty((2, state.n))
+        both[0], both[1] = score, news
+        louder = state["loud"][:, 0]
+        if np.count_nonzero(louder):
+            both = np.where(both > 0, both / (1 + louder), both)
+        both[:, ~here] = -np.inf
+        return Verdicts(both[0], both[1], steps, factors, self._enough(steps, covered))
 
-    def _softer(self, score: Array) -> Array:
-        """Scores on the scale of what is promised (`alerts.calibration`)."""
-        result: Array = np.where(score > 0, score / (1 + self.state["loud"][:, 0]), score)
+    def _peak(self) -> Array:
+        """Of the scores before, as far as they have not faded."""
+        result: Array = self.state["peak"][:, 0] - self.prior.fade_per_day * self.settings.step_seconds / DAY
         return result
 
-    def enough(self, verdicts: Verdicts) -> npt.NDArray[np.bool_]:
-        """Whether each series has the minimum evidence of count, excess and ratio since its most probable onset."""
+    def _enough(self, steps: npt.NDArray[np.intp], covered: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         state, settings = self.state, self.settings
-        rows, last = np.arange(state.n), verdicts.steps - 1
-        believed = (state["row_coverage"] > 0) & (state["row_real"] > 0)
-        observed = np.cumsum(state["row_negative"] * believed, axis=1)[rows, last]
-        expected = np.maximum(np.cumsum(state["row_expected"], axis=1)[rows, last], 1e-6)
-        result: npt.NDArray[np.bool_] = (
-            (observed >= settings.min_negative)
-            & (observed - expected >= settings.min_excess)
-            & (observed >= settings.min_ratio * expected)
-        )
+        since = np.arange(state.span) < steps[:, None]
+        observed = total(state["row_negative"] * (since & covered & (state["row_real"] > 0)))
+        expected = np.maximum(total(state["row_expected"] * since), 1e-6)
+        least = np.maximum(np.maximum(expected + settings.min_excess, settings.min_ratio * expected),
+                           settings.min_negative)  # fmt: skip
+        result: npt.NDArray[np.bool_] = observed >= least
         return result
 
     def alone(self, index: int) -> Panel:
@@ -175,45 +181,44 @@ class Panel:
         """Mark rows that belong to an outbreak, remember the score, update the posterior of grid and memories."""
         state, prior = self.state, self.prior
         here = state["row_coverage"][:, 0] > 0
-        peak = state["peak"][:, 0] - prior.fade_per_day * self.settings.step_seconds / DAY
-        loud = np.where(verdicts.score > 0, 1 + state["loud"][:, 0], 1.0)
-        state["peak"][:, 0] = np.maximum(peak, np.where(here, verdicts.score * loud, -np.inf))
+        raw = np.where(verdicts.score > 0, 1 + state["loud"][:, 0], 1.0)  # what makes of a score what it was
+        state["peak"][:, 0] = np.maximum(self._peak(), verdicts.score * raw)
         self._mark(verdicts, here)
-        calibration.learn(state, np.where(self.enough(verdicts), verdicts.news * loud, -np.inf), here)
+        calibration.learn(state, np.where(verdicts.enough, verdicts.news * raw, -np.inf), here)
         state["n_seen"][:, 0] += here
 
-        trust = np.where(here, row_weights(state)[:, 0] * at.real[:, 0], 0.0)
-        trust = np.where(state["n_seen"][:, 0] > 5, trust, 0.0)
+        kept = row_weights(state)[:, 0]
+        trust = kept * at.real[:, 0] * (here & (state["n_seen"][:, 0] > 5))
+        learns = trust[:, None] > 0
         n_phi, n_beta = len(prior.dispersions), len(prior.elasticities)
-        newest = log_likelihood.reshape(state.n, n_phi, -1)[:, :, mix.usual].reshape(state.n, n_phi * n_beta)
+        newest = log_likelihood.reshape(state.n, n_phi, -1)[:, :, :n_beta].reshape(state.n, -1)
         gain = np.maximum(newest - newest.max(axis=1, keepdims=True), -6.0)
-        learned = self.start + (state["grid"] - self.start) * state.decay(prior.half_life_grid)
-        state["grid"][:] = np.where(trust[:, None] > 0, learned + trust[:, None] * gain, state["grid"])
-        self._learn_memory(at, mix, trust)
+        learned = self.start + (state["grid"] - self.start) * self.grid_stays
+        state["grid"] = np.where(learns, learned + trust[:, None] * gain, state["grid"])
+        self._learn_memory(at, mix, trust, learns)
 
-        odd = here & (row_weights(state)[:, 0] < 0.5)
         count = state["n_odd"][:, 0]
-        count[:] = np.where(here, np.where(odd, count + 1, np.maximum(0.0, count - 2)), count)
+        count[:] = np.where(here, np.where(kept < 0.5, count + 1, np.maximum(0.0, count - 2)), count)
         normal = count > prior.new_normal_days * DAY / self.settings.step_seconds
-        state["row_outbreak"][normal] = 0.0
-        state["row_shift"][normal] = 0.0
+        if np.count_nonzero(normal):
+            state["row_outbreak"][normal] = 0.0
+            state["row_shift"][normal] = 0.0
 
     def _mark(self, verdicts: Verdicts, here: npt.NDArray[np.bool_]) -> None:
         """Probability of each row to lie in an outbreak, from the hypotheses that cover it."""
-        state = self.state
+        outbreak = self.state["row_outbreak"]
         weight = self.prior.p_outbreak * np.exp(np.minimum(verdicts.factors, 50.0))
-        weight /= 1 + weight.sum(axis=1, keepdims=True)
-        covers = self.hypotheses.rungs > 0
-        now = (weight @ covers) * here[:, None]
-        state["row_outbreak"][:] = np.maximum(state["row_outbreak"], now)
+        now = weight @ self.hypotheses.covers
+        now *= (here / (1 + total(weight)))[:, None]
+        np.maximum(outbreak, now, out=outbreak)
 
-    def _learn_memory(self, at: Expectation, mix: Mixture, trust: Array) -> None:
+    def _learn_memory(self, at: Expectation, mix: Mixture, trust: Array, learns: npt.NDArray[np.bool_]) -> None:
         state = self.state
-        phi = (grid_weights(state).sum(axis=2) * self.prior.dispersions).sum(axis=1)[:, None]
+        phi = (grid_weights(state)[1] @ self.prior.phi)[:, None]
         move = np.maximum(mix.expected / at.expected, 1e-6)
         mean = np.maximum(at.by_memory * move[:, None], 1e-9)
-        ratio = phi + 1e-3 + phi * at.error_by_memory * mean
-        fit = log_negative_binomial(state["row_negative"][:, :1], mean, mean / (ratio - 1))
+        beyond = phi - 1 + 1e-3 + phi * at.error_by_memory * mean
+        fit = log_negative_binomial(state["row_negative"][:, :1], mean, mean / beyond)
         gain = np.maximum(fit - fit.max(axis=1, keepdims=True), -3.0)
-        kept = state["memory"] * state.decay(self.prior.half_life_memory)
-        state["memory"][:] = np.where(trust[:, None] > 0, kept + trust[:, None] * gain, state["memory"])
+        kept = state["memory"] * self.memory_stays
+        state["memory"][:] = np.where(learns, kept + trust[:, None] * gain, state["memory"])

@@ -7,8 +7,14 @@ knobs are in `alerts.settings`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 __all__ = ["DAY", "Prior"]
+
+Array = npt.NDArray[np.float64]
 
 DAY = 86_400
 
@@ -74,3 +80,45 @@ class Prior:
     p_false_zero: float = 0.02
     outage_penalty: float = 1.0  # off the score while such zeros are among the newest rows: backlogs come in lumps
     new_normal_days: float = 14.0
+
+    # The same as arrays, for whoever reckons with them at every tick.
+
+    @cached_property
+    def phi(self) -> Array:
+        """Dispersions."""
+        return np.array(self.dispersions)
+
+    @cached_property
+    def beta(self) -> Array:
+        """Elasticities where volume moves as usual, then those where it has shifted."""
+        return np.array((*self.elasticities, *self.shift_elasticities))
+
+    @cached_property
+    def beta_squared(self) -> Array:
+        """Of every elasticity."""
+        return np.square(self.beta)
+
+    @cached_property
+    def movement(self) -> npt.NDArray[np.intp]:
+        """Of every elasticity whether it answers the usual movement of the volume (0) or a shift (1)."""
+        return np.repeat([0, 1], [len(self.elasticities), len(self.shift_elasticities)])
+
+    @cached_property
+    def shift_weights(self) -> Array:
+        """Of the elasticities under a shift."""
+        return np.array(self.shift_elasticity_weights)
+
+    @cached_property
+    def phi_of_components(self) -> Array:
+        """Dispersion of every pair of a dispersion and an elasticity."""
+        return np.repeat(self.phi, len(self.beta))
+
+    @cached_property
+    def log_trust(self) -> Array:
+        """Log weight of the memories before any evidence."""
+        return np.log(self.trust_levels)
+
+    @cached_property
+    def rungs(self) -> Array:
+        """Intensities of the ladder, the first (no outbreak) too."""
+        return np.array(self.intensities)

@@ -90,7 +90,7 @@ def together(series: list[Any]) -> list[list[tuple[dt.datetime, float, bool]]]:
         verdicts = panel.tick(
             negative[step], others[step], here[step], weekday=weekday[step], hour=here[step] * 0, holiday=holiday[step]
         )
-        news[step] = np.where(panel.enough(verdicts), verdicts.news, np.minimum(verdicts.news, 0.0))
+        news[step] = np.where(verdicts.enough, verdicts.news, np.minimum(verdicts.news, 0.0))
     return [
         [
             (at, float(news[step, column]), bool(news[step, column] >= needed))
@@ -243,7 +243,7 @@ def hourly(seed: int, *, n: int, weeks: int) -> np.ndarray:
             negative[hour], others[hour], ones,
             weekday=ones * ((hour // 24) % 7), hour=ones * (hour % 24), holiday=ones * 0,
         )  # fmt: skip
-        news[hour] = np.where(panel.enough(verdicts), verdicts.news, np.minimum(verdicts.news, 0.0))
+        news[hour] = np.where(verdicts.enough, verdicts.news, np.minimum(verdicts.news, 0.0))
     return news[3 * 168 :]
 
 
@@ -354,7 +354,7 @@ def _evenings(simulate: Any, series: list[Any], seed: int, arrived: tuple[float,
         return values
 
     def alarms(verdicts: Any) -> Any:
-        return (verdicts.news >= needed) & panel.enough(verdicts)
+        return (verdicts.news >= needed) & verdicts.enough
 
     for offset in range(-56, WATCHED):
         rewritten = np.zeros(len(series), bool)

@@ -84,7 +84,7 @@ def clean_brands(seed: int, n: int, weeks: int) -> tuple[np.ndarray, np.ndarray]
             negative[hour], other[hour], ones,
             weekday=ones * ((hour // 24) % 7), hour=ones * (hour % 24), holiday=ones * 0,
         )  # fmt: skip
-        enough = panel.enough(verdicts)
+        enough = verdicts.enough
         news[hour] = np.where(enough, verdicts.news, np.minimum(verdicts.news, 0))
         score[hour] = np.where(enough, verdicts.score, -1)
     return news[WARM:], score[WARM:]

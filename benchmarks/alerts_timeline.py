@@ -69,7 +69,7 @@ def main() -> None:
         usual = negative[max(0, place - span) : place].sum(axis=0) / span
         least = np.maximum(np.maximum(FLOOD_LEAST, FLOOD_SHARE * total[place]), FLOOD_RATIO * (1 + usual))
         flood = negative[place] >= least
-        for column in map(int, np.flatnonzero(((verdicts.news >= needed) & panel.enough(verdicts)) | flood)):
+        for column in map(int, np.flatnonzero(((verdicts.news >= needed) & verdicts.enough) | flood)):
             if place - told_at[column] >= COOL:
                 week = int(negative[max(0, place - 6) : place + 1, column].sum())
                 print(

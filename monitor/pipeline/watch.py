@@ -142,14 +142,8 @@ class SeriesWatch:
             return None, [], None
         keys = [SeriesKey.parse(text) for text in row.series]
         panel = Panel(len(keys), self.settings)
-        try:
-            stored = safetensors.load(zlib.decompress(row.arrays))
-        except (zlib.error, SafetensorError):
-            return None, [], None  # written by a version that stored it otherwise: rebuilt from the rows
-        for name, array in panel.state.arrays.items():
-            if name not in stored or stored[name].shape != array.shape:
-                return None, [], None  # or by one with another memory
-            array[:] = stored[name]
+        if not unpack(row.arrays, panel):
+            return None, [], None  # written by a version with another memory: rebuilt from the rows
         return panel, keys, self.steps.parse(row.day)
 
     def learn(self, session: Session, now: datetime, keys: Sequence[SeriesKey]) -> None:
@@ -195,11 +189,9 @@ class SeriesWatch:
         return max(first, newest - self.steps.within(HISTORY[self.steps.seconds]))
 
     def _save(self, session: Session, panel: Panel, keys: Sequence[SeriesKey], step: int) -> None:
-        # Not a npz: each of its two dozen arrays is a file in an archive with a header to parse, at every look.
-        arrays = zlib.compress(safetensors.save(panel.state.arrays), level=1)
         session.merge(
             DetectorState(brand_id=self.brand.id, signal=self.memory, day=self.steps.text(step),
-                          settings=self._fingerprint(), series=[key.text() for key in keys], arrays=arrays)
+                          settings=self._fingerprint(), series=[key.text() for key in keys], arrays=packed(panel))
         )  # fmt: skip
 
     def _past(self, session: Session, panel: Panel | None, known: Sequence[SeriesKey], keys: Sequence[SeriesKey],
@@ -360,6 +352,29 @@ class HourWatch(SeriesWatch):
         rows = session.exec(select(Source).where(col(Source.id).in_(self.only or set()))).all()
         times = [now if row.scraper == IMPORT else row.last_success_at for row in rows]
         return self.steps.of(min(max((at for at in times if at is not None), default=now), now))
+
+
+def packed(panel: Panel) -> bytes:
+    """The memory of a panel for the store.
+
+    Not a npz: each of its two dozen arrays is a file in an archive with a header to parse, at every look.
+    """
+    # safetensors writes the memory of a view as it lies there, so what it gets must lie as it is read
+    arrays = {name: np.ascontiguousarray(array) for name, array in panel.state.arrays.items()}
+    return zlib.compress(safetensors.save(arrays), level=1)
+
+
+def unpack(stored: bytes, panel: Panel) -> bool:
+    """Put a stored memory into a panel of as many series; False where it is not one of this version."""
+    try:
+        arrays = safetensors.load(zlib.decompress(stored))
+    except (zlib.error, SafetensorError):
+        return False
+    for name, array in panel.state.arrays.items():
+        if name not in arrays or arrays[name].shape != array.shape:
+            return False
+        array[:] = arrays[name]
+    return True
 
 
 def _stamp(row: DetectorState | None) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def told(negative: np.ndarray, *, believing: bool = True) -> tuple[int, float]:
             negative[day], others, ones, weekday=ones * (day % 7), hour=0 * ones, holiday=0 * ones
         )  # fmt: skip
         if day >= WARM:
-            count += int(((found.news >= 1.4) & panel.enough(found)).sum())
+            count += int(((found.news >= 1.4) & found.enough).sum())
         loud = 1 + float(panel.state["loud"][0, 0])
         if not believing:
             panel.state["loud"] = 0.0

@@ -57,7 +57,7 @@ def test_no_number_that_is_told_lies_within_what_is_called_usual() -> None:
             rng.poisson(mean).astype(float), rng.poisson(4 * level).astype(float), ones,
             weekday=ones * (step % 7), hour=ones * 0, holiday=ones * 0,
         )  # fmt: skip
-        for index in np.flatnonzero(panel.enough(verdicts) & (verdicts.score > 1)):
+        for index in np.flatnonzero(verdicts.enough & (verdicts.score > 1)):
             decision = decide(panel, verdicts, int(index), at=day(step))
             if decision.active:
                 told += 1

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
@@ -19,6 +20,7 @@ from alerts.hierarchy import Finding, find
 from alerts.incident import Evidence, advance
 from alerts.panel import Panel, Verdicts
 from alerts.series import Row, SeriesKey
+from alerts.settings import Settings
 from alerts.severity import Severity
 from monitor.pipeline.advance import move
 from monitor.pipeline.aggregate import aggregate
@@ -28,8 +30,9 @@ from monitor.pipeline.detect import Watches, detect
 from monitor.pipeline.recount import recount
 from monitor.pipeline.score import score
 from monitor.pipeline.spikes import Spikes
+from monitor.pipeline.steps import DAY, HOUR
 from monitor.pipeline.stories import Stories
-from monitor.pipeline.watch import Point
+from monitor.pipeline.watch import Point, packed, unpack
 from monitor.store import incidents
 from monitor.store.catalogue import ensure_import
 from monitor.store.engine import reading, writing
@@ -229,6 +232,19 @@ def test_it_learns_before_it_keeps_others_from_writing(tmp_path: Path, monkeypat
     monkeypatch.setattr(Panel, "tick", counted)
     detect(life.context)
     assert n_ticks[False] > 50 and n_ticks[True] <= 2, "yesterday and today are left"
+
+
+@pytest.mark.parametrize("step", [DAY, HOUR])
+def test_a_stored_memory_is_read_back_to_the_last_number(step: int) -> None:
+    written, read = Panel(3, Settings(step_seconds=step)), Panel(3, Settings(step_seconds=step))
+    rng = np.random.default_rng(1)
+    for array in written.state.arrays.values():
+        array[:] = rng.random(array.shape)
+    assert unpack(packed(written), read)
+    for name, array in written.state.arrays.items():
+        assert np.array_equal(read.state[name], array), name
+    assert not unpack(packed(written), Panel(2, Settings(step_seconds=step))), "a memory of other series"
+    assert not unpack(b"what an older version wrote", read)
 
 
 def test_what_another_has_written_while_it_learnt_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
