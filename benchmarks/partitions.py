@@ -5,9 +5,8 @@
     python -m benchmarks.partitions --plain postgresql://postgres@127.0.0.1/plain \
         --parted postgresql://postgres@127.0.0.1/parted
 
-Cuts the mentions of the second database by the month of publication, with all indexes, and a table of keys, filled by a
-trigger, for what no unique index over partitions can hold: (brand, origin, external id) once. What refers to a mention
-loses its foreign key. The product's own code then works on both in turn.
+Cuts the second database as `monitor db partition` does, makes empty months besides, where `--months` asks for more than
+there are, and lets the product's own code work on both in turn. At the end old months go: their words, and whole.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from sqlmodel import Session, func, select
+from sqlmodel import func, select
 
 from benchmarks import scale
 from monitor.config import validate
@@ -31,57 +30,19 @@ from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.housekeeping import purge
 from monitor.pipeline.score import score
+from monitor.store import months
 from monitor.store.catalogue import ensure_import
+from monitor.store.cutting import cut
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
 from monitor.store.queries import mentions
 from monitor.store.queries.selection import Selection
 from monitor.store.tables import Brand, Mention
 
-REFER = ("correction", "judgement", "revision", "signature", "survey_answer", "topic_tag")
-CUT = """
-ALTER TABLE mention RENAME TO mention_plain;
-ALTER SEQUENCE mention_id_seq OWNED BY NONE;
-CREATE TABLE mention (LIKE mention_plain INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE (published_at);
-CREATE TABLE mention_key (brand_id integer NOT NULL, origin varchar NOT NULL, external_id varchar NOT NULL,
-    mention_id bigint NOT NULL, PRIMARY KEY (brand_id, origin, external_id));
-{months}
-INSERT INTO mention SELECT * FROM mention_plain ORDER BY id;
-INSERT INTO mention_key SELECT brand_id, origin, external_id, id FROM mention_plain;
-DROP TABLE mention_plain;
-ALTER TABLE mention ADD PRIMARY KEY (id, published_at);
-CREATE INDEX ix_mention_brand_observed ON mention (brand_id, observed_at);
-CREATE INDEX ix_mention_brand_time ON mention (brand_id, published_at);
-CREATE INDEX ix_mention_cluster_id ON mention (cluster_id);
-CREATE INDEX ix_mention_source_time ON mention (source_id, published_at);
-CREATE INDEX ix_mention_state ON mention (score_state, model, scored_at);
-CREATE INDEX ix_mention_todo ON mention (score_state, id);
-CREATE INDEX ix_mention_words ON mention (source_id, published_at) WHERE gone_at IS NULL;
-CREATE INDEX ix_mention_external ON mention (brand_id, origin, external_id);
-ALTER TABLE mention ADD FOREIGN KEY (brand_id) REFERENCES brand(id) ON DELETE CASCADE;
-ALTER TABLE mention ADD FOREIGN KEY (source_id) REFERENCES source(id) ON DELETE CASCADE;
-CREATE FUNCTION mention_once() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN INSERT INTO mention_key VALUES (NEW.brand_id, NEW.origin, NEW.external_id, NEW.id); RETURN NULL; END';
-CREATE TRIGGER mention_once AFTER INSERT ON mention FOR EACH ROW EXECUTE FUNCTION mention_once();
-"""
 GROUPED = (
     "SELECT sentiment, location, count(*) FROM mention WHERE brand_id = 1 AND published_at >= :a AND published_at < :b"
     " AND counts GROUP BY 1, 2"
 )
-
-
-def cut(session: Session, n_months: int) -> None:
-    """The mentions of a store into so many partitions, the last of next month."""
-    last = scale.NOW.year * 12 + scale.NOW.month
-    starts = [f"'{(last - k) // 12}-{(last - k) % 12 + 1:02}-01'" for k in reversed(range(n_months))]
-    bounds = zip(["MINVALUE", *starts[:-1]], starts, strict=True)
-    months = "".join(
-        f"CREATE TABLE mention_{k} PARTITION OF mention FOR VALUES FROM ({a}) TO ({b});"
-        for k, (a, b) in enumerate([*bounds, (starts[-1], "MAXVALUE")])
-    )
-    for table in REFER:
-        session.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {table}_mention_id_fkey"))
-    session.connection().exec_driver_sql(CUT.format(months=months))
 
 
 def work(context: Context, mark: str) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -140,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plain", required=True)
     parser.add_argument("--parted", required=True)
-    parser.add_argument("--months", type=int, default=14)
+    parser.add_argument("--months", type=int, default=0, help="how many there are to be, empty ones among them")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--days", type=float, default=3, help="of the oldest mentions, which lose their words")
     given = parser.parse_args()
@@ -149,11 +110,19 @@ def main() -> None:
         raw = {"data_dir": str(Path("/tmp") / f"partitions-{name}"), "brands": {"cafe": {"name": "Cafe"}}}
         settings = validate({**raw, "database_url": url}, origin="benchmark")
         contexts[name] = Context(settings, clock=lambda: scale.NOW, scorer=scale.Constant())
-    with writing(contexts["parted"].engine) as session:
+    parted = contexts["parted"].engine
+    with reading(parted) as session:
         scale._SERVER[:] = scale.postmaster(session)
-        if session.execute(text("SELECT to_regclass('mention_key')")).scalar_one() is None:
-            cut(session, given.months)
-            session.execute(text("ANALYZE mention"))
+        anew = not months.is_cut(session)
+    if anew:
+        with scale.timed("cut into months"):
+            cut(parted, now=scale.NOW)
+    with parted.connect() as connection:
+        there = len(months.months(connection))
+    for number in range(there - months.AHEAD, given.months):
+        months.advance(parted, now=scale.NOW + timedelta(days=31 * number))
+    with writing(parted) as session:
+        session.execute(text("ANALYZE mention"))
     spent: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for number in range(given.rounds):
         for name in sorted(contexts, reverse=bool(number % 2)):
@@ -168,6 +137,12 @@ def main() -> None:
         n, seconds = erase(context, given.days)
         if n:
             print(f"{name}: {n} mentions lose their words, {1e6 * seconds / n:.0f} us of the processor each")
+    with parted.connect() as connection:
+        second = months.months(connection)[2].first
+    with scale.timed("let the two oldest months go"):
+        gone = months.drop(parted, before=second, now=scale.NOW)
+    print(f"{sum(n for _, n in gone)} mentions in {len(gone)} month(s)")
+    for context in contexts.values():
         context.engine.dispose()
 
 

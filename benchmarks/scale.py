@@ -4,7 +4,7 @@
     python -m benchmarks.scale --mentions 1000000 --folder /tmp/scale-pg --url postgresql://postgres@127.0.0.1/scale
 
 Fills the store once (a year of invented mentions, judged and counted; `--fill-seconds` stops in between with 3, the
-next call goes on), then lets `--new` mentions arrive at once, all of them complaints about one place, and times every
+next call goes on; `--new 0` stops behind it), then lets `--new` mentions arrive at once, all of them complaints about one place, and times every
 step by the clock and by the processor of this process and of the database's on this machine. The model is a constant:
 what it costs stands in docs/models.md. With `--pages` the dashboard is asked for each of its pages too.
 """
@@ -404,6 +404,12 @@ def main() -> int:
         "--run", default="1", help="of a store that was measured before: another word, or nothing is new"
     )
     parser.add_argument("--pages", type=int, default=0, help="ask for each page of the dashboard so many times")
+    parser.add_argument(
+        "--apart",
+        action="store_true",
+        help="the new ones come into hours that hold nothing else, six hours after the history: what still grows with"
+        " the store, grows with history and not with its traffic",
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     raw: dict[str, Any] = {
@@ -413,7 +419,8 @@ def main() -> int:
     }
     if given.url:
         raw["database_url"] = given.url
-    context = Context(validate(raw, origin="benchmark"), clock=lambda: NOW, scorer=Constant())
+    now = NOW + timedelta(hours=6) if given.apart else NOW
+    context = Context(validate(raw, origin="benchmark"), clock=lambda: now, scorer=Constant())
     upgrade(context.engine)
     with writing(context.engine) as session:
         _SERVER[:] = postmaster(session)
