@@ -4,9 +4,10 @@
     python -m benchmarks.scale --mentions 1000000 --folder /tmp/scale-pg --url postgresql://postgres@127.0.0.1/scale
 
 Fills the store once (a year of invented mentions, judged and counted; `--fill-seconds` stops in between with 3, the
-next call goes on; `--new 0` stops behind it), then lets `--new` mentions arrive at once, all of them complaints about one place, and times every
-step by the clock and by the processor of this process and of the database's on this machine. The model is a constant:
-what it costs stands in docs/models.md. With `--pages` the dashboard is asked for each of its pages too.
+next call goes on; `--new 0` stops behind it), then lets `--new` mentions arrive at once, all of them complaints about
+one place, and times every step by the clock and by the processor of this process and of the database's on this
+machine. The model is a constant: what it costs stands in docs/models.md.
+With `--pages` the dashboard is asked for each of its pages too.
 """
 
 from __future__ import annotations
