@@ -412,8 +412,8 @@ def masked(settings: Settings) -> dict[str, Any]:
     """The effective configuration with every secret masked, ready to print."""
 
     def walk(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {k: walk(v, str(k)) for k, v in value.items()}
+        if isinstance(value, dict):  # of headers the values are secrets, whatever they are called
+            return {k: walk(v, "secret" if key == "headers" else str(k)) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return [walk(v, key) for v in value]
         if value is not None and value != "" and is_secret(key):

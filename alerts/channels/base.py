@@ -6,16 +6,17 @@ A channel never sleeps, never retries and keeps no state: the sender owns time, 
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from alerts import render
 from alerts.errors import Rejected, Retryable
@@ -27,6 +28,7 @@ if logging.getLogger("httpx").level == logging.NOTSET:
 
 LARGEST_ANSWER = 4 * 1024 * 1024  # bytes of one answer that are looked at
 _PACKING = {"content-encoding", "content-length", "transfer-encoding"}  # what no longer holds of an unpacked body
+SHORTEST_SECRET = 8  # characters of a part of an address that is taken for a secret
 LONGEST_WAIT = 86_400.0  # seconds; a longer Retry-After is taken as this
 
 
@@ -106,6 +108,13 @@ class Channel(ABC, Generic[S]):
         if self._client is not None:
             self._client.close()
 
+    def hush(self, text: str) -> str:
+        """A text of the other side without what the settings keep secret, as it is or as it travels."""
+        for secret in _secrets(dict(self.settings)):
+            for form in _forms(secret):
+                text = text.replace(form, "...")
+        return text
+
     @property
     def client(self) -> httpx.Client:
         """The HTTP client: the one given, or one of its own, made at first use."""
@@ -130,7 +139,7 @@ class Channel(ABC, Generic[S]):
         name = self.declaration.title
         try:
             with self.client.stream(method, url, follow_redirects=False, **options) as response:
-                return _kept(response)
+                return _kept(response, self.hush)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Rejected(f"{name}: the configured address is not a usable URL ({type(error).__name__})") from None
         except httpx.TimeoutException as error:
@@ -139,18 +148,46 @@ class Channel(ABC, Generic[S]):
             raise Retryable(f"{name}: no connection ({type(error).__name__})") from None
 
 
-def _kept(response: httpx.Response) -> httpx.Response:
-    """The answer with the beginning of its body: what is packed may unfold to gigabytes, or never end."""
+def _kept(response: httpx.Response, hush: Callable[[str], str]) -> httpx.Response:
+    """The answer with the beginning of its body: what is packed may unfold to gigabytes, or never end.
+
+    Of a refusal without our secrets: its words end in the log, and some servers repeat what they were told.
+    """
     body = bytearray()
     for part in response.iter_bytes():
         body += part
         if len(body) > LARGEST_ANSWER:
             break
+    if response.status_code >= 400:
+        encoding = response.encoding or "utf-8"
+        told = hush(bytes(body[:LARGEST_ANSWER]).decode(encoding, "replace"))
+        body = bytearray(told.encode(encoding, "replace"))
     plain = [(name, value) for name, value in response.headers.multi_items() if name not in _PACKING]
     return httpx.Response(
         response.status_code, headers=plain, content=bytes(body[:LARGEST_ANSWER]), request=response.request,
         extensions={"reason_phrase": response.reason_phrase.encode("ascii", "replace")},
     )  # fmt: skip
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr) and value.get_secret_value():
+        yield value.get_secret_value()
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _secrets(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _secrets(one)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """How a secret may stand in an answer: whole, of an address the path, of "Bearer ..." the word, in base64."""
+    yield secret
+    yield base64.b64encode(secret.encode()).decode()
+    address, word = secret.partition("://")[2], secret.rpartition(" ")[2]
+    for part in (address.partition("/")[2], *address.split("/")[1:], word):
+        if len(part) >= SHORTEST_SECRET:
+            yield part
 
 
 def judge(response: httpx.Response, *, name: str, now: datetime | None) -> None:

@@ -8,6 +8,7 @@ asked whether it has a message, but the stable Message-ID lets mailboxes recogni
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import hashlib
 import html
@@ -173,7 +174,7 @@ class Email(Channel[EmailSettings]):
                     server.login(settings.username, settings.password.get_secret_value())
                 yield server
         except smtplib.SMTPAuthenticationError as error:
-            told = _reply(error.smtp_code, error.smtp_error)
+            told = self._hushed_login(_reply(error.smtp_code, error.smtp_error))
             if 400 <= error.smtp_code < 500:
                 raise Retryable(f"{place} could not check the login now: {told}", after=GREYLIST_WAIT) from None
             raise Rejected(f"{place} refused user name or password of {settings.username!r}: {told}") from None
@@ -196,6 +197,12 @@ class Email(Channel[EmailSettings]):
             raise Rejected(f"{place}: an address or host name cannot be written ({error})") from None
         except OSError as error:
             raise Retryable(f"{place}: no connection ({error.strerror or error or type(error).__name__})") from None
+
+    def _hushed_login(self, told: str) -> str:
+        """The server's words without the password: some repeat the line that they refuse."""
+        password = self.settings.password.get_secret_value() if self.settings.password else ""
+        line = base64.b64encode(f"\0{self.settings.username}\0{password}".encode()).decode()
+        return self.hush(told).replace(line, "...")
 
     @contextmanager
     def _connect(self) -> Iterator[smtplib.SMTP]:

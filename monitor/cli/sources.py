@@ -77,7 +77,7 @@ def test_source(
     common.configure_logs()
     context = Context(common.settings(config))
     scraper, params = target(context, link)
-    say(f"scraper {scraper.meta.name}, parameters {json.dumps(_plain(params), ensure_ascii=False)}")
+    say(f"scraper {scraper.meta.name}, parameters {json.dumps(_shown(params), ensure_ascii=False)}")
     if scraper.meta.pushed:
         say(f"others send to it: POST {context.settings.web.base_url or 'http://HOST:PORT'}/hooks/{link}, signed")
         return
@@ -226,6 +226,13 @@ def _plain(params: Any) -> dict[str, Any]:
     return {
         key: value for key, value in params.model_dump(mode="json", exclude_defaults=True).items() if value is not None
     }
+
+
+def _shown(params: Any) -> dict[str, Any]:
+    """The same for people to read: an address without the secrets in it."""
+    from scrapers.http import without_secrets
+
+    return {key: without_secrets(one) if isinstance(one, str) else one for key, one in _plain(params).items()}
 
 
 def _toml(values: dict[str, Any]) -> str:

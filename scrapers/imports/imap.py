@@ -70,7 +70,8 @@ def _connect(settings: ImapSettings) -> imaplib.IMAP4:
         raise
     except imaplib.IMAP4.error as problem:
         mailbox.shutdown()
-        raise LoginNeeded(f"{settings.host} refuses the login of {settings.user}: {_words(problem)}") from None
+        said = _words(problem).replace(settings.password, "...")  # some repeat the line that they refuse
+        raise LoginNeeded(f"{settings.host} refuses the login of {settings.user}: {said}") from None
     return mailbox
 
 
