@@ -123,7 +123,7 @@ def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: tim
             facts = backtest.facts_of(session, brand, since=begins, until=until)
             told = [
                 (said(trial.rule, t), trial.chosen, trial.alarms)
-                for trial in backtest.backtest(rule, facts, brand=brand.slug)
+                for trial in backtest.backtest(rule, facts, brand=brand.slug, until=until)
             ]
         places = {} if as_json else _places(session, brand, (alarm for _, _, alarms in told for alarm in alarms), t)
     zone = context.settings.zone

@@ -5,36 +5,47 @@ What it would have told is held against what people confirmed: hits, misses, and
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Self
 
-from sqlmodel import Session, col, select
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
+from sqlmodel import Session, SQLModel, col, select
 
-import alerts.hierarchy
+import alerts.incident as lives
+from alerts.decision import Decision
 from alerts.panel import Panel
-from alerts.rules import Fact, MoreThan, Words
+from alerts.rules import Fact, MeanRatingBelow, MoreThan, Words
 from alerts.series import SeriesKey
 from alerts.threshold import threshold
+from alerts.verdict import Answer
 from monitor.config import Rule, Settings
-from monitor.pipeline import detect, rules
+from monitor.pipeline import detect, related, rules
 from monitor.pipeline.rules import FixedRule
+from monitor.pipeline.spikes import Spikes
 from monitor.pipeline.steps import DAY as DAILY
-from monitor.pipeline.watch import HISTORY, MIN_HISTORY, BrandWatch
+from monitor.pipeline.steps import Steps
+from monitor.pipeline.watch import HISTORY, MIN_HISTORY, Watch
+from monitor.store import incidents
 from monitor.store.queries.facts import fact_rows
-from monitor.store.tables import Brand, Incident
+from monitor.store.tables import Brand, Incident, IncidentEvent
 
 PAST = timedelta(days=90)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOTHING, SECOND, HOUR, DAY = timedelta(0), timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 BUDGETS = (2.0, 1.0, 0.5)  # times the configured false alarms a week, the most sensitive first
-QUIET_DAYS = 2  # a story of the detector ends after so many
-QUIET = timedelta(hours=12)  # an alarm this soon after the last one is the same story
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One story: from the first hour in which the rule was true to the last; `worst` is the farthest number."""
+    """One story, as the daemon would have made an incident of it: when it was true first and last.
+
+    `worst` is the farthest number of a rule; of the detector's stories how many negatives the incident counts.
+    """
 
     first_at: datetime
     last_at: datetime
@@ -103,56 +114,95 @@ def detector_trials(session: Session, settings: Settings, brand: Brand, *, since
                     until: datetime) -> list[tuple[float, tuple[Alarm, ...]]]:  # fmt: skip
     """(false alarms a week, stories) of the detector by days over what is stored now, at three budgets.
 
-    Nothing sees the future, but late mentions stand on their own day, and hours are not looked at.
+    A story is an incident that the daemon would have opened: the decisions of every day go through `Spikes`, as they do
+    there. Nothing sees the future, but late mentions stand on their own day; hours and ratings are not looked at.
     """
+    account = settings.alerts.false_alarms_per_week
     keys = detect.watched_series(session, settings, brand)
-    budget = detect.share_of_budget(session, settings)
-    watch = BrandWatch(brand, settings=detect.detector_settings(settings, brand, max(1, len(keys)), budget),
-                       zone=settings.zone)  # fmt: skip
+    watch = detect.brand_watch(settings, brand)
     oldest = watch.first_step(session)
     if oldest is None or not keys:
-        return [(settings.alerts.false_alarms_per_week * factor, ()) for factor in BUDGETS]
+        return [(account * factor, ()) for factor in BUDGETS]
+    n_series = detect.n_watched(settings, keys, detect.hour_watch(settings, brand).series(session, until))
+    own = detect.detector_settings(settings, brand, n_series, detect.share_of_budget(session, settings))
+    watch.settings = replace(own, false_alarms_per_week=own.false_alarms_per_week * max(BUDGETS))  # what all look at
     begins, last = watch.steps.of(since), watch.steps.of(until)
     counts = watch.counts(session, keys, max(oldest, begins - HISTORY[DAILY].days), last, until)
     begins = max(begins, oldest + MIN_HISTORY.days)
     panel = Panel(len(keys), watch.settings)
-    found: dict[float, list[Alarm]] = {factor: [] for factor in BUDGETS}
-    opened: dict[float, dict[SeriesKey, tuple[int, int]]] = {factor: {} for factor in BUDGETS}  # (place, last day)
-    for day in range(counts.first, last + 1):
-        verdicts = panel.tick(**watch.arrays(counts, day))
-        if day < begins:
-            continue
-        keep = {key for kept in opened.values() for key in kept}
-        decisions = watch.decide(panel, verdicts, counts, day, keep, needed=threshold(watch.settings.rate * BUDGETS[0]))
-        for factor in BUDGETS:
-            needed = threshold(watch.settings.rate * factor)
-            stories = opened[factor]
-            at_this = {
-                key: replace(one, threshold=needed, alarm=one.news >= needed, active=one.active and one.score >= needed)
-                for key, one in decisions.items()
-            }
-            for key in [key for key, (_, seen) in stories.items() if day - seen > QUIET_DAYS]:
-                del stories[key]
-            for finding in alerts.hierarchy.find(at_this, open_series=list(stories)):
-                taken = [stories.pop(key)[0] for key in finding.widens if key in stories]
-                at = watch.steps.start(day)
-                if finding.series in stories or taken:
-                    place = taken[0] if taken else stories[finding.series][0]
-                    before = found[factor][place]
-                    worst = max(before.worst, finding.observed)
-                    found[factor][place] = Alarm(before.first_at, at + DAY, worst, finding.series)
-                else:
-                    place = len(found[factor])
-                    found[factor].append(Alarm(at, at + DAY, finding.observed, finding.series))
-                stories[finding.series] = (place, day)
-    account = settings.alerts.false_alarms_per_week
-    return [(account * factor, tuple(found[factor])) for factor in BUDGETS]
+    answers = incidents.answers(session, brand.id or 0)
+    session.commit()  # nothing was written: a server ends sessions that only compute
+    with contextlib.ExitStack() as stack:
+        pasts = {factor: stack.enter_context(_Past.of(session, settings, brand, answers)) for factor in BUDGETS}
+        for day in range(counts.first, last + 1):
+            verdicts = panel.tick(**watch.arrays(counts, day))
+            if day < begins:
+                continue
+            keep = {SeriesKey(brand.slug)}.union(*(past.keys() for past in pasts.values()))
+            decisions = watch.decide(panel, verdicts, counts, day, keep)  # at the lowest threshold of all
+            for factor, past in pasts.items():
+                needed = threshold(own.rate * factor)
+                past.live(
+                    {
+                        key: replace(one, threshold=needed, alarm=one.alarm and one.news >= needed,
+                                     active=one.active and one.score >= needed)
+                        for key, one in decisions.items()
+                    },
+                    watch.steps.start(day), min(watch.steps.start(day + 1), until),
+                )  # fmt: skip
+        return [(account * factor, past.alarms()) for factor, past in pasts.items()]
 
 
-def backtest(rule: Rule, facts: Sequence[Fact], *, brand: str) -> list[Trial]:
+class _Past:
+    """The incidents of one setting, as the daemon would have written them, in a store of their own beside the real."""
+
+    def __init__(self, session: Session, settings: Settings, brand: Brand, answers: Sequence[Answer]) -> None:
+        self._session = session
+        self._settings = settings
+        self._brand = brand
+        self._answers = answers
+        self._yesterday: dict[SeriesKey, Decision] = {}
+        self._steps = Steps(settings.zone)
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, session: Session, settings: Settings, brand: Brand, answers: Sequence[Answer]) -> Iterator[Self]:
+        """Mentions and buckets are read where `session` reads them; incidents stay in memory."""
+        scratch = create_engine("sqlite://", poolclass=StaticPool)
+        tables = {Incident: scratch, IncidentEvent: scratch}
+        SQLModel.metadata.create_all(scratch, tables=[Incident.__table__, IncidentEvent.__table__])
+        with Session(bind=session.get_bind(), binds=tables, expire_on_commit=False) as own:
+            yield cls(own, settings, brand, answers)
+        scratch.dispose()
+
+    def keys(self) -> set[SeriesKey]:
+        """What must be decided on: the series of what is known."""
+        found = self._session.exec(select(Incident.series)).all()
+        return {key for text in found if (key := related.key_of(text)) is not None}
+
+    def live(self, decisions: dict[SeriesKey, Decision], begins: datetime, ends: datetime) -> None:
+        """One day, seen when it is over."""
+        rows = incidents.current(self._session, self._brand.id or 0, now=ends, memory=detect.MEMORY)
+        spikes = Spikes(self._session, self._settings, self._brand, rows, now=ends,
+                        answers=[answer for answer in self._answers if answer.at < begins])  # fmt: skip
+        spikes.by_days(Watch(dict(decisions), self._yesterday, len(decisions)))
+        self._yesterday = decisions
+        self._session.commit()
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Every incident that was opened, oldest first."""
+        rows = self._session.exec(select(Incident).order_by(col(Incident.id))).all()
+        return tuple(
+            Alarm(self._steps.start(self._steps.of(row.opened_at - SECOND)), row.last_seen_at + DAY,
+                  row.n_observed, related.key_of(row.series))
+            for row in rows
+        )  # fmt: skip
+
+
+def backtest(rule: Rule, facts: Sequence[Fact], *, brand: str, until: datetime) -> list[Trial]:
     """Three settings of a rule over the same facts, the most sensitive first (one, where a rule has no number)."""
     return [
-        Trial(variant, tuple(alarms(rules.build("trial", variant, brand), facts)), variant == rule)
+        Trial(variant, tuple(alarms(rules.build("trial", variant, brand), facts, until=until)), variant == rule)
         for variant in variants(rule)
     ]
 
@@ -169,24 +219,30 @@ def variants(rule: Rule) -> list[Rule]:
     return [rule]
 
 
-def alarms(rule: FixedRule, facts: Sequence[Fact]) -> list[Alarm]:
-    """The stories the rule would have told, looked at once an hour, as soon as a mention could change its answer."""
+def alarms(rule: FixedRule, facts: Sequence[Fact], *, until: datetime) -> list[Alarm]:
+    """The incidents the rule would have opened, looked at once an hour, by the state machine that opens them live."""
     ordered = sorted((fact for fact in facts if _matters(rule, fact)), key=lambda fact: fact.at)
     times = [fact.at for fact in ordered]
     window = timedelta(hours=rule.hours)
+    farther = min if isinstance(rule, MeanRatingBelow) else max
     found: list[Alarm] = []
-    for tick in sorted({_next_hour(at) for at in times}):
-        end = bisect_left(times, tick)
-        inside = ordered[bisect_left(times, tick - window) : end]
-        hit = rule.check(inside[::-1], tick)
-        if hit is None:
-            continue
-        if found and tick - found[-1].last_at <= max(QUIET, window):
-            last = found[-1]
-            farther = min if hit.kind == "MeanRatingBelow" else max
-            found[-1] = Alarm(last.first_at, tick, farther(last.worst, hit.observed))
-        else:
-            found.append(Alarm(tick, tick, hit.observed))
+    incident: lives.Incident | None = None
+    # hours in which a mention comes or leaves: between them the answer stays what it is
+    changes = {_next_hour(at + age) for at in times for age in (NOTHING, window)}
+    for hour, after in pairwise([*sorted(tick for tick in changes if tick <= until), until]):
+        inside = ordered[bisect_left(times, hour - window) : bisect_left(times, hour)]
+        hit, now = rule.check(inside[::-1], hour), hour
+        while hit is not None or (incident is not None and incident.active):
+            step = rules.step_of(rule, hit, incident, now=now)
+            for change in lives.advance(incident, step, now=now, policy=rules.POLICY):
+                incident = change.incident
+                if change.kind is lives.Kind.OPENED and hit is not None:
+                    found.append(Alarm(now, now, hit.observed))
+            if hit is not None and incident is not None and incident.active:
+                found[-1] = Alarm(found[-1].first_at, now, farther(found[-1].worst, hit.observed))
+            now += HOUR
+            if now >= after:
+                break
     return found
 
 

@@ -33,6 +33,7 @@ from monitor.store.tables import Brand
 
 log = structlog.get_logger()
 
+MEMORY = Policy().reopen_within + timedelta(days=14)  # so long an incident that has ended may come back
 RECENT = timedelta(days=8)  # of buckets in which a series nobody knew is looked for at each tick
 
 
@@ -109,10 +110,10 @@ def detect_brand(session: Session, context: Context, brand: Brand, watches: Watc
     """Judge one brand now, in the caller's writing transaction."""
     now, settings = context.now, context.settings
     policy = Policy(repeat_interval=settings.alerts.repeat_interval)
-    rows = incidents.current(session, brand.id or 0, now=now, memory=policy.reopen_within + timedelta(days=14))
+    rows = incidents.current(session, brand.id or 0, now=now, memory=MEMORY)
     by_day, by_hour, keys, busy = watches.by_day, watches.by_hour, watches.keys, watches.busy
     rated = sides.rated_series(keys) if RATING in settings.alerts.signals else []
-    n_series = max(1, len(keys) + len(busy) + len(rated))
+    n_series = n_watched(settings, keys, busy)
     share = share_of_budget(session, settings)
     spikes = Spikes(session, settings, brand, [row for row in rows if row.signal == SIGNAL], now=now, days=by_day)
     spikes.others = [row for row in rows if row.signal in sides.SIGNALS and row.state != "resolved"]
@@ -135,6 +136,12 @@ def share_of_budget(session: Session, settings: Settings) -> float:
     """False alarms a week for one brand of the account."""
     n_brands = max(1, len(session.exec(select(Brand.id).where(col(Brand.active).is_(True))).all()))
     return settings.alerts.false_alarms_per_week / n_brands
+
+
+def n_watched(settings: Settings, keys: Collection[SeriesKey], busy: Collection[SeriesKey]) -> int:
+    """Among how many series of days, hours and ratings the budget of a brand is divided."""
+    rated = sides.rated_series(keys) if RATING in settings.alerts.signals else []
+    return max(1, len(keys) + len(busy) + len(rated))
 
 
 def watched_series(session: Session, settings: Settings, brand: Brand) -> list[SeriesKey]:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+import alerts.incident
 import alerts.rules
 from alerts.incident import Evidence, Policy
-from alerts.rules import Fact
+from alerts.rules import Fact, Hit
 from alerts.series import SeriesKey
 from alerts.severity import Severity
 from monitor.config import Rule, Settings
 from monitor.pipeline import related
 from monitor.pipeline.advance import advance
 from monitor.pipeline.change import Change
+from monitor.store import incidents
 from monitor.store import rules as stored_rules
 from monitor.store.tables import Brand, Incident, Mention
 
 SIGNAL = "rule"
+POLICY = Policy(quiet_steps=6, min_open=timedelta(hours=6))  # looked at by the hour
 FixedRule = alerts.rules.MoreThan | alerts.rules.MeanRatingBelow | alerts.rules.Words
 
 
@@ -66,17 +70,21 @@ def check_rules(session: Session, settings: Settings, brand: Brand, rows: Iterab
         row = known.get(name)
         if hit is None and (row is None or row.state == "resolved"):
             continue
-        last = row.machine if row is not None else {}
-        step = Evidence(
-            at=now.replace(minute=0, second=0, microsecond=0), score=1.0 if hit else 0.0, threshold=1.0,
-            n_observed=hit.observed if hit else last.get("n_observed", 0.0),
-            n_expected=hit.limit if hit else last.get("n_expected", 0.0), sums=False,  # a window that moves
-            since_at=hit.since if hit else now, severity=Severity(rule.severity), fires=hit is not None,
-        )  # fmt: skip
-        hourly = Policy(quiet_steps=6, min_open=timedelta(hours=6), repeat_interval=policy.repeat_interval)
+        step = step_of(rule, hit, incidents.value_of(row) if row is not None else None, now=now)
+        hourly = replace(POLICY, repeat_interval=policy.repeat_interval)
         changes += advance(session, brand, row, step, now=now, policy=hourly, signal=SIGNAL, hit=hit,
                            series=rule.series)  # fmt: skip
     return changes
+
+
+def step_of(rule: FixedRule, hit: Hit | None, before: alerts.incident.Incident | None, *, now: datetime) -> Evidence:
+    """What the state machine is told of a rule that is true (`hit`) or is not, with the incident as it was."""
+    return Evidence(
+        at=now.replace(minute=0, second=0, microsecond=0), score=1.0 if hit else 0.0, threshold=1.0,
+        n_observed=hit.observed if hit else before.n_observed if before else 0.0,
+        n_expected=hit.limit if hit else before.n_expected if before else 0.0, sums=False,  # a window that moves
+        since_at=hit.since if hit else now, severity=Severity(rule.severity), fires=hit is not None,
+    )  # fmt: skip
 
 
 def facts_of(session: Session, brand: Brand, *, since: datetime) -> list[Fact]:

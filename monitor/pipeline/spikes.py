@@ -6,7 +6,7 @@ such an incident is counted by hours until it ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from alerts.decision import Decision
 from alerts.hierarchy import Finding
 from alerts.incident import Evidence, Policy
 from alerts.series import SeriesKey
+from alerts.verdict import Answer
 from monitor.config import Settings
 from monitor.pipeline import related
 from monitor.pipeline.advance import advance, move
@@ -39,7 +40,8 @@ class Spikes:
     """The incidents of one brand that count negatives, brought up to now. `changes` says what was done."""
 
     def __init__(self, session: Session, settings: Settings, brand: Brand, rows: Iterable[Incident], *,
-                 now: datetime, days: SeriesWatch | None = None) -> None:  # fmt: skip
+                 now: datetime, days: SeriesWatch | None = None,
+                 answers: Sequence[Answer] | None = None) -> None:  # fmt: skip
         self.changes: list[Change] = []
         self.others: list[Incident] = []  # open incidents of other signals: a spike in them is the same story
         self._session, self._settings, self._brand, self._now = session, settings, brand, now
@@ -48,7 +50,7 @@ class Spikes:
         self._daily = Policy(repeat_interval=repeat)
         self._hourly = replace(Policy.hourly(), repeat_interval=repeat)
         self._rows = {row.series: row for row in rows}
-        self._answers = incidents.answers(session, brand.id or 0)
+        self._answers = incidents.answers(session, brand.id or 0) if answers is None else answers
 
     def rows(self) -> list[Incident]:
         """All that is known, ended ones too."""

@@ -38,7 +38,7 @@ def rules(request: Request, visitor: Viewer, rows: Rows) -> Response:
         tried = rule_of(given, brand=framed.brand.slug)
         now = context_of(request).now
         facts = facts_of(rows, framed.brand, since=now - PAST, until=now)
-        trials = backtest(tried, facts, brand=framed.brand.slug)
+        trials = backtest(tried, facts, brand=framed.brand.slug, until=now)
     settings = context_of(request).settings
     return page(
         request, rows, visitor, "rules.html", framed=framed, given=given, tried=tried, trials=trials, kinds=KINDS,

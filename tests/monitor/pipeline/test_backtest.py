@@ -38,7 +38,8 @@ def test_the_detector_finds_its_own_past_again_and_a_larger_budget_tells_no_less
     life = Life(tmp_path)
     life.calm(60)
     life.look(TODAY)
-    life.feed(TODAY, 9, lambda _: "late", place="B")
+    life.feed(TODAY, 9, lambda _: "late and rude", place="B")
+    life.feed(TODAY, 5, lambda _: "late and rude", place="A")  # the topics stand out beside place B: the same story
     life.look(TODAY + timedelta(hours=21))
     (row,) = life.incidents()
     actions.decide(life.context, "ann", row.uid, "confirm")
@@ -53,7 +54,10 @@ def test_the_detector_finds_its_own_past_again_and_a_larger_budget_tells_no_less
     for _, alarms in trials:
         found = against(alarms, real, since=since, until=until)
         assert [hit.uid for hit in found.hits] == [row.uid] and not found.misses
-        assert alarms[-1].series is not None and alarms[-1].series.location == "B"
+    (told,) = trials[1][1]
+    assert told.series is not None and told.series.text() == row.series, "as the daemon opened it"
+    assert (told.first_at, told.worst) == (TODAY, row.n_observed)
+    assert [one.uid for one in life.incidents()] == [row.uid], "a back-test leaves no incident behind"
 
 
 def test_without_a_past_there_is_nothing_to_test(tmp_path: Path) -> None:

@@ -31,27 +31,46 @@ def facts(*hours_ago: float, negative: bool = True, rating: float | None = 1.0, 
 
 
 def test_a_burst_is_one_alarm_and_a_later_burst_another() -> None:
-    burst = [100 + minute / 10 for minute in range(6)]
+    burst = [140 + minute / 10 for minute in range(6)]
     again = [20 + minute / 10 for minute in range(4)]
     rule = Rule(kind="negative_count", more_than=3, window="6h")
-    low, chosen, high = backtest(rule, facts(*burst, *again) + facts(60, 61, negative=False), brand="cafe")
+    low, chosen, high = backtest(
+        rule, facts(*burst, *again) + facts(60, 61, negative=False), brand="cafe", until=support.NOW
+    )
     assert [trial.rule.more_than for trial in (low, chosen, high)] == [2, 3, 5]
     assert [len(trial.alarms) for trial in (low, chosen, high)] == [2, 2, 1]
     assert [alarm.worst for alarm in chosen.alarms] == [6, 4]
     assert chosen.chosen
     assert not low.chosen
-    assert chosen.alarms[0].first_at == support.NOW - timedelta(hours=100)  # the end of the hour of the fifth
+    assert chosen.alarms[0].first_at == support.NOW - timedelta(hours=140)  # the end of the hour of the fifth
+
+
+def test_what_comes_back_within_three_days_of_its_end_is_the_incident_that_was() -> None:
+    rule = Rule(kind="negative_count", more_than=3, window="6h")
+    bursts = [start + minute / 10 for start in (90, 60, 20) for minute in range(4)]  # a day and more of quiet between
+    _, chosen, _ = backtest(rule, facts(*bursts), brand="cafe", until=support.NOW)
+    (alarm,) = chosen.alarms
+    assert alarm.first_at == support.NOW - timedelta(hours=89)
+    assert alarm.last_at == support.NOW - timedelta(hours=15), "true until the window has left the last burst"
 
 
 def test_a_mean_needs_enough_ratings() -> None:
     rule = Rule(kind="mean_rating", below=3.0, window="1d")
-    assert [len(trial.alarms) for trial in backtest(rule, facts(1, 2, 3, 4), brand="cafe")] == [0, 0, 0]
-    assert [len(trial.alarms) for trial in backtest(rule, facts(1, 2, 3, 4, 5), brand="cafe")] == [1, 1, 1]
+    assert [len(trial.alarms) for trial in backtest(rule, facts(1, 2, 3, 4), brand="cafe", until=support.NOW)] == [
+        0,
+        0,
+        0,
+    ]
+    assert [len(trial.alarms) for trial in backtest(rule, facts(1, 2, 3, 4, 5), brand="cafe", until=support.NOW)] == [
+        1,
+        1,
+        1,
+    ]
 
 
 def test_words_speak_at_the_first_mention() -> None:
     rule = Rule(kind="keywords", words=("poison*",), window="1d")
-    (trial,) = backtest(rule, facts(5, text="I was poisoned") + facts(6, text="fine"), brand="cafe")
+    (trial,) = backtest(rule, facts(5, text="I was poisoned") + facts(6, text="fine"), brand="cafe", until=support.NOW)
     assert [alarm.worst for alarm in trial.alarms] == [1]
 
 
