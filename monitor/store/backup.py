@@ -29,16 +29,27 @@ def backup(settings: Settings, output: Path) -> int:
     try:
         with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(partial)) as new:
             old.backup(new, pages=_PAGES, sleep=0.01)
-            found = new.execute("PRAGMA integrity_check").fetchone()[0]
+            if (found := _integrity(new)) != "ok":
+                raise MonitorError(
+                    f"the store is damaged, and so would be its copy: {found}; keep the backups you have"
+                )
             new.execute("PRAGMA journal_mode=DELETE")
-        if found != "ok":
-            raise MonitorError(f"the copy is damaged: {found}")
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(output)
+    except sqlite3.DatabaseError as error:  # a full disk, or no store
+        raise MonitorError(f"{source} cannot be copied to {output}: {error}") from None
     finally:
         partial.unlink(missing_ok=True)
     return output.stat().st_size
+
+
+def _integrity(connection: sqlite3.Connection) -> str:
+    """Says ok, or what is wrong with the file, in one line."""
+    try:
+        return " ".join(str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0]).split())
+    except sqlite3.DatabaseError as error:
+        return str(error)
 
 
 def restore(settings: Settings, source: Path, *, force: bool = False) -> str:
@@ -51,7 +62,7 @@ def restore(settings: Settings, source: Path, *, force: bool = False) -> str:
         raise ConfigError(f"{source}: no such file")
     try:
         with contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as copy:
-            found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+            found = _integrity(copy)
             tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as error:
         raise ConfigError(f"{source}: not a backup of a store: {error}") from None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import Engine, func, or_, text, update
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, col, select
 
 import alerts.incident
@@ -31,10 +32,13 @@ SPEAKING = sorted(
 def verify(engine: Engine, *, repair: bool = False) -> list[str]:
     """Broken invariants in words; empty when all hold. With `repair`, what is derived is derived anew.
 
+    A damaged file is told alone: no row of it can be believed.
     Derived are judgements (they are asked for again), which copy of a text counts, buckets, days,
     sheets and the search index.
     The log of an incident and its messages are not: what they lack is only told. May run beside the daemon.
     """
+    if damaged := _damaged(engine):
+        return damaged
     found: list[str] = []
     with _snapshot(engine) as session:
         unjudged = _unjudged(session)
@@ -69,6 +73,19 @@ def verify(engine: Engine, *, repair: bool = False) -> list[str]:
         found += _days(engine, brand_id, repair=repair)
         found += _sheets(engine, brand_id, repair=repair)
     return found
+
+
+def _damaged(engine: Engine) -> list[str]:
+    """What SQLite finds wrong with its file; PostgreSQL has pg_amcheck for that."""
+    if engine.dialect.name != "sqlite":
+        return []
+    try:
+        with reading(engine) as session:
+            told = str(session.execute(text("PRAGMA quick_check(1)")).scalar_one())
+    except DatabaseError as error:
+        told = str(error.orig)
+    words = " ".join(told.split())
+    return [] if words == "ok" else [f"the file of the store is damaged ({words}): restore a backup"]
 
 
 @contextmanager

@@ -378,6 +378,14 @@ recipients = ["team@luna.example"]
         assert list((tmp_path / "data").glob("monitor.before-*.sqlite"))
         (tmp_path / "junk.sqlite").write_bytes(b"junk" * 500)
         assert run("db", "restore", tmp_path / "junk.sqlite", "--force").code == 2
+        with (tmp_path / "data" / "monitor.sqlite").open("r+b") as store:  # a disk that lost a page
+            store.seek(8192)
+            store.write(b"\xff" * 4096)
+        for told in (run("db", "check", "--repair"), run("db", "backup", "-o", tmp_path / "copy.sqlite")):
+            assert told.code == 1
+            assert "damaged" in told.out + told.err
+        assert run("db", "restore", tmp_path / "copy.sqlite", "--force").code == 0, "the backup before it is whole"
+        assert run("db", "check").code == 0
 
 
 def test_help_needs_no_heavy_library() -> None:
