@@ -35,6 +35,7 @@ __all__ = [
 BURST = (0.5, 0.42, 0.08)
 FEW = 32  # series: so many at most are judged in one call of each function
 MANY = 16  # negatives: up to so many their product is quicker than the gamma function
+LITTLE = 64  # shapes: of so few nothing is quicker
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ def _width(onset: int, onsets: tuple[int, ...], shape: str) -> float:
 
 def log_rising(shape: Array, count: Array) -> Array:
     """Log of Γ(shape + count) / Γ(shape), (shape of `shape`): of small whole counts by the product that it is."""
-    most, one = float(count.max()), count.size == 1
+    one = count.size == 1
+    most = float(count.max()) if shape.size > LITTLE else np.inf
     if most > MANY or (most > 1 and not one and count.size > FEW) or np.count_nonzero(count % 1):
         result: Array = gammaln(count + shape) - gammaln(shape)
         return result

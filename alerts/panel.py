@@ -96,15 +96,15 @@ class Panel:
     def _write(self, age: int, negative: Array, others: Array, coverage: Array, weekday: Array, hour: Array,
                holiday: Array, known: Array | None) -> bool:  # fmt: skip
         """Whether the row is another one now."""
-        row = np.empty((GIVEN, self.state.n))
+        row = self.state.rows[:GIVEN, :, age]
+        before = row.copy()
         given = (negative, others, 1.0 if known is None else known, coverage, weekday, hour, holiday)
         for line, value in zip(row, given, strict=True):
             line[:] = value
-        row[:3, row[3] <= 0] = 0.0
-        place = self.state.rows[:GIVEN, :, age]
-        changed = bool(np.count_nonzero(place != row))
-        place[:] = row
-        return changed
+        missing = row[3] <= 0
+        if np.count_nonzero(missing):
+            row[:3, missing] = 0.0
+        return bool(np.count_nonzero(before != row))
 
     def compare(self, age: int) -> tuple[Expectation, Mixture, Array]:
         """Compare the row of an age with what older rows let expect, and keep the result beside the row."""
@@ -142,7 +142,8 @@ class Panel:
         louder = state["loud"][:, 0]
         if np.count_nonzero(louder):
             both = np.where(both > 0, both / (1 + louder), both)
-        both[:, ~here] = -np.inf
+        if np.count_nonzero(here) < state.n:
+            both[:, ~here] = -np.inf
         return Verdicts(both[0], both[1], steps, factors, self._enough(steps, covered))
 
     def _peak(self) -> Array:
@@ -198,7 +199,10 @@ class Panel:
         self._learn_memory(at, mix, trust, learns)
 
         count = state["n_odd"][:, 0]
-        count[:] = np.where(here, np.where(kept < 0.5, count + 1, np.maximum(0.0, count - 2)), count)
+        odd = kept < 0.5
+        if not np.count_nonzero(odd) and not np.count_nonzero(count):
+            return
+        count[:] = np.where(here, np.where(odd, count + 1, np.maximum(0.0, count - 2)), count)
         normal = count > prior.new_normal_days * DAY / self.settings.step_seconds
         if np.count_nonzero(normal):
             state["row_outbreak"][normal] = 0.0
