@@ -128,15 +128,13 @@ def _plan(connection: Connection, now: datetime) -> list[Month]:
     rows = connection.exec_driver_sql(
         "SELECT date_trunc('month', observed_at AT TIME ZONE 'UTC'), min(id) FROM mention GROUP BY 1 ORDER BY 1"
     ).all()
-    starts: dict[datetime, int] = {}
-    for first, start in rows:  # a clock that ran ahead, or behind, gives a month a few of another's
-        month = min(first.replace(tzinfo=UTC), month_after(now, 0))
-        if not starts or start > max(starts.values()):
-            starts[month] = min(start, starts.get(month, start))
-    present = month_after(now, 0)
-    last = last_id(connection)
-    starts.setdefault(present, last + 1)
-    found = sorted(starts.items())
+    present, last = month_after(now, 0), last_id(connection)
+    starts = {present: last + 1}
+    for first, start in reversed(rows):  # what is not in order goes into the later month, which is dropped later
+        month = min(first.replace(tzinfo=UTC), present)
+        starts[month] = min(start, *starts.values())
+    ordered = sorted(starts.items())
+    found = [one for one, after in pairwise(ordered) if after[1] > one[1]] + ordered[-1:]
     busiest = max((b - a for (_, a), (_, b) in pairwise(found)), default=0)
     ends = [start for _, start in found[1:]]
     ends.append(max(found[-1][1], last + 1) + max(ROOM, SPARE * busiest))

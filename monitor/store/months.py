@@ -99,8 +99,8 @@ def drop(engine: Engine, *, before: datetime, now: datetime, dry_run: bool = Fal
     """Let the mentions go that arrived in months before that of `before`: (month, how many), the oldest first.
 
     Their counts, their hours in sheets and their keys stay: what was counted is not counted anew, and what comes again
-    is known. A month at a time, each in one transaction. Raises ConfigError where the store is not cut, or copies of
-    these mentions may still come.
+    is known. A month at a time, each in one transaction; one that took later arrivals in stays with them. Raises
+    ConfigError where the store is not cut, or copies of these mentions may still come.
     """
     first = before.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if first > now - 2 * copies.WINDOW:
@@ -113,7 +113,11 @@ def drop(engine: Engine, *, before: datetime, now: datetime, dry_run: bool = Fal
     for month in old:
         with writing(engine) as session:
             connection = session.connection()
-            n, last = connection.exec_driver_sql(f"SELECT count(*), max(published_at) FROM mention_{month.name}").one()
+            n, last, arrived = connection.exec_driver_sql(
+                f"SELECT count(*), max(published_at), max(observed_at) FROM mention_{month.name}"
+            ).one()
+            if arrived is not None and arrived >= first:  # the next month began late: this one goes with it
+                break
             gone.append((month, int(n)))
             if not dry_run:
                 _drop(session, month, last)

@@ -180,6 +180,21 @@ def test_old_months_go_whole_their_counts_stay_and_what_comes_again_is_known(ful
     assert len(after) == len(buckets) + 1
     assert verify(full.engine) == []
     assert months.drop(full.engine, before=september, now=NOW) == []
+    with writing(full.engine) as session:  # a month that took in what came later
+        session.execute(text("UPDATE mention SET observed_at = '2026-10-09' WHERE id = 20"))
+    assert months.drop(full.engine, before=datetime(2026, 10, 1, tzinfo=UTC), now=NOW + SPAN) == []
+
+
+def test_mentions_out_of_order_are_cut_into_the_later_month(full: Context) -> None:
+    with writing(full.engine) as session:
+        session.execute(text("UPDATE mention SET observed_at = '2026-09-05' WHERE id = 3"))
+        session.execute(text("UPDATE mention SET observed_at = '2026-08-05' WHERE id = 30"))
+    cutting.cut(full.engine, now=NOW)
+    with reading(full.engine) as session:
+        late = "SELECT count(*) FROM {0} WHERE to_char(observed_at, '\"y\"YYYY\"m\"MM') > '{1}'"
+        held = [month.name for month in months.months(session.connection())]
+        assert held[:2] == ["y2026m07", "y2026m09"]
+        assert [session.execute(text(late.format(f"mention_{name}", name))).scalar_one() for name in held] == [0] * 6
 
 
 def test_a_store_that_is_not_cut_says_so(context: Context) -> None:
