@@ -127,6 +127,9 @@ class Panel:
         """The evidence as of the newest row. Changes nothing."""
         state = self.state
         factors = self.hypotheses.log_factors(state)
+        if np.count_nonzero(state["untold"]):
+            told = np.maximum(state.span - state["untold"], 1)
+            factors = np.where(self.hypotheses.steps > told, -np.inf, factors)
         top = factors.max(axis=1)
         score = (top + np.log(total(np.exp(factors - top[:, None])))) / LN10
         covered = state["row_coverage"] > 0
@@ -160,6 +163,14 @@ class Panel:
                            settings.min_negative)  # fmt: skip
         result: npt.NDArray[np.bool_] = observed >= least
         return result
+
+    def begin(self) -> None:
+        """From here on is now: what the rows so far hold is history that nobody was told of, and is no news any more.
+
+        An outbreak among them neither alarms (its windows reach back behind this step) nor hides one that begins.
+        """
+        self.state["untold"][:] = self.state.span
+        self.state["peak"][:] = -10.0
 
     def alone(self, index: int) -> Panel:
         """One series of the panel as a panel of its own, to try something on."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from babel.lists import format_list
+
 from alerts.message import Confounder, ConfounderKind, Facts, Kind, LinkKind, Message, Signal
 from alerts.severity import Severity
 from alerts.words import Words
 
 _INCIDENT = (Kind.OPENED, Kind.ESCALATED, Kind.REPEATED, Kind.REOPENED, Kind.UNACKNOWLEDGED)
 _ENDED = (Kind.RESOLVED, Kind.NEW_NORMAL)
+_ALIKE = 0.75  # of the excess of the part that has most: none of them is where to begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,17 +332,8 @@ def next_steps(message: Message, words: Words) -> list[str]:
     steps = []
     if message.acknowledged_by:
         steps.append(words.say("%(name)s is on it.", name=message.acknowledged_by))
-    excess = message.facts.n_excess
-    driver = message.drivers[0] if message.drivers else None
-    if driver is not None and excess is not None and excess > 0 and driver.n_excess > 0:
-        steps.append(
-            words.say(
-                "Begin with %(name)s: %(part)s of the %(excess)s mentions above expectation are there.",
-                name=words.quoted(driver.name),
-                part=words.number(round(min(driver.n_excess, excess))),
-                excess=words.number(round(excess)),
-            )
-        )
+    if begin := _begin_with(message, words):
+        steps.append(begin)
     if message.quotes:
         steps.append(words.say("Read the quotes and answer their authors, the newest first."))
     if message.severity is Severity.CRITICAL:
@@ -349,6 +343,25 @@ def next_steps(message: Message, words: Words) -> list[str]:
     if message.link(LinkKind.REJECT):
         steps.append(words.say("If it is nothing, say so: similar alerts will need more evidence."))
     return steps
+
+
+def _begin_with(message: Message, words: Words) -> str:
+    """Where to look first: the part that holds most of the excess, or what those have in common that hold it alike."""
+    excess = message.facts.n_excess
+    if not message.drivers or excess is None or excess <= 0 or message.drivers[0].n_excess <= 0:
+        return ""
+    first = message.drivers[0]
+    alike = [driver for driver in message.drivers if driver.dimension == first.dimension
+             and driver.n_excess >= _ALIKE * first.n_excess]  # fmt: skip
+    if len(alike) > 1 and first.dimension in {"location", "source"}:
+        names = format_list([words.quoted(driver.name) for driver in alike[:4]], locale=words.locale)
+        return words.say("Look for what they have in common: %(names)s are hit alike.", names=names)
+    return words.say(
+        "Begin with %(name)s: %(part)s of the %(excess)s mentions above expectation are there.",
+        name=words.quoted(first.name),
+        part=words.number(round(min(first.n_excess, excess))),
+        excess=words.number(round(excess)),
+    )
 
 
 def pressed(action: LinkKind, name: str, words: Words, *, ended: bool = False) -> str:

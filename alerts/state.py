@@ -15,7 +15,7 @@ __all__ = ["GIVEN", "Array", "State", "total"]
 
 Array = npt.NDArray[np.float64]
 
-VERSION = 3
+VERSION = 4
 
 
 ROWS = (
@@ -79,7 +79,8 @@ class State:
             at += width
         n_grid = len(prior.dispersions) * len(prior.elasticities)
         for name, width in (
-            ("grid", n_grid), ("memory", levels - 2), ("n_seen", 1), ("n_odd", 1), ("peak", 1), ("near", 2), ("loud", 1)
+            ("grid", n_grid), ("memory", levels - 2), ("n_seen", 1), ("n_odd", 1), ("peak", 1), ("near", 2),
+            ("loud", 1), ("untold", 1),
         ):  # fmt: skip
             self.arrays[name] = np.zeros((n, width))
         self.arrays |= {"row_" + name: self.rows[place] for place, name in enumerate(ROWS)}
@@ -101,6 +102,8 @@ class State:
         for block in (self.rows, self["row_evidence"].transpose(2, 0, 1)):
             block[:, :, 1:] = block[:, :, :-1]
             block[:, :, 0] = 0.0
+        if np.count_nonzero(self["untold"]):
+            self["untold"][:] = np.maximum(self["untold"] - 1, 0.0)
 
     def to_dict(self, index: int = 0) -> dict[str, Any]:
         """One series as plain lists, for JSON."""

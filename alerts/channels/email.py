@@ -17,8 +17,9 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -52,6 +53,38 @@ def _address(value: str) -> str:
 
 
 MailAddress = Annotated[str, AfterValidator(_address)]
+
+
+class _Policy(EmailPolicy):
+    """Folds subjects and names beyond ASCII by `email.header`.
+
+    The folding of `EmailPolicy` loses spaces where it breaks between encoded words: "Приложение исайт".
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        text = str(value)
+        addresses = getattr(value, "addresses", ())
+        if not text.isascii() and addresses:
+            folded = f",{self.linesep} ".join(
+                email.utils.formataddr((self._encoded(one.display_name, name), one.addr_spec)) for one in addresses
+            )
+        elif not text.isascii() and name.lower() == "subject":
+            folded = self._encoded(text, name)
+        else:
+            usual: str = super().fold(name, value)
+            return usual
+        return f"{name}: {folded}{self.linesep}"
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return self.fold(name, value).encode("ascii", "surrogateescape")
+
+    def _encoded(self, text: str, name: str) -> str:
+        if text.isascii():
+            return text
+        return Header(text, "utf-8", header_name=name).encode(linesep=self.linesep)
+
+
+_POLICY = _Policy(linesep=SMTP.linesep)
 
 
 class EmailSettings(Settings):
@@ -236,7 +269,7 @@ class Email(Channel[EmailSettings]):
         """The mail as it is sent; with `leave`, the copy of the recipient whose link that is."""
         settings = self.settings
         domain = _domain(settings.sender)
-        mail = EmailMessage(policy=SMTP)
+        mail = EmailMessage(policy=_POLICY)
         mail["From"] = settings.sender
         mail["To"] = ", ".join(settings.recipients)
         mail["Subject"] = clean(envelope.subject, lines=False)

@@ -293,9 +293,11 @@ class BrandWatch(SeriesWatch):
             panel.tick(**self.arrays(counts, day))
         ended: dict[SeriesKey, Decision] = {}
         stored = session.get(DetectorState, (self.brand.id, self.memory))
+        if stored is None:
+            panel.begin()
         if start < today or stored is None or len(stored.series) < len(watched):
             self._save(session, panel, watched, today - 1)
-        if start < today:
+        if start < today and stored is not None:
             ended = self.decide(panel, panel.judge(), counts, today - 1, keep)
         self._revise(panel, counts, today)
         verdicts = panel.tick(**self.arrays(counts, today))
@@ -337,7 +339,10 @@ class HourWatch(SeriesWatch):
         start = max(first, upto + 1) if upto is not None else first
         counts = self.counts(session, keys, min(start, current - panel.state.span), current - 1, now)
         ended = []
+        is_new = session.get(DetectorState, (self.brand.id, self.memory)) is None
         for hour in range(start, current):
+            if is_new and hour == current - 1:
+                panel.begin()
             self._revise(panel, counts, hour)
             verdicts = panel.tick(**self.arrays(counts, hour))
             if hour == current - 1 or (upto is not None and current - hour <= panel.state.span):

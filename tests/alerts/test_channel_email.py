@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import email.policy
 import email.utils
 from collections.abc import Iterator
 from dataclasses import replace
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -294,6 +296,27 @@ def test_a_wrong_secret_is_not_repeated_in_the_error() -> None:
     with pytest.raises(BadRule) as caught:
         channel(Inbox(port=25), username="me", password=123456)
     assert "123456" not in str(caught.value)
+
+
+def test_long_subjects_and_names_keep_their_spaces() -> None:
+    name = "Анна Петровна Иванова, отдел качества сети кофеен и пекарни"
+    a, m, c = (f'"{name}" <{local}@luna.example>' for local in "amc")
+    settings = {"host": "localhost", "security": "plain", "sender": m, "recipients": [a, "b@luna.example", c]}
+    sender = channels.open_channel("email", settings)
+    assert isinstance(sender, Email)
+    envelope = render.envelope(samples.opened("ru"))
+    for shift in range(1, 40):
+        subject = "Кофейня " + "к" * shift + " и я: «Приложение и сайт» · Ленина 5, вход со двора – 5 %"
+        raw = sender.compose(replace(envelope, subject=subject), now=NOW).as_bytes()
+        head = raw.partition(b"\r\n\r\n")[0]
+        assert head.isascii() and max(map(len, head.split(b"\r\n"))) <= 78
+        mail = email.message_from_bytes(raw, policy=email.policy.default)
+        assert mail["Subject"] == subject
+        assert str(make_header(decode_header(email.message_from_bytes(raw)["Subject"]))) == subject
+        assert [(one.display_name, one.addr_spec) for one in mail["To"].addresses] == [
+            (name, "a@luna.example"), ("", "b@luna.example"), (name, "c@luna.example"),
+        ]  # fmt: skip
+        assert mail["From"].addresses[0].display_name == name
 
 
 def test_the_mail_is_seven_bit_clean() -> None:

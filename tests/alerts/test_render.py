@@ -295,6 +295,15 @@ def test_somebody_is_on_it(language: str, told: str) -> None:
     assert told in text and asks not in text and asks in render.plain(samples.opened(language))
 
 
+def test_places_that_are_hit_alike_are_no_place_to_begin_with() -> None:
+    alike = replace(samples.opened("en"), drivers=(
+        Driver("location", "Arbat", 6, 1.0), Driver("location", "Pushkin", 6, 1.6), Driver("source", "2GIS", 4, 1.0),
+    ))  # fmt: skip
+    assert "Look for what they have in common: “Arbat” and “Pushkin” are hit alike." in render.plain(alike)
+    uneven = replace(alike, drivers=(Driver("location", "Arbat", 6, 1.0), Driver("location", "Pushkin", 3, 1.0)))
+    assert "Begin with “Arbat”: 5 of" in render.plain(uneven)
+
+
 def test_times_are_those_of_the_reader() -> None:
     message = samples.opened("en")  # its window begins at midnight in Moscow
     assert "since 14 November," in render.headline(message)

@@ -141,6 +141,21 @@ def test_loaded_history_raises_nothing_late(tmp_path: Path) -> None:
     assert life.incidents() == []
 
 
+def test_loaded_history_hides_nothing_that_begins(tmp_path: Path) -> None:
+    """A louder outbreak of the last week was loaded, never told: what comes today is told, where it is."""
+    life = Life(tmp_path)
+    life.calm(60)
+    for days in (7, 6, 5):
+        for place in ("A", "B"):
+            life.feed(TODAY - timedelta(days=days), 8, lambda _: "late", place=place)
+    life.at = TODAY + timedelta(hours=9)
+    for place in ("A", "B"):
+        life.feed(TODAY, 6, lambda _: "late", place=place, hours=(0, 8))
+    assert life.look(life.at) == ["opened"]
+    (row,) = life.incidents()
+    assert row.series == "brand=cafe/topic=waiting" and row.n_observed == 12
+
+
 def test_a_mute_holds_the_message_and_lets_it_speak_afterwards(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.calm(60)
