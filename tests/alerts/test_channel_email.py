@@ -310,13 +310,18 @@ def test_long_subjects_and_names_keep_their_spaces() -> None:
         raw = sender.compose(replace(envelope, subject=subject), now=NOW).as_bytes()
         head = raw.partition(b"\r\n\r\n")[0]
         assert head.isascii() and max(map(len, head.split(b"\r\n"))) <= 78
-        mail = email.message_from_bytes(raw, policy=email.policy.default)
-        assert mail["Subject"] == subject
-        assert str(make_header(decode_header(email.message_from_bytes(raw)["Subject"]))) == subject
-        assert [(one.display_name, one.addr_spec) for one in mail["To"].addresses] == [
-            (name, "a@luna.example"), ("", "b@luna.example"), (name, "c@luna.example"),
+        assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == subject
+        mail = email.message_from_bytes(raw)
+        assert _read(mail["Subject"]) == subject
+        people = [(_read(who), address) for who, address in email.utils.getaddresses([mail["To"], mail["From"]])]
+        assert people == [
+            (name, "a@luna.example"), ("", "b@luna.example"), (name, "c@luna.example"), (name, "m@luna.example"),
         ]  # fmt: skip
-        assert mail["From"].addresses[0].display_name == name
+
+
+def _read(encoded: str) -> str:
+    """As RFC 2047 has it: the space between two encoded words is none. (The modern parser leaves it in names.)"""
+    return str(make_header(decode_header(encoded)))
 
 
 def test_the_mail_is_seven_bit_clean() -> None:
