@@ -1,4 +1,4 @@
-"""The shipped network on a CPU: n-gram half in numpy, encoder half in onnxruntime (int8 where that is faster).
+"""The shipped network on a CPU: n-gram half in numpy, encoder half in onnxruntime, its products in int8.
 Neither torch nor transformers is imported.
 
 On a GPU (`OnTorch`) the encoder half runs in torch, in half precision.
@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.backend import Floats, Outputs, sigmoid, softmax, unit
+from models.backend import Floats, Outputs, Voice, sigmoid, softmax, unit
 from models.batching import cut, max_by_owner, mean_by_owner, plan, sums
 from models.errors import WeightsMissing
 from models.graph import build, dense
 from models.packed import unpack
+from models.tokenizer import TextEncoder, normalise, unpack_buckets
 
 DIRECTORY = Path(__file__).parent / "weights" / "base"
 MEASURED = "measured.json"  # what benchmarks.accuracy found of the shipped weights, by language
@@ -29,7 +30,6 @@ _OUTPUTS = ("sentiment", "topics", "topic_sentiment", "pooled")
 EncoderRun = Callable[
     [npt.NDArray[np.int64], Floats], Sequence[Floats]
 ]  # ids, mask -> encoder's outputs, as `graph.OUTPUTS`
-_INT8_WIDTH = 384  # benchmarks/scoring.py: narrower encoders gain nothing from int8, so they keep exact weights
 _AT_ONCE = 4
 TOKEN_BUDGET = 2048  # benchmarks/scoring.py: larger batches leave the cache, smaller ones pay per call
 
@@ -63,10 +63,8 @@ def revision_of(directory: Path, config: Mapping[str, Any]) -> str:
 class Embedded:
     """Backend of the shipped network, or of any directory that `monitor model train` wrote. Raises WeightsMissing."""
 
-    def __init__(self, directory: Path = DIRECTORY, *, threads: int | None = None, int8: bool | None = None) -> None:
+    def __init__(self, directory: Path = DIRECTORY, *, threads: int | None = None, int8: bool = True) -> None:
         from tokenizers import Tokenizer
-
-        from models.tokenizer import TextEncoder
 
         config, tensors = read(directory)
         self.name = "embedded" if directory == DIRECTORY else directory.name
@@ -86,8 +84,6 @@ class Embedded:
         )
         self._budget = TOKEN_BUDGET
         self.at_once, per_call = _shares(threads or available_cores())
-        if int8 is None:
-            int8 = int(config["hidden_size"]) >= _INT8_WIDTH
         self._run = self._start(directory, config, tensors, threads=per_call, int8=int8)
 
     def _start(
@@ -111,9 +107,24 @@ class Embedded:
         return lambda ids, mask: session.run(None, {"input_ids": ids, "mask": mask})
 
     def predict(self, texts: Sequence[str]) -> Outputs:
-        encoded = self._encoder.encode(texts)
-        n = len(texts)
-        offsets = encoded.token_offsets
+        clean = [normalise(text) for text in texts]
+        return self.joined(self._read(clean), self._count(clean))
+
+    def read(self, texts: Sequence[str]) -> Voice:
+        """What the encoder says of these texts."""
+        return self._read([normalise(text) for text in texts])
+
+    def count(self, texts: Sequence[str]) -> Voice:
+        """What their n-grams say."""
+        return self._count([normalise(text) for text in texts])
+
+    def _count(self, clean: Sequence[str]) -> Voice:
+        return self._ngrams(*self._encoder.ngram_rows(clean))
+
+    def _read(self, clean: Sequence[str]) -> Voice:
+        """Of normalised texts, window by window."""
+        n = len(clean)
+        tokens, offsets = self._encoder.tokens(clean)
         # CLS leads every window, so that a later one looks to the network like a text
         pieces = cut(np.diff(offsets) - 1, size=self._max_tokens - 1)
         n_pieces = len(pieces.owner)
@@ -125,9 +136,9 @@ class Embedded:
             ids[:, 0] = self._encoder.cls_id
             for line, piece in enumerate(rows):
                 start = offsets[pieces.owner[piece]] + 1
-                tokens = encoded.tokens[start + pieces.begin[piece] : start + pieces.end[piece]]
-                ids[line, 1 : len(tokens) + 1] = tokens
-                mask[line, : len(tokens) + 1] = 1
+                inside = tokens[start + pieces.begin[piece] : start + pieces.end[piece]]
+                ids[line, 1 : len(inside) + 1] = inside
+                mask[line, : len(inside) + 1] = 1
             for name, values in zip(_OUTPUTS, self._run(ids, mask), strict=True):
                 out.setdefault(name, np.empty((n_pieces, *values.shape[1:]), np.float32))[rows] = values
         topics = max_by_owner(out["topics"], pieces, n)
@@ -135,40 +146,26 @@ class Embedded:
         if n_pieces != n:  # a window speaks about a topic as loudly as it is about it
             loud = sigmoid(out["topics"]) * pieces.lengths[:, None].astype(np.float32)
             polarity = mean_by_owner(polarity, pieces, n, weights=loud)
-        vector, counted = self._ngrams(encoded.ngrams, encoded.ngram_offsets)
-        return self._calibrated(
-            mean_by_owner(out["sentiment"], pieces, n),
-            topics,
-            polarity,
-            mean_by_owner(out["pooled"], pieces, n),
-            vector,
-            counted,
-        )
+        sentiment, pooled = (mean_by_owner(out[name], pieces, n) for name in ("sentiment", "pooled"))
+        return Voice(sentiment, topics, polarity, pooled)
 
-    def _calibrated(
-        self,
-        sentiment: Floats,
-        topics: Floats,
-        polarity: Floats,
-        pooled: Floats,
-        vector: Floats,
-        counted: tuple[Floats, Floats, Floats],
-    ) -> Outputs:
+    def joined(self, read: Voice, counted: Voice) -> Outputs:
+        """What both halves say together, calibrated."""
         mixed = [
             self._mix[i, 0] * own + self._mix[i, 1] * other
-            for i, (own, other) in enumerate(zip((sentiment, topics, polarity), counted, strict=True))
+            for i, (own, other) in enumerate(zip(read.logits, counted.logits, strict=True))
         ]
         return Outputs(
             sentiment=softmax(mixed[0] / self._heat["sentiment"]),
             topics=sigmoid(mixed[1] / self._heat["topics"] + self._topic_bias),
             topic_sentiment=softmax(mixed[2] / self._heat["topic_sentiment"]),
-            pooled=np.concatenate((unit(pooled), unit(vector)), axis=1),  # neither half drowns the other
+            # neither half drowns the other
+            pooled=np.concatenate((unit(read.vector), unit(counted.vector)), axis=1),
+            read=read,
         )
 
 
 def _buckets(tensors: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int32]:
-    from models.tokenizer import unpack_buckets
-
     bits = tensors.get("ngram_buckets.bits")
     return tensors["ngram_buckets"] if bits is None else unpack_buckets(bits)
 
@@ -229,13 +226,11 @@ class NgramHalf:
             for name in ("sentiment", "topics", "topic_sentiment")
         }
 
-    def __call__(
-        self, ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]
-    ) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
-        """(vector [n, dim], logits of the three heads) of n texts; text i owns ids[offsets[i] : offsets[i + 1]]."""
+    def __call__(self, ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> Voice:
+        """What is said of n texts; text i owns ids[offsets[i] : offsets[i + 1]]."""
         vector = self._vector(ids, offsets)
         sentiment, topics, polarity = (vector @ matrix + bias for matrix, bias in self._heads.values())
-        return vector, (sentiment, topics, polarity.reshape(len(vector), self._n_topics, 3))
+        return Voice(sentiment, topics, polarity.reshape(len(vector), self._n_topics, 3), vector)
 
     def _vector(self, ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> Floats:
         """Sum of the rows of each text over the square root of their number."""

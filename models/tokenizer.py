@@ -333,12 +333,16 @@ class TextEncoder:
     def encode(self, texts: Sequence[str], *, normalised: bool = False) -> Encoded:
         """Tokens (first is CLS, not cut) and n-gram rows of each text."""
         clean = list(texts) if normalised else [normalise(text) for text in texts]
+        tokens, token_offsets = self.tokens(clean)
+        return Encoded(tokens, token_offsets, *self.ngram_rows(clean))
+
+    def tokens(self, clean: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(token ids, offsets) of normalised texts; the first of each is CLS."""
         encode = getattr(self.tokenizer, "encode_batch_fast", self.tokenizer.encode_batch)
-        pieces = [item.ids for item in encode(clean)]
+        pieces = [item.ids for item in encode(list(clean))]
         counts = np.fromiter((len(piece) for piece in pieces), np.int64, len(pieces))
-        tokens = np.fromiter((token for piece in pieces for token in piece), np.int32, int(counts.sum()))
-        rows, offsets = self.ngram_rows(clean)
-        return Encoded(tokens, np.concatenate(([0], np.cumsum(counts))), rows, offsets)
+        tokens = np.fromiter(itertools.chain.from_iterable(pieces), np.int32, int(counts.sum()))
+        return tokens, np.concatenate(([0], np.cumsum(counts)))
 
     def ngram_rows(self, clean: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(rows, offsets) of the n-grams of normalised texts that own a vector."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models import graph
-from models.embedded import Embedded, OnTorch
+from models.embedded import DIRECTORY, Embedded, OnTorch
 
 TEXTS = ["great food!", "the delivery was late but nice", "x", "вкусная еда, спасибо", "价格太高 😀"]
 
@@ -43,12 +43,21 @@ def test_onnx_in_fp32_equals_the_network(tiny_directory: Path, text: str) -> Non
         np.testing.assert_allclose(ours[0], theirs, atol=2e-5)
 
 
+@pytest.fixture(params=["narrow", "wide"])
+def any_width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that are known beforehand, and one for each token."""
+    if request.param == "wide":
+        monkeypatch.setattr(graph, "_NARROW", 1)
+
+
+@pytest.mark.usefixtures("any_width")
 def test_int8_stays_near(tiny_directory: Path) -> None:
     exact = Embedded(tiny_directory, threads=1, int8=False).predict(TEXTS)
     small = Embedded(tiny_directory, threads=1, int8=True).predict(TEXTS)
     assert np.abs(exact.sentiment - small.sentiment).max() < 0.03
 
 
+@pytest.mark.usefixtures("any_width")
 @pytest.mark.parametrize("int8", [False, True])
 def test_a_text_is_judged_alike_alone_and_in_company(tiny_directory: Path, int8: bool) -> None:
     backend = Embedded(tiny_directory, threads=1, int8=int8)
@@ -58,6 +67,13 @@ def test_a_text_is_judged_alike_alone_and_in_company(tiny_directory: Path, int8:
     alone = np.concatenate([backend.predict([text]).sentiment for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(together, backwards, atol=1e-5)
+
+
+def test_the_shipped_network_keeps_its_verdicts_in_int8() -> None:
+    exact, small = (Embedded(DIRECTORY, threads=1, int8=int8).predict(TEXTS) for int8 in (False, True))
+    assert 0 < np.abs(exact.sentiment - small.sentiment).max() < 0.01
+    assert exact.topics is not None and small.topics is not None
+    assert np.abs(exact.topics - small.topics).max() < 0.02
 
 
 def test_torch_serves_the_same_weights(tiny_directory: Path) -> None:

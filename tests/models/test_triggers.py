@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.backend import Outputs
+from models.backend import Outputs, Voice, softmax
 from models.embedded import DIRECTORY, Embedded
 from models.errors import ModelError
 from models.scorer import ModelScorer
@@ -55,6 +55,49 @@ def test_each_topic_is_judged_by_its_own_clause() -> None:
     (found,) = scorer.score(["The price is fine. The waiter was rude"], languages=["en"])
     assert {tag.topic: tag.sentiment for tag in found.topics} == {"price": "positive", "staff": "negative"}
     assert found.sentiment == "negative"
+
+
+class Reader(Deaf):
+    """Counts "sort of" as an open question and anything else as sure; what it reads of a clause is kept."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def predict(self, texts: Sequence[str]) -> Outputs:
+        return self.joined(self.read(texts), self.count(texts))
+
+    def read(self, texts: Sequence[str]) -> Voice:
+        self.seen += texts
+        return self._voice(texts, [0.0 if "sort of" in text else 1.0 for text in texts])
+
+    def count(self, texts: Sequence[str]) -> Voice:
+        return self._voice(texts, [0.0 if "sort of" in text else 4.0 for text in texts])
+
+    def joined(self, read: Voice, counted: Voice) -> Outputs:
+        both = [one + other for one, other in zip(read.logits, counted.logits, strict=True)]
+        return Outputs(
+            softmax(both[0]), np.full((len(both[0]), 2), 0.3, np.float32), softmax(both[2]), read.vector, read
+        )
+
+    def _voice(self, texts: Sequence[str], loud: Sequence[float]) -> Voice:
+        signs = np.array([-1.0 if "rude" in text else 1.0 for text in texts]) * loud
+        sentiment = (signs[:, None] * [-1.0, 0.0, 1.0]).astype(np.float32)
+        topical = np.repeat(sentiment[:, None], 2, axis=1)
+        return Voice(sentiment, topical[:, :, 0].copy(), topical, np.ones((len(texts), 2), np.float32))
+
+
+def test_a_clause_is_read_where_its_ngrams_leave_the_topic_open() -> None:
+    backend = Reader()
+    text = "The price is fine. The staff were sort of there"
+    (found,) = ModelScorer(backend, tagger=OwnHeads(backend, PRICE)).score([text], languages=["en"])
+    assert {tag.topic for tag in found.topics} == {"price", "staff"}
+    assert backend.seen[0] == text
+    assert backend.seen[1:] == ["The staff were sort of there"]
+    backend = Reader()
+    sure = "The price is fine. The waiter was rude"
+    (found,) = ModelScorer(backend, tagger=OwnHeads(backend, PRICE)).score([sure], languages=["en"])
+    assert {tag.topic: tag.sentiment for tag in found.topics} == {"price": "positive", "staff": "negative"}
+    assert backend.seen == [sure], "no clause was read"
 
 
 def test_fitting_recovers_what_words_are_worth() -> None:
