@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from alerts import arithmetic
 from alerts.state import Array, State, total
 
 __all__ = ["Expectation", "absorb", "expect", "factors", "forget", "row_weights"]
@@ -149,11 +150,13 @@ def _of_levels(n_levels: int) -> npt.NDArray[np.intp]:
 
 def _learn_phases(state: State, weight: Array, counted: Array, age: int) -> None:
     weekday, hour, _ = usual(state)
-    sums = state["total"]
+    by, sums = arithmetic.of(state.n), state["total"]
     rows, day = np.arange(state.n), state["row_weekday"][:, age].astype(np.intp)
+    count, exposure, coverage, weight, counted = arithmetic.values(
+        sums[:, 0], sums[:, 1], state["row_coverage"][:, age], weight, counted
+    )
     # without a level yet every row is as it should be
-    due = np.where(sums[:, 1] > 0, weight * sums[:, 0] / np.maximum(sums[:, 1], 1e-9), counted)
-    due *= state["row_coverage"][:, age]
+    due = by.where(exposure > 0, weight * count / by.maximum(exposure, 1e-9), counted) * coverage
     if hour.shape[1] == 1:
         state["weekday_seen"][rows, day] += counted
         state["weekday_due"][rows, day] += due
@@ -166,21 +169,32 @@ def _learn_phases(state: State, weight: Array, counted: Array, age: int) -> None
 
 
 def _learn_dispersion(state: State, weight: Array, exposure: Array, age: int) -> None:
-    sums, weight, others = state["others"], weight * state["row_known"][:, age], state["row_others"][:, age]
-    due = np.maximum(sums[:, 0] / np.maximum(sums[:, 1], 1e-9) * exposure, 0.05)
-    weight = weight * ((sums[:, 1] > 2) & (due > 0.05))
-    square = np.minimum(np.square(others - due) / due, 16 * usual(state)[2])
-    state["dispersion"][:, 0] += weight * square
+    by, sums = arithmetic.of(state.n), state["others"]
+    count, seen, others, known = arithmetic.values(
+        sums[:, 0], sums[:, 1], state["row_others"][:, age], state["row_known"][:, age]
+    )
+    weight, exposure, phi = arithmetic.values(weight, exposure, usual(state)[2])
+    due = by.maximum(count / by.maximum(seen, 1e-9) * exposure, 0.05)
+    weight = weight * known * ((seen > 2) & (due > 0.05))
+    state["dispersion"][:, 0] += weight * by.minimum((others - due) * (others - due) / due, 16 * phi)
     state["dispersion"][:, 1] += weight
 
 
 def _learn_lag(state: State, weight: Array) -> None:
     """Correlation of the surprise of the oldest row with that of the row after it, each within two deviations."""
-    newer = row_weights(state)[:, -2] * (state["row_coverage"][:, -2] > 0) * state["row_real"][:, -2]
-    pair = weight * newer * (state["n_seen"][:, 0] > 2 * state.span)
-    off = state["row_negative"][:, -2:] - state["row_expected"][:, -2:]
-    surprise = np.minimum(np.maximum(off / np.sqrt(np.maximum(state["row_variance"][:, -2:], 1e-6)), -2), 2)
-    state["lag"][:, 0] += pair * surprise[:, 0] * surprise[:, 1]
+    by, surprise = arithmetic.of(state.n), []
+    (pair, n_seen) = arithmetic.values(weight, state["n_seen"][:, 0])
+    for age in (-1, -2):
+        counted, expected, variance = arithmetic.values(
+            state["row_negative"][:, age], state["row_expected"][:, age], state["row_variance"][:, age]
+        )
+        off = (counted - expected) / by.sqrt(by.maximum(variance, 1e-6))
+        surprise.append(by.minimum(by.maximum(off, -2.0), 2.0))
+    outbreak, shift, coverage, real = arithmetic.values(
+        *(state[name][:, -2] for name in ("row_outbreak", "row_shift", "row_coverage", "row_real"))
+    )
+    pair = pair * (1 - outbreak) * (1 - 0.9 * shift) * (coverage > 0) * real * (n_seen > 2 * state.span)
+    state["lag"][:, 0] += pair * surprise[0] * surprise[1]
     state["lag"][:, 1] += pair
 
 

@@ -34,16 +34,14 @@ def learn(state: State, news: npt.NDArray[np.float64], here: npt.NDArray[np.bool
     ready = here & (state["n_seen"][:, 0] * state.step_seconds >= 14 * DAY)
     near = state["near"]
     near *= state.decay(HALF_LIFE)
-    if np.count_nonzero(ready):
+    if n_ready := np.count_nonzero(ready):
         low, high = _bounds(state.step_seconds)
-        weeks = ready * (state.step_seconds / (7 * DAY))
-        usual = SEEN[state.step_seconds >= DAY]
-        most = AT_ONCE * usual * float(weeks.sum()) + 2
+        usual = SEEN[state.step_seconds >= DAY] * (state.step_seconds / (7 * DAY))  # of one series in a step
         close = ready & (news >= low) & (news < high)
         if n_close := np.count_nonzero(close):
-            near[:, 0] += close * min(1.0, most / n_close)
-        near[:, 1] += usual * weeks
-    state["loud"][:] = loudness(*near.sum(axis=0), step_seconds=state.step_seconds) - 1
+            near[:, 0] += close * min(1.0, (AT_ONCE * usual * n_ready + 2) / n_close)
+        near[:, 1] += usual * ready
+    state["loud"][:] = loudness(*near.sum(axis=0).tolist(), step_seconds=state.step_seconds) - 1
 
 
 def loudness(n_near: float, n_expected: float, *, step_seconds: int = DAY) -> float:

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.special import betainc, gammaln
 
+from alerts import arithmetic
+from alerts.arithmetic import Arithmetic
 from alerts.baseline import Expectation
 from alerts.prior import Prior
 from alerts.state import Array, State, total
@@ -35,7 +38,6 @@ __all__ = [
 BURST = (0.5, 0.42, 0.08)
 FEW = 32  # series: so many at most are judged in one call of each function
 MANY = 16  # negatives: up to so many their product is quicker than the gamma function
-LITTLE = 64  # shapes: of so few nothing is quicker
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,7 @@ def _width(onset: int, onsets: tuple[int, ...], shape: str) -> float:
 
 def log_rising(shape: Array, count: Array) -> Array:
     """Log of Γ(shape + count) / Γ(shape), (shape of `shape`): of small whole counts by the product that it is."""
-    one = count.size == 1
-    most = float(count.max()) if shape.size > LITTLE else np.inf
+    most, one = float(count.max()), count.size == 1
     if most > MANY or (most > 1 and not one and count.size > FEW) or np.count_nonzero(count % 1):
         result: Array = gammaln(count + shape) - gammaln(shape)
         return result
@@ -159,8 +160,7 @@ def log_rising(shape: Array, count: Array) -> Array:
 
 def log_negative_binomial(count: Array, mean: Array, shape: Array) -> Array:
     """Log probability of a negative binomial, less the term that depends on the count alone."""
-    p = shape / (shape + mean)
-    result: Array = log_rising(shape, count) + shape * np.log(p) + count * np.log1p(-p)
+    result: Array = _fit(arithmetic.ARRAYS, count, mean, shape)
     return result
 
 
@@ -181,33 +181,48 @@ def grid_prior(prior: Prior) -> Array:
     return result
 
 
+def _movement(state: State, at: Expectation, age: int) -> tuple[Array, Array, Array]:
+    """How far all mentions have moved, usually and in a shift (2, n), how much speaks for each, and which it is (n,).
+
+    A gamma factor around one, narrow or wide; a shift of yesterday may go on.
+    """
+    prior, by = state.prior, arithmetic.of(state.n)
+    others, holiday, due, dispersion, count = arithmetic.values(
+        state["row_others"][:, age], state["row_holiday"][:, age], at.others, at.others_dispersion, at.others_count
+    )
+    known, due = due > 0, by.maximum(due, 1e-6)
+    usual = 1 / ((dispersion - 1) / due + dispersion / (count + 1) + 1e-4)
+    seen = gone = prior.shift_shape
+    p = by.where(holiday > 0, prior.p_shift_holiday, prior.p_shift)
+    if age + 1 < state.span:
+        shifted, before, due_before = arithmetic.values(
+            state["row_shift"][:, age + 1], state["row_others"][:, age + 1], state["row_due"][:, age + 1]
+        )
+        seen = seen + prior.shift_memory * shifted * before
+        gone = gone + prior.shift_memory * shifted * due_before
+        p = p + (1 - p) * prior.p_shift_stays * shifted
+    odds = _fit(by, others, due * seen / gone, seen) - _fit(by, others, due, usual) + by.log(p / (1 - p))
+    p_shift = known / (1 + by.exp(-by.minimum(by.maximum(odds, -50.0), 50.0)))
+    usual_move = by.where(known, (usual + others) / (usual + due), 1.0)
+    move = by.where(known, (seen + others) / (gone + due), 1.0)
+    two = (2, state.n)
+    return (
+        np.array((usual + others, seen + others)).reshape(two), np.array((usual_move, move)).reshape(two),
+        np.array(p_shift).reshape(state.n),
+    )  # fmt: skip
+
+
+def _fit(by: Arithmetic, count: Any, mean: Any, shape: Any) -> Any:
+    """Log probability of a negative binomial, less the term that depends on the count alone."""
+    whole = shape + mean
+    return by.gammaln(count + shape) - by.gammaln(shape) + shape * by.log(shape / whole) + count * by.log(mean / whole)
+
+
 def mixture(state: State, at: Expectation, *, age: int = 0) -> Mixture:
     """The predictive distribution of the row of an age, given the other mentions of that row."""
     prior = state.prior
     phi, n_usual = prior.phi, len(prior.elasticities)
-    known = at.others > 0
-    others, due = state["row_others"][:, age], np.maximum(at.others, 1e-6)
-
-    # Common movement of the volume: a gamma factor around one, narrow or wide; a shift of yesterday may go on.
-    noise = (at.others_dispersion - 1) / due + at.others_dispersion / (at.others_count + 1) + 1e-4
-    seen, gone, p = np.empty((2, state.n)), np.empty((2, state.n)), np.full(state.n, prior.p_shift)
-    seen[0] = 1 / noise
-    seen[1] = gone[1] = prior.shift_shape
-    gone[0] = seen[0]
-    holiday = state["row_holiday"][:, age] > 0
-    if np.count_nonzero(holiday):
-        p[holiday] = prior.p_shift_holiday
-    if age + 1 < state.span:
-        shifted = state["row_shift"][:, age + 1]
-        if np.count_nonzero(shifted):
-            seen[1] += prior.shift_memory * shifted * state["row_others"][:, age + 1]
-            gone[1] += prior.shift_memory * shifted * state["row_due"][:, age + 1]
-            p += (1 - p) * prior.p_shift_stays * shifted
-    fit = log_negative_binomial(others, due * seen / gone, seen)
-    odds = np.minimum(np.maximum(fit[1] - fit[0] + np.log(p / (1 - p)), -50), 50)
-    p_shift = known / (1 + np.exp(-odds))
-    seen += others
-    move = np.where(known, seen / (gone + due), 1.0)
+    seen, move, p_shift = _movement(state, at, age)
 
     grid, by_phi = grid_weights(state)
     weight: Array = np.empty((state.n, len(phi), len(prior.beta)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alerts import calibration
+from alerts import arithmetic, calibration
 from alerts.baseline import Expectation, absorb, expect, forget, row_weights
 from alerts.evidence import (
     Hypotheses,
@@ -136,17 +136,14 @@ class Panel:
         broken = covered & (state["row_real"] < 0.5)
         if np.count_nonzero(broken):
             score -= self.prior.outage_penalty * broken.any(axis=1)
-        here, peak = covered[:, 0], self._peak()
-        news = np.where(score > peak, score, np.minimum(score - peak - 1, score))
         steps = self.hypotheses.steps[factors.argmax(axis=1)]
-        # on the scale of what is promised (`alerts.calibration`)
-        both = np.empty((2, state.n))
-        both[0], both[1] = score, news
-        louder = state["loud"][:, 0]
-        if np.count_nonzero(louder):
-            both = np.where(both > 0, both / (1 + louder), both)
-        if np.count_nonzero(here) < state.n:
-            both[:, ~here] = -np.inf
+        by = arithmetic.of(state.n)
+        here, peak, loud, score = arithmetic.values(covered[:, 0], self._peak(), state["loud"][:, 0], score)
+        news = by.where(score > peak, score, by.minimum(score - peak - 1, score))
+        # on the scale of what is promised (`alerts.calibration`); a row that is missing says nothing
+        both = np.array(
+            [by.where(here, by.where(one > 0, one / (1 + loud), one), -np.inf) for one in (score, news)]
+        ).reshape(2, state.n)  # fmt: skip
         return Verdicts(both[0], both[1], steps, factors, self._enough(steps, covered))
 
     def _peak(self) -> Array:

@@ -104,3 +104,25 @@ def test_the_score_is_an_e_value_on_clean_counts() -> None:
         if step > 42:
             values.append(10.0**verdicts.score / np.exp(panel.hypotheses.log_prior).sum())
     assert np.mean(values) < 1.3
+
+
+def test_one_series_alone_is_judged_as_among_others() -> None:
+    """Alone it is reckoned with numbers, among others with arrays (`alerts.arithmetic`)."""
+    rng = np.random.default_rng(2)
+    alone, among = Panel(1), Panel(3)
+    for n in range(13):  # before near misses of the others count
+        negative, others, gap = rng.poisson(4.0), rng.poisson(16.0), n == 5
+        negative += 9 * (n == 10)
+        for panel in (alone, among):
+            one = np.ones(panel.state.n)
+            verdicts = panel.tick(
+                negative * one, others * one, one * (not gap), weekday=one * (n % 7), hour=0 * one,
+                holiday=one * (n == 8),
+            )  # fmt: skip
+            if panel is alone:
+                score, news = float(verdicts.score[0]), float(verdicts.news[0])
+        assert verdicts.score == pytest.approx(np.full(3, score), abs=1e-9)
+        assert verdicts.news == pytest.approx(np.full(3, news), abs=1e-9)
+        assert np.isinf(score) == gap
+    for name, array in alone.state.arrays.items():
+        assert among.state[name][1] == pytest.approx(array[0], abs=1e-9), name
