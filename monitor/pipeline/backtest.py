@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Self
 
+import numpy as np
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, SQLModel, col, select
 
 import alerts.incident as lives
+import alerts.settings
 from alerts.decision import Decision
 from alerts.panel import Panel
 from alerts.rules import Fact, MeanRatingBelow, MoreThan, Words
@@ -26,6 +28,7 @@ from alerts.threshold import threshold
 from alerts.verdict import Answer
 from monitor.config import Rule, Settings
 from monitor.pipeline import detect, related, rules
+from monitor.pipeline.counts import Counts
 from monitor.pipeline.rules import FixedRule
 from monitor.pipeline.spikes import Spikes
 from monitor.pipeline.steps import DAY as DAILY
@@ -123,12 +126,19 @@ def detector_trials(session: Session, settings: Settings, brand: Brand, *, since
     oldest = watch.first_step(session)
     if oldest is None or not keys:
         return [(account * factor, ()) for factor in BUDGETS]
-    n_series = detect.n_watched(settings, keys, detect.hour_watch(settings, brand).series(session, until))
-    own = detect.detector_settings(settings, brand, n_series, detect.share_of_budget(session, settings))
-    watch.settings = replace(own, false_alarms_per_week=own.false_alarms_per_week * max(BUDGETS))  # what all look at
+    busy = detect.hour_watch(settings, brand).series(session, until)
     begins, last = watch.steps.of(since), watch.steps.of(until)
     counts = watch.counts(session, keys, max(oldest, begins - HISTORY[DAILY].days), last, until)
     begins = max(begins, oldest + MIN_HISTORY.days)
+    known, budget = _known_since(counts), detect.share_of_budget(session, settings)
+
+    def at_the_time(day: int) -> alerts.settings.Settings:
+        """The budget is divided among the series that were known by then."""
+        n_series = detect.n_watched(settings, [key for key in keys if known[key] <= day], busy)
+        return detect.detector_settings(settings, brand, n_series, budget)
+
+    lowest = at_the_time(begins)  # series only come: no threshold is under this one at the largest budget
+    watch.settings = replace(lowest, false_alarms_per_week=lowest.false_alarms_per_week * max(BUDGETS))
     panel = Panel(len(keys), watch.settings)
     answers = incidents.answers(session, brand.id or 0)
     session.commit()  # nothing was written: a server ends sessions that only compute
@@ -140,8 +150,9 @@ def detector_trials(session: Session, settings: Settings, brand: Brand, *, since
                 continue
             keep = {SeriesKey(brand.slug)}.union(*(past.keys() for past in pasts.values()))
             decisions = watch.decide(panel, verdicts, counts, day, keep)  # at the lowest threshold of all
+            rate = at_the_time(day).rate
             for factor, past in pasts.items():
-                needed = threshold(own.rate * factor)
+                needed = threshold(rate * factor)
                 past.live(
                     {
                         key: replace(one, threshold=needed, alarm=one.alarm and one.news >= needed,
@@ -151,6 +162,17 @@ def detector_trials(session: Session, settings: Settings, brand: Brand, *, since
                     watch.steps.start(day), min(watch.steps.start(day + 1), until),
                 )  # fmt: skip
         return [(account * factor, past.alarms()) for factor, past in pasts.items()]
+
+
+def _known_since(counts: Counts) -> dict[SeriesKey, int]:
+    """The day from which each series was watched: of a topic at a place (source) from when both had been seen."""
+    seen = np.cumsum(counts.total, axis=0) > 0
+    first = counts.first + np.where(seen.any(axis=0), seen.argmax(axis=0), len(counts))
+    known = dict(zip(counts.series, first.tolist(), strict=True))
+    return {
+        key: max(known.get(wider, day) for wider in key.parents()) if key.depth > 1 else day
+        for key, day in known.items()
+    }
 
 
 class _Past:
