@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine, text
@@ -24,6 +26,7 @@ from monitor.store.ingest import Ingested, ingest
 from monitor.store.judgements import correct
 from monitor.store.queries.selection import Selection, words_condition
 from monitor.store.tables import Brand, Bucket, Correction, Judgement, Mention, TopicTag
+from tests.monitor import support
 from tests.monitor.postgres.server import Server
 from tests.monitor.store import old_stores
 from tests.monitor.support import NOW, item
@@ -51,16 +54,26 @@ def counted(engine: Engine) -> dict[str, int]:
         return {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in PARTS}
 
 
+@pytest.fixture(scope="module")
+def filled(postgres: Server, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with four months of eight complaints each, one of them corrected."""
+    with postgres.database(migrated) as url:
+        context = support.context(tmp_path_factory.mktemp("filled"), database_url=url)
+        for k in range(4):
+            arrive(context, 8 * k, 8, at=NOW - SPAN * (4 - k))
+        with writing(context.engine) as session:
+            correct(session, session.get_one(Mention, 1), actor="anna", now=NOW, sentiment="neutral")
+        aggregate(context)
+        context.engine.dispose()
+        yield urlsplit(url).path.lstrip("/")
+
+
 @pytest.fixture
-def full(make_context: Callable[..., Context]) -> Context:
-    """Four months of eight complaints each, one of them corrected."""
-    context = make_context()
-    for k in range(4):
-        arrive(context, 8 * k, 8, at=NOW - SPAN * (4 - k))
-    with writing(context.engine) as session:
-        correct(session, session.get_one(Mention, 1), actor="anna", now=NOW, sentiment="neutral")
-    aggregate(context)
-    return context
+def full(postgres: Server, filled: str, tmp_path: Path) -> Iterator[Context]:
+    with postgres.database(filled) as url:
+        context = support.context(tmp_path, database_url=url)
+        yield context
+        context.engine.dispose()
 
 
 def test_a_full_store_is_cut_and_goes_on_as_before(full: Context) -> None:
