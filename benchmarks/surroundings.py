@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from sqlmodel import Session
 
 from alerts.incident import Evidence, advance
+from alerts.series import SeriesKey
 from alerts.severity import Severity
 from monitor.store import incidents
 from monitor.store.tables import (
@@ -66,7 +67,7 @@ def surround(session: Session, now: datetime, *, brand_id: int, n_mentions: int)
         topic, place, since = rng.choice(("waiting", "price", "staff")), f"place {n % 20 + 1}", ago(360)
         seen = Evidence(at=since + timedelta(hours=6), score=9.0, threshold=3.0, n_observed=40, n_expected=12,
                         since_at=since, severity=Severity.WARNING)  # fmt: skip
-        series = f"brand=cafe,topic={topic},location={place}"
+        series = SeriesKey("cafe", topic=topic, location=place).text()
         (opened,) = advance(None, seen, now=seen.at, series_text=series, signal="negative")
         row = incidents.store(session, opened.incident, brand_id=brand_id)
         row.topic, row.location = topic, place

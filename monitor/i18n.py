@@ -24,7 +24,7 @@ from babel.lists import format_list
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import NumberPattern, parse_pattern
 
 from monitor.helps import HELP, helps
 from monitor.sayings import SAID, sayings
@@ -94,13 +94,11 @@ class Translator:
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with at most `digits` decimals, grouped, with a real minus sign."""
-        pattern = "#,##0" + ("." + "#" * digits if digits else "")
-        return _minus(format_decimal(_no_negative_zero(value, digits), pattern, locale=self.locale))
+        return _decimal(_no_negative_zero(value, digits), "#,##0" + ("." + "#" * digits if digits else ""), self.locale)
 
     def fixed(self, value: float, digits: int) -> str:
         """A number with exactly `digits` decimals."""
-        pattern = "#,##0" + ("." + "0" * digits if digits else "")
-        return _minus(format_decimal(_no_negative_zero(value, digits), pattern, locale=self.locale))
+        return _decimal(_no_negative_zero(value, digits), "#,##0" + ("." + "0" * digits if digits else ""), self.locale)
 
     def signed(self, value: float, digits: int = 0) -> str:
         """A difference: +19, −4, 0."""
@@ -112,7 +110,7 @@ class Translator:
         pattern = str(self.locale.percent_formats[None].pattern)
         if digits:
             pattern = pattern.replace("#,##0", "#,##0." + "0" * digits)
-        return _minus(format_percent(_no_negative_zero(share, digits + 2), pattern, locale=self.locale))
+        return _decimal(_no_negative_zero(share, digits + 2), pattern, self.locale)
 
     def day(self, day: date, style: str = "long") -> str:
         """A day: style short, medium, long, full, or a pattern of the Unicode date field symbols."""
@@ -278,8 +276,15 @@ def _no_negative_zero(value: float, digits: int) -> float:
     return 0.0 if rounded == 0 else value
 
 
-def _minus(text: str) -> str:
-    return text.replace("-", MINUS)
+@lru_cache(maxsize=16_384)
+def _decimal(value: float, pattern: str, locale: Locale) -> str:
+    """A page shows hundreds of numbers, and the next page mostly the same ones."""
+    return _parsed(pattern).apply(value, locale).replace("-", MINUS)
+
+
+@lru_cache
+def _parsed(pattern: str) -> NumberPattern:
+    return parse_pattern(pattern)
 
 
 if __name__ == "__main__":

@@ -6,22 +6,25 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import func
+from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
 
 from alerts.series import SeriesKey
 from monitor.pipeline import delays
-from monitor.pipeline.series import nodes, source_names
+from monitor.pipeline.series import nodes_of, source_names
 from monitor.pipeline.steps import DAY, Steps
 from monitor.store.daily import LOCATION, SOURCE, Days, days_of
 from monitor.store.tables import Brand, Bucket, Coverage, Daily
 
 Floats = npt.NDArray[np.float64]
+Node = tuple[str, str, str]  # source, topic and location of a series, "" where it is all of them
 
 PROFILE_DAYS = 56
+FEW = 16  # series whose rows are asked for by name
 FLAT_HOURS = 96.0  # pseudo-mentions of the default profile of a day
 _DEFAULT_PROFILE = np.array(
     [1.5, 1, 0.7, 0.5, 0.5, 0.8, 1.5, 2.5, 3.8, 4.8, 5.4, 5.8, 6.2, 6.2, 6.0, 5.8, 5.8, 6.0, 6.4, 6.8, 6.8, 6.2, 4.6,
@@ -53,24 +56,25 @@ class Counts:
 def read_counts(session: Session, brand: Brand, keys: list[SeriesKey], steps: Steps, first: int, last: int, *,
                 now: datetime, only: Collection[int] | None = None) -> Counts:  # fmt: skip
     """Count the steps `first` to `last` as far as they are known at `now`; with `only`, of these sources alone."""
-    place = {key: n for n, key in enumerate(keys)}
-    shape = (max(0, last - first + 1), len(keys))
+    place = {_cell(key): n for n, key in enumerate(keys)}
+    for key in keys:  # a topic's exposure are all mentions of its node, not only those that name it
+        place.setdefault(_cell(key.opened("topic")), len(place))
+    shape = (max(0, last - first + 1), len(place))
     negative, total, n_ratings, rating_sum = (np.zeros(shape) for _ in range(4))
     volume: dict[str, float] = defaultdict(float)
     hours_from = first
     if steps.seconds == DAY and only is None and (days := days_of(
             session, steps.start(first), steps.start(min(last + 1, steps.of(now))), zone=steps.zone)):  # fmt: skip
         hours_from = days.last.toordinal() + 1
-        for day, key, n, bad, rated, stars in _by_day(session, brand, days):
-            at = day.toordinal() - first
-            if key in place:
-                index = place[key]
+        for day, index, source, n, bad, rated, stars in _by_day(session, brand, days, place):
+            if index is not None:
+                at = day.toordinal() - first
                 negative[at, index] += bad
                 total[at, index] += n
                 n_ratings[at, index] += rated
                 rating_sum[at, index] += stars
-            if key.depth == 1 and key.source:
-                volume[key.source] += n
+            if source:
+                volume[source] += n
     sources = source_names(session)
     asked = select(
         Bucket.hour_at, Bucket.source_id, Bucket.location, Bucket.topic, Bucket.n, Bucket.n_negative, Bucket.n_ratings,
@@ -90,8 +94,8 @@ def read_counts(session: Session, brand: Brand, keys: list[SeriesKey], steps: St
             continue
         cell = (source_id, topic, location)
         if cell not in known:
-            found = nodes(brand.slug, sources.get(source_id, ""), topic, location)
-            known[cell] = [place[key] for key in found if key in place]
+            found = nodes_of(sources.get(source_id, ""), topic, location)
+            known[cell] = [place[node] for node in found if node in place]
         for index in known[cell]:
             negative[at, index] += bad
             total[at, index] += n
@@ -99,43 +103,57 @@ def read_counts(session: Session, brand: Brand, keys: list[SeriesKey], steps: St
             rating_sum[at, index] += stars
         if not topic:
             volume[sources.get(source_id, "")] += n
-    _fill_exposure(session, brand, keys, place, total, steps, first, last, now=now, only=only)
     coverage = _coverage(session, brand, keys, steps, first, last, now=now, volume=volume)
-    return Counts(first, keys, negative, np.maximum(total, negative), coverage, n_ratings, rating_sum)
+    own = slice(len(keys))
+    bad_of, exposure = negative[:, own], total[:, [place[_cell(key.opened("topic"))] for key in keys]]
+    return Counts(first, keys, bad_of, np.maximum(exposure, bad_of), coverage, n_ratings[:, own], rating_sum[:, own])
 
 
-def _by_day(session: Session, brand: Brand, days: Days) -> Iterator[tuple[date, SeriesKey, int, int, int, float]]:
-    """The daily counts of the nodes of a brand: a twentieth of the hours' rows and less."""
+_Day = tuple[date, int | None, str, int, int, int, float]
+
+
+def _by_day(session: Session, brand: Brand, days: Days, place: Mapping[Node, int]) -> Iterator[_Day]:
+    """The daily counts of the nodes of a brand: a twentieth of the hours' rows and less.
+
+    Of each: the day, the column of its series, the source whose whole volume it is, and what was counted.
+    """
     sources = source_names(session)
+    columns: dict[tuple[int, int, str, str], tuple[int | None, str]] = {}
     for cut, source_id, location, topic, *row in session.execute(
         select(Daily.cut, Daily.source_id, Daily.location, Daily.topic, Daily.day, Daily.n, Daily.n_negative,
                Daily.n_ratings, Daily.rating_sum)
-        .where(Daily.brand_id == brand.id, col(Daily.cut).in_((0, SOURCE, LOCATION)), col(Daily.day) >= days.first,
-               col(Daily.day) <= days.last)
+        .where(Daily.brand_id == brand.id, col(Daily.day) >= days.first, col(Daily.day) <= days.last,
+               _among(place, sources))
         .execution_options(yield_per=10_000)
     ):  # fmt: skip
-        name = sources.get(source_id, "") if cut == SOURCE else ""
-        where = location if cut == LOCATION else ""
-        if cut and not name and not where:
-            continue  # of a source that is not known any more, or of no place
-        day, n, bad, rated, stars = row
-        key = SeriesKey(brand.slug, source=name or None, topic=topic or None, location=where or None)
-        yield day, key, n, bad, rated, stars
+        cell = (cut, source_id, location, topic)
+        if cell not in columns:
+            name = sources.get(source_id, "") if cut == SOURCE else ""
+            where = location if cut == LOCATION else ""
+            known = name or where or not cut  # not of a source that is gone, or of no place
+            columns[cell] = (place.get((name, topic, where)) if known else None, "" if topic else name)
+        yield (row[0], *columns[cell], *row[1:])
 
 
-def _fill_exposure(session: Session, brand: Brand, keys: Sequence[SeriesKey], place: Mapping[SeriesKey, int],
-                   total: Floats, steps: Steps, first: int, last: int, *, now: datetime,
-                   only: Collection[int] | None) -> None:  # fmt: skip
-    """The exposure of a topic is all mentions of the node without the topic, not only those that name it."""
-    base = total.copy()
-    missing = list(dict.fromkeys(key.opened("topic") for key in keys if key.topic and key.opened("topic") not in place))
-    if missing:  # a topic that is watched without its node
-        wider = read_counts(session, brand, missing, steps, first, last, now=now, only=only)
-        columns = {key: wider.total[:, n] for n, key in enumerate(missing)}
-    for key, index in place.items():
-        if key.topic is not None:
-            whole = key.opened("topic")
-            total[:, index] = base[:, place[whole]] if whole in place else columns[whole]
+def _among(place: Collection[Node], sources: Mapping[int, str]) -> Any:
+    """The condition of the rows that these series are made of, and of what each source holds; of many, all rows."""
+    if len(place) > FEW:
+        return col(Daily.cut).in_((0, SOURCE, LOCATION))
+    number = {name: source_id for source_id, name in sources.items()}
+    found = [and_(col(Daily.cut) == SOURCE, col(Daily.topic) == "")]
+    for source, topic, location in place:
+        one = [col(Daily.cut) == (SOURCE if source else LOCATION if location else 0), col(Daily.topic) == topic]
+        if source:
+            one.append(col(Daily.source_id) == number.get(source, 0))
+        if location:
+            one.append(col(Daily.location) == location)
+        found.append(and_(*one))
+    return or_(*found)
+
+
+def _cell(key: SeriesKey) -> Node:
+    """Nothing is counted by language: a series of one is at a place that no mention has."""
+    return (key.source or "", key.topic or "", "\n".join(filter(None, (key.location, key.language))))
 
 
 def _coverage(session: Session, brand: Brand, keys: Sequence[SeriesKey], steps: Steps, first: int, last: int, *,

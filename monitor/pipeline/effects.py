@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from monitor.errors import ConfigError
 from monitor.i18n import Translator
 from monitor.metrics.effect import Effect, Measure, Period, effect
 from monitor.store.queries.chosen import micros, places
+from monitor.store.queries.counts import values
 from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 from monitor.store.sheets import SENTIMENTS
@@ -191,15 +192,19 @@ def _total(periods: Sequence[Period]) -> Period:
 
 
 def _first(session: Session, brand_id: int) -> datetime | None:
-    statement = select(func.min(col(Mention.published_at))).where(
-        Mention.brand_id == brand_id, col(Mention.counts).is_(True), col(Mention.sentiment).is_not(None)
+    """Not as a minimum: of a million mentions in the order of time the first that counts is soon found."""
+    statement = (
+        select(Mention.published_at)
+        .where(Mention.brand_id == brand_id, col(Mention.counts).is_(True), col(Mention.sentiment).is_not(None))
+        .order_by(col(Mention.published_at))
     )
-    return session.exec(statement).one()
+    return session.exec(statement.limit(1)).first()
 
 
 def _places(session: Session, brand_id: int) -> set[str]:
-    statement = select(Mention.location).where(Mention.brand_id == brand_id, Mention.location != "").distinct()
-    return set(session.exec(statement))
+    """Of what is counted; of what is stored while nothing is."""
+    stored = select(Mention.location).where(Mention.brand_id == brand_id).distinct()
+    return set(values(session, brand_id, "location") or session.exec(stored)) - {""}
 
 
 def answer(view: EffectView, taxonomy: TaxonomyView, t: Translator) -> str:

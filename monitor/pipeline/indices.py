@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -324,13 +324,20 @@ def _behaviour_table(session: Session, brand_id: int, name: str, *, by: By, end:
 
 
 def _by_span(session: Session, brand_id: int, name: str, edges: Sequence[datetime]) -> list[Sample]:
-    """The values of a metric in each span between two edges."""
+    """The values of a metric in each span between two edges; kept as long as the transaction, since metrics share
+    them."""
     if name in CHATS:
         return _of_chats(session, brand_id, name, start=edges[0], end=edges[-1]).by_span(edges)
+    kept: dict[tuple[Any, ...], list[Sample]] = remembered(session, "spans")
+    key = (brand_id, _asked(name), *edges)
+    if key in kept:
+        return kept[key]
     if name in FEEDBACK:
         found = opinions(session, brand_id, start=edges[0], end=edges[-1])
-        return Observed(found.at, _values(found, name), np.zeros(found.n, np.int64), ("",)).by_span(edges)
-    return [Sample.told(part) for part in customers.scores_by_span(session, brand_id, _asked(name), edges)]
+        kept[key] = Observed(found.at, _values(found, name), np.zeros(found.n, np.int64), ("",)).by_span(edges)
+    else:
+        kept[key] = [Sample.told(part) for part in customers.scores_by_span(session, brand_id, _asked(name), edges)]
+    return kept[key]
 
 
 def _by(
@@ -355,8 +362,8 @@ def _by(
 
 
 def _asked(name: str) -> str:
-    """Two metrics come of one question."""
-    return "ces" if name == "ces_mean" else name
+    """What a metric is counted from: two come of one question, two of what was felt."""
+    return {"ces_mean": "ces", "negative_share": "net_sentiment"}.get(name, name)
 
 
 def _of_chats(session: Session, brand_id: int, name: str, *, start: datetime, end: datetime) -> Observed:

@@ -78,8 +78,9 @@ def journey_view(
     stage_of = {key: topic.stage for key, topic in taxonomy.topics.items() if topic.stage}
     edges = [start - (end - start), *(first for _, first, _ in spans), end]
     counts = customers.step_counts(session, brand_id, edges=edges, step_of=stage_of)
-    topics = customers.step_counts(session, brand_id, edges=[start, end], step_of={key: key for key in stage_of})
-    n_complaints = {topic: negative for topic, ((negative, _, _),) in topics.items()}
+    sides = [edges[0], start, end]
+    topics = customers.step_counts(session, brand_id, edges=sides, step_of={key: key for key in stage_of})
+    n_complaints = {topic: negative for topic, (_, (negative, _, _)) in topics.items()}
     tallies = {stage: [Tally(*one) for one in found] for stage, found in counts.items()}
     order = [stage for stage in STAGES if any(tally.n for tally in tallies.get(stage, [])[1:])]
     now = {stage: _sum(tallies[stage][1:]) for stage in order}
@@ -94,7 +95,7 @@ def journey_view(
         for stage in order
     )
     touch_of = {key: topic.touchpoint.get("en", key) for key, topic in taxonomy.topics.items() if topic.touchpoint}
-    touched = customers.step_counts(session, brand_id, edges=[edges[0], start, end], step_of=touch_of)
+    touched = customers.step_counts(session, brand_id, edges=sides, step_of=touch_of)
     points = journey(
         {name: Tally(*found[1]) for name, found in touched.items() if sum(found[1])},
         before={name: Tally(*found[0]) for name, found in touched.items()},

@@ -21,16 +21,24 @@ _LOOKED_AT = 5000
 
 
 def nodes(brand: str, source: str, topic: str, location: str) -> list[SeriesKey]:
-    """The series that a bucket counts in: the brand, its dimensions alone, and topics within sources and locations.
+    """The series that a bucket counts in."""
+    return [
+        SeriesKey(brand, source=one or None, topic=about or None, location=place or None)
+        for one, about, place in nodes_of(source, topic, location)
+    ]
+
+
+def nodes_of(source: str, topic: str, location: str) -> list[tuple[str, str, str]]:
+    """Source, topic and location of them ("" for all): the brand, its dimensions alone, topics within sources and
+    locations.
 
     Languages are no series of their own: most brands speak mainly one, whose series is then nearly the brand again.
     """
-    base = SeriesKey(brand, topic=topic or None)
-    result = [base]
+    result = [("", topic, "")]
     if source:
-        result.append(SeriesKey(brand, source=source, topic=topic or None))
+        result.append((source, topic, ""))
     if location:
-        result.append(SeriesKey(brand, topic=topic or None, location=location))
+        result.append(("", topic, location))
     return result
 
 

@@ -83,22 +83,23 @@ class Asked:
 
     def questionnaire(self, weights: Mapping[str, float] | None = None) -> questionnaires.Indices:
         with refusing():
-            return memo_of(self.request).get(
+            brand_id, start, end = self.brand_id, self.start, self.end
+            return self._renewed(
                 ("questionnaire", *self.key, tuple(sorted((weights or {}).items()))),
-                lambda: questionnaires.questionnaire(
-                    self.rows, self.brand_id, start=self.start, end=self.end, rng=np.random.default_rng(0),
-                    weights=weights,
+                lambda rows: questionnaires.questionnaire(
+                    rows, brand_id, start=start, end=end, rng=np.random.default_rng(0), weights=weights
                 ),
-            )  # fmt: skip
+            )
 
     def journey(self, step: indices.Step) -> journeys.JourneyView:
-        def make() -> journeys.JourneyView:
-            return journeys.journey_view(
-                self.rows, self.brand_id, start=self.start, end=self.end, zone=self.zone, step=step,
-                lost=self._lasting.lost(),
-            )  # fmt: skip
-
-        return memo_of(self.request).get(("journey map", *self.key, step), make)
+        lasting, brand_id, start, end, zone = self._lasting, self.brand_id, self.start, self.end, self.zone
+        return self._renewed(
+            ("journey map", *self.key, step),
+            lambda rows: journeys.journey_view(
+                rows, brand_id, start=start, end=end, zone=zone, step=step,
+                lost=dataclasses.replace(lasting, rows=rows).lost(),
+            ),
+        )  # fmt: skip
 
     def segments(self) -> segmenting.SegmentView:
         """Customers as they are at the end of the span. Raises segmenting.TooFewCustomers."""
@@ -116,10 +117,8 @@ class Asked:
         return Lasting(memo_of(self.request), context, self.rows, self.brand_id, self.end, self.zone)
 
     def rivals(self) -> list[rival_views.Rival]:
-        return memo_of(self.request).get(
-            ("rivals", *self.key),
-            lambda: rival_views.rivals(self.rows, self.brand, start=self.start, end=self.end),
-        )
+        brand, start, end = self.brand, self.start, self.end
+        return self._renewed(("rivals", *self.key), lambda rows: rival_views.rivals(rows, brand, start=start, end=end))
 
     def effect(
         self,
@@ -134,12 +133,13 @@ class Asked:
         if measure not in ("share", "count"):
             raise BadRequest(f"measure {measure!r}: allowed: share, count")
         until, at = context_of(self.request).now, day_start(changed_on, self.zone).astimezone(self.zone)
+        brand_id = self.brand_id
         with refusing():
-            return memo_of(self.request).get(
-                ("effect", self.brand_id, tuple(topics), changed_on, tuple(treated), tuple(against), measure,
+            return self._renewed(
+                ("effect", brand_id, tuple(topics), changed_on, tuple(treated), tuple(against), measure,
                  until.replace(minute=0, second=0, microsecond=0)),
-                lambda: measure_effect(
-                    self.rows, self.brand_id, topics=topics, changed_at=at, until=until, treated=treated,
+                lambda rows: measure_effect(
+                    rows, brand_id, topics=topics, changed_at=at, until=until, treated=treated,
                     against=against, measure="share" if measure == "share" else "count",
                 ),
             )  # fmt: skip

@@ -9,9 +9,12 @@ from sqlmodel import Session
 
 from monitor.config import Settings
 from monitor.pipeline import related
+from monitor.pipeline.context import Context
 from monitor.pipeline.detect import brand_watch
 from monitor.pipeline.watch import Point
+from monitor.store.queries import incidents
 from monitor.store.tables import Brand, Incident
+from monitor.web.memo import Memo, renewed
 
 AFTERWARDS = timedelta(days=14)  # shown after the end of an incident
 
@@ -23,6 +26,19 @@ class Band:
     points: tuple[Point, ...]
     first: date
     last: date
+
+
+def kept_band(memo: Memo, context: Context, rows: Session, brand: Brand, incident: Incident) -> Band:
+    """The same, computed once for all and renewed behind the answer: the detector goes through half a year for it."""
+    uid, settings = incident.uid, context.settings
+
+    def make(session: Session) -> Band:
+        row, of = incidents.by_uid(session, uid), session.get(Brand, brand.id)
+        assert row is not None and of is not None
+        return band(session, settings, of, row, now=context.now)
+
+    key = ("band", uid, incident.last_seen_at, incident.resolved_at)
+    return renewed(memo, context.engine, key, make, rows=rows, seconds=120)
 
 
 def band(

@@ -14,17 +14,20 @@ from monitor.pipeline import doctor
 from monitor.pipeline.context import Context
 from monitor.store import sheets
 from monitor.store.engine import reading
+from monitor.store.queries import incidents
 from monitor.store.tables import Brand
+from monitor.web.band import kept_band
 from monitor.web.frame import keep_ratings
 from monitor.web.lasting import Lasting
 from monitor.web.memo import Memo
 
 log = structlog.get_logger()
 YEAR = timedelta(days=366)
+N_INCIDENTS = 10  # open ones whose chart is drawn ahead
 
 
 def warm(context: Context, memo: Memo) -> None:
-    """The last year, the customers and the stars of every brand, and what the doctor needs to look.
+    """The last year, the customers and the stars of every brand, charts of open incidents, and what the doctor needs.
 
     A store that cannot be read is left alone: a page will say so.
     """
@@ -37,6 +40,11 @@ def warm(context: Context, memo: Memo) -> None:
                 Lasting(memo, context, session, brand or 0, context.now, context.settings.zone).warm()
         for brand in brands:
             keep_ratings(memo, context.engine, brand or 0, context.now)
+        with reading(context.engine) as session:
+            for incident in incidents.listed(session, states=["open", "acknowledged"], limit=N_INCIDENTS):
+                of = session.get(Brand, incident.brand_id)
+                if of is not None:
+                    kept_band(memo, context, session, of, incident)
         doctor.look(context.settings, translator(context.settings.language), offline=True)
     except SQLAlchemyError as error:
         log.warning("web.not_warmed", error=type(error).__name__)

@@ -107,13 +107,17 @@ class Chosen:
         topics: dict[str, list[str]] = {}
         for topic, step in step_of.items():
             topics.setdefault(step, []).append(topic)
+        n_spans = len(edges) - 1
         span = np.searchsorted([micros(edge) for edge in edges], self.at, side="right") - 1
+        weight = _WEIGHTS[self.tag_sentiment]
         found = {}
         for step, asked in topics.items():
-            about = _among(self.tag_topic, sheets.numbers_of(self.words, asked))
-            worst = _worst(about, self.tag_row, self.tag_sentiment, len(self.id))
-            cells = np.bincount(5 * span + worst - _NOT, minlength=5 * (len(edges) - 1)).reshape(-1, 5)
-            found[step] = [(bad, none + neutral, good) for _, none, bad, neutral, good in cells.tolist()]
+            tags = np.flatnonzero(_among(self.tag_topic, sheets.numbers_of(self.words, asked)))
+            row = self.tag_row[tags]
+            first = np.flatnonzero(np.diff(row, prepend=-1))  # tags of a mention stand together
+            worst = np.maximum.reduceat(weight[tags], first) if len(first) else np.zeros(0, np.int64)
+            cells = np.bincount(3 * span[row[first]] + worst, minlength=3 * n_spans).reshape(-1, 3)
+            found[step] = [(bad, neutral, good) for neutral, good, bad in cells.tolist()]
         return found
 
     def complaining(self, topic: str, limit: int) -> list[int]:
@@ -124,6 +128,16 @@ class Chosen:
         whole = self.sentiment[mention] == negative
         ids = [*self.id[mention[whole]][::-1][:limit].tolist(), *self.id[mention[~whole]][::-1][:limit].tolist()]
         return ids[:limit]
+
+    def between(self, start: datetime, end: datetime) -> Chosen:
+        """Those of start <= time < end, as if only they had been asked for."""
+        first, last = np.searchsorted(self.at, (micros(start), micros(end)))
+        tags = slice(*np.searchsorted(self.tag_row, (first, last)))
+        cut = {name: getattr(self, name)[first:last] for name in _OF_MENTIONS}
+        return dataclasses.replace(
+            self, **cut, tag_row=self.tag_row[tags] - first, tag_topic=self.tag_topic[tags],
+            tag_sentiment=self.tag_sentiment[tags],
+        )  # fmt: skip
 
     def _within(self, selection: Selection, dimension: str | None = None) -> Mask:
         """Those that the filters left open let pass; that of `dimension` itself stays open."""
@@ -154,6 +168,12 @@ def chosen(session: Session, selection: Selection, *, before: bool = True) -> Ch
     """
     opened = dataclasses.replace(selection, source_ids=(), locations=(), languages=())
     kept = remembered(session, "chosen")
+    if (opened, before) not in kept and not before:
+        for (wide, also_before), held in kept.items():
+            longer = wide.start <= opened.start and opened.end <= wide.end
+            if held is not None and longer and not also_before and _same(wide, opened):
+                kept[opened, before] = held.between(opened.start, opened.end)
+                break
     if (opened, before) not in kept:
         start = selection.before().start if before else selection.start
         span = (selection.brand_id, start, selection.end)
@@ -163,6 +183,11 @@ def chosen(session: Session, selection: Selection, *, before: bool = True) -> Ch
         parts = read[span]
         kept[opened, before] = None if parts is None else _choose(session, opened, parts, start)
     return cast("Chosen | None", kept[opened, before])
+
+
+def _same(one: Selection, other: Selection) -> bool:
+    """Whether two selections differ in their span alone."""
+    return dataclasses.replace(one, start=other.start, end=other.end) == other
 
 
 def _choose(session: Session, selection: Selection, parts: Sequence[Columns], start: datetime) -> Chosen:
@@ -176,17 +201,20 @@ def _choose(session: Session, selection: Selection, parts: Sequence[Columns], st
     fields: dict[str, list[Array]] = {name: [np.zeros(0, kind)] for name, kind in _FIELDS.items()}
     n = 0
     for part, (mask, sentiment) in zip(parts, picked, strict=True):
-        there = np.flatnonzero(mask)
-        tags = np.flatnonzero(mask[part.row])
-        held, labels = part.mentions[there], part.tags[tags]
+        there: Any = slice(None)  # of most months all are chosen: nothing to look for
+        tags: Any = slice(None)
+        row = part.row + n
+        if not mask.all():
+            there, tags = np.flatnonzero(mask), np.flatnonzero(mask[part.row])
+            row = (np.cumsum(mask) - 1 + n)[part.row[tags]]
         for name in ("id", "source", "place", "language", "rating", "flags"):
-            fields[name].append(held[name])
+            fields[name].append(part.mentions[name][there])
         fields["at"].append(part.at[there])
         fields["sentiment"].append(sentiment[there])
-        fields["tag_row"].append((np.cumsum(mask) - 1 + n)[part.row[tags]])
-        fields["tag_topic"].append(labels["topic"])
-        fields["tag_sentiment"].append(labels["sentiment"])
-        n += len(there)
+        fields["tag_row"].append(row)
+        fields["tag_topic"].append(part.tags["topic"][tags])
+        fields["tag_sentiment"].append(part.tags["sentiment"][tags])
+        n += len(fields["at"][-1])
     whole = {name: np.concatenate(some) for name, some in fields.items()}
     flags = whole.pop("flags")
     return Chosen(
@@ -199,6 +227,12 @@ _FIELDS = {
     "id": np.int64, "at": np.int64, "source": np.int32, "place": np.int32, "language": np.int32, "rating": np.float64,
     "flags": np.uint8, "sentiment": np.int8, "tag_row": np.int64, "tag_topic": np.int32, "tag_sentiment": np.int8,
 }  # fmt: skip
+
+
+_OF_MENTIONS = ("id", "at", "current", "judged", "source", "place", "language", "rating", "sentiment")
+_WEIGHTS = np.array(
+    [2, 0, 1, 0]
+)  # of negative, neutral, positive and (-1) none: what is worse to have said weighs more
 
 
 def _pick(selection: Selection, columns: Columns, start: datetime) -> tuple[Mask, npt.NDArray[np.int8]]:

@@ -25,7 +25,7 @@ from monitor.web.api.schemas import (
     SilenceIn,
     SilenceOut,
 )
-from monitor.web.band import band
+from monitor.web.band import kept_band
 from monitor.web.errors import NotFound
 from monitor.web.frame import memo_of
 from monitor.web.visitor import Analyst, Rows, Viewer, context_of
@@ -78,12 +78,7 @@ def series(request: Request, visitor: Viewer, rows: Rows, uid: Uid) -> BandOut:
     row = _find(rows, uid)
     brand = rows.get(Brand, row.brand_id)
     assert brand is not None
-    context = context_of(request)
-    found = memo_of(request).get(
-        ("band", uid, row.last_seen_at, row.state),
-        lambda: band(rows, context.settings, brand, row, now=context.now),
-        seconds=120,
-    )
+    found = kept_band(memo_of(request), context_of(request), rows, brand, row)
     return BandOut(
         points=[
             PointOut(day=p.day, negative=p.negative, total=p.total, expected=p.expected, low=p.low, high=p.high)

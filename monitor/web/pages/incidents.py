@@ -17,7 +17,7 @@ from monitor.store.queries import incidents, mentions
 from monitor.store.queries.taxonomy import TaxonomyView
 from monitor.store.tables import Brand, Incident, IncidentEvent
 from monitor.web import actions, words
-from monitor.web.band import band
+from monitor.web.band import kept_band
 from monitor.web.errors import NotFound
 from monitor.web.filters import Filter
 from monitor.web.frame import frame, memo_of, page, source_titles
@@ -54,11 +54,7 @@ def one(request: Request, visitor: Viewer, rows: Rows, uid: str) -> Response:
     assert brand is not None
     framed = frame(request, rows, visitor, brand_slug=brand.slug)
     context = context_of(request)
-    shown = memo_of(request).get(
-        ("band", uid, row.last_seen_at, row.state),
-        lambda: band(rows, context.settings, brand, row, now=context.now),
-        seconds=120,
-    )
+    shown = kept_band(memo_of(request), context, rows, brand, row)
     key = related.series_key(row.series, brand)
     until = row.resolved_at or context.now
     speaking = related.negatives(rows, brand, key, since=row.since_at, until=until, limit=8)
