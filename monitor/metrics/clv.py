@@ -155,8 +155,11 @@ def bg_nbd_log_likelihood(params: Sequence[float] | Floats, x: Floats, t_x: Floa
     return result
 
 
-def fit_bg_nbd(customers: Sequence[History]) -> BgNbd:
-    """Maximum likelihood over the customers; equal histories are counted once. Raises BadNumbers on fewer than 30."""
+def fit_bg_nbd(customers: Sequence[History], *, near: BgNbd | None = None) -> BgNbd:
+    """Maximum likelihood over the customers; equal histories are counted once. Raises BadNumbers on fewer than 30.
+
+    The search begins at the fit `near`, if there is one, and else at two places.
+    """
     from scipy import optimize  # here, since every command would wait for it and few need it
 
     _check_histories(customers)
@@ -170,7 +173,10 @@ def fit_bg_nbd(customers: Sequence[History]) -> BgNbd:
         return value / len(customers) if math.isfinite(value) else 1e10
 
     best = None
-    for start in ((0.0, -1.0, 0.0, 0.0), (-1.0, -2.0, -0.3, 1.0)):
+    starts: Sequence[Sequence[float]] = ((0.0, -1.0, 0.0, 0.0), (-1.0, -2.0, -0.3, 1.0))
+    if near is not None:
+        starts = (np.log((near.r, near.alpha / scale, near.a, near.b)).tolist(),)
+    for start in starts:
         found = optimize.minimize(loss, np.array(start), method="L-BFGS-B", bounds=[(-9.0, 9.0)] * 4)
         if best is None or found.fun < best.fun:
             best = found
@@ -205,7 +211,7 @@ class GammaGamma:
         return self.v * self.p / (self.q - 1) if self.q > 1 else math.inf
 
 
-def fit_gamma_gamma(customers: Sequence[History]) -> GammaGamma:
+def fit_gamma_gamma(customers: Sequence[History], *, near: GammaGamma | None = None) -> GammaGamma:
     """Maximum likelihood over customers with repeat orders of positive value. Raises BadNumbers on fewer than 30."""
     repeat = [c for c in customers if c.frequency > 0 and c.mean_value > 0]
     if len(repeat) < 30:
@@ -229,7 +235,8 @@ def fit_gamma_gamma(customers: Sequence[History]) -> GammaGamma:
         value = -log_likelihood(p, 1.0 + q, v, m / scale)
         return value / len(repeat) if math.isfinite(value) else 1e10
 
-    found = optimize.minimize(loss, np.array([1.0, 0.5, 0.5]), method="L-BFGS-B", bounds=[(-6.0, 9.0)] * 3)
+    start = np.array([1.0, 0.5, 0.5]) if near is None else np.log((near.p, max(near.q - 1, 1e-6), near.v / scale))
+    found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-6.0, 9.0)] * 3)
     p, extra, v = (float(value) for value in np.exp(found.x))
     q, v = 1.0 + extra, v * scale
     return GammaGamma(p, q, v, log_likelihood(p, q, v, m), len(repeat))
@@ -255,7 +262,7 @@ def lifetime_values(
     x, t_x, age, value = _columns(list(customers.values()))
     worth = np.zeros(len(x))
     before = np.zeros(len(x))
-    for t in range(1, periods + 1):
+    for t in range(1, periods + 1) if discount else (periods,):  # without discount the periods add up to their end
         until = orders.expected_orders_of(x, t_x, age, float(t))
         worth += (until - before) / (1 + discount) ** t
         before = until
@@ -280,16 +287,15 @@ def mean_lifetime_value(
     method = f"{BG_NBD}; {GAMMA_GAMMA}; over {periods} periods, discount {discount:g} per period"
     names = list(customers)
     listed = [customers[name] for name in names]
-    values = lifetime_values(
-        customers, fit_bg_nbd(listed), fit_gamma_gamma(listed), periods=periods, margin=margin, discount=discount
-    )
+    whole, spent = fit_bg_nbd(listed), fit_gamma_gamma(listed)
+    values = lifetime_values(customers, whole, spent, periods=periods, margin=margin, discount=discount)
     value = sum(values.values()) / len(values)
     size = min(len(listed), n_at_most)
     means = []
     for _ in range(n_bootstrap):
         drawn = [listed[i] for i in rng.integers(0, len(listed), size)]
         try:
-            orders, spend = fit_bg_nbd(drawn), fit_gamma_gamma(drawn)
+            orders, spend = fit_bg_nbd(drawn, near=whole), fit_gamma_gamma(drawn, near=spent)
         except BadNumbers:  # a draw without enough repeat buyers
             continue
         numbered = {str(i): history for i, history in enumerate(drawn)}

@@ -65,8 +65,7 @@ class Lasting:
         if not self._there()[0][0]:
             return
         for name in indices.BEHAVIOUR:
-            if name != "clv":
-                self.behaviour(name)
+            self.behaviour(name)
         self.lost()
         self.loyalty()
         with suppress(segmenting.TooFewCustomers):
