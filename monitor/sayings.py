@@ -84,6 +84,9 @@ OTHERS = (
     "String should have at least {n} characters", "String should have at most {n} character",
     "String should have at most {n} characters", "String should match pattern {what}",
     "mean stars with Student's t interval",
+    "difference in differences of weekly share, {what}", "difference in differences of weekly count, {what}",
+    "interrupted time series of weekly share (level and slope), {what}",
+    "interrupted time series of weekly count (level and slope), {what}",
     # of imports
     "row {n}: {what}", "... and {n} more bad rows",
     "{n} imported, {edited} updated, {known} known already, {bad} bad rows",
@@ -106,6 +109,8 @@ OTHERS = (
     "equal weights: {what}", "an item that everybody answers alike cannot be weighed", "an item's weight is negative",
     "the weights of the path model do not settle",
     "nothing is stored", "it must lie between {first} and {last}",
+    # of pages
+    "Not Found", "viewer", "analyst", "admin",
     # of the command line
     "nothing was sent yet", "not read yet", "nobody, it is sent to you", "the address you give", "required", "optional",
     "parse only", "against recordings",

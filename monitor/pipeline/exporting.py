@@ -23,6 +23,7 @@ FIELDS = (
 FORMATS = (".csv", ".xlsx", ".jsonl", ".parquet")
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _PAGE = 2000
+_SHEET = 1_048_575  # rows that a sheet holds beneath its heads
 
 
 def export_file(
@@ -109,22 +110,31 @@ def _jsonl(table: Iterator[dict[str, Any]], path: Path) -> int:
         return sum(file.write(json.dumps(row, ensure_ascii=False) + "\n") > 0 for row in table)
 
 
-def _xlsx(table: Iterator[dict[str, Any]], path: Path) -> int:
+def _xlsx(table: Iterator[dict[str, Any]], path: Path, *, most: int = _SHEET) -> int:
     from openpyxl import Workbook
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("mentions")
-    sheet.append(FIELDS)
     n = 0
     for row in table:
+        if n % most == 0:
+            sheet = _sheet(book, n // most)
         n += 1
         cells = [harmless(row[name]) for name in FIELDS]
         sheet.append(
             [ILLEGAL_CHARACTERS_RE.sub("", cell)[:32_000] if isinstance(cell, str) else cell for cell in cells]
         )
+    if not n:
+        _sheet(book, 0)
     book.save(path)
     return n
+
+
+def _sheet(book: Any, number: int) -> Any:
+    """A sheet with its heads; a spreadsheet opens no more than a million rows of one, so more go on in the next."""
+    sheet = book.create_sheet(f"mentions {number + 1}" if number else "mentions")
+    sheet.append(FIELDS)
+    return sheet
 
 
 def _parquet(table: Iterator[dict[str, Any]], path: Path) -> int:

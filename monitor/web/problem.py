@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -50,10 +50,18 @@ def _answer(request: Request, status: int, detail: str, *, headers: dict[str, st
             visitor = anonymous(request)
         fragment = request.headers.get("hx-request") == "true"
         name = "_problem.html" if fragment else "problem.html"
-        response = render(request, visitor, name, status=status, code=status,
+        response = render(request, visitor, name, status=status, code=status, back=_back(request),
                           detail=told(visitor.translator, detail))  # fmt: skip
     response.headers.update(headers or {})
     return response
+
+
+def _back(request: Request) -> str:
+    """The page of ours that the visitor came from, as a path; "" where there is none."""
+    came = urlsplit(request.headers.get("referer", ""))
+    if came.netloc != request.url.netloc or (request.method == "GET" and came.path == request.url.path):
+        return ""
+    return (came.path or "/") + (f"?{came.query}" if came.query else "")
 
 
 async def _expected(request: Request, error: Exception) -> Response:
