@@ -28,8 +28,6 @@ _SHOWN = [
     "ngram_dropout",
     "n_tables",
     "init_share",
-    "go_on",
-    "go_on_lr",
     "embedding_dim",
     "hidden_size",
     "n_layers",

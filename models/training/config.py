@@ -52,8 +52,6 @@ class TrainConfig:
     ngram_lr: float = 0.1
     n_tables: int = 6  # trained with different draws, and merged into one: the mean judges better than each
     init_share: float = 0.3  # of the table of `init` in that mean
-    go_on: bool = False  # the tables begin as that of `init` and learn on, instead of anew
-    go_on_lr: float = 0.05
     ngram_dropout: float = 0.5  # share of features dropped in each pass
     # stage 2: masked tokens (0 steps: skipped), then all tasks together
     mlm_steps: int = 0

@@ -24,8 +24,6 @@ CHUNK = 50_000  # texts drawn together: the unit of repetition and of checkpoint
 CHECKPOINT_CHUNKS = 40
 _SENTIMENT_FIRST = 30.0  # how much more the sentiment's logits count where several tables become one
 HEAD_RATE = 1.0  # of the heads, beside the table's
-_HEAD_NORM = 4.0  # of each direction of the heads of a table that learns on: about that of one that learnt anew
-_LEARNT, _HEADS_LEARNT = 0.06, 400.0  # Adagrad's sums there: the medians of a table after four passes
 _N_HEADS = 3 + 4 * len(TOPICS)
 
 
@@ -124,23 +122,6 @@ def table_of(
     )
 
 
-def learning_on(table: Table) -> Table:
-    """A finished table made ready for more: says the same, but all directions of its heads are equally long.
-
-    `merged` leaves the sentiment's short and the topics' long, so that a step would move the topics alone.
-    """
-    lengths, directions = np.linalg.eigh((table.heads.T @ table.heads).astype(np.float64))
-    root = np.sqrt(np.maximum(lengths, lengths.max() * 1e-9))
-    return Table(
-        rows=(table.rows @ (directions * root / _HEAD_NORM)).astype(np.float32),
-        rows_moved=np.full(len(table.rows), _LEARNT, np.float32),
-        heads=(table.heads @ (directions / root * _HEAD_NORM)).astype(np.float32),
-        bias=table.bias.copy(),
-        heads_moved=np.full(_N_HEADS, _HEADS_LEARNT, np.float32),
-        bias_moved=np.full(_N_HEADS, _HEADS_LEARNT, np.float32),
-    )
-
-
 def merged(tables: Sequence[Table], shares: Sequence[float], tokens: Tokens, rows: np.ndarray, *, seed: int) -> Table:
     """One table of the first one's size that says what the mean of several (by `shares`) says, as nearly as its width
     allows.
@@ -150,6 +131,8 @@ def merged(tables: Sequence[Table], shares: Sequence[float], tokens: Tokens, row
     logits over the texts `rows`; those of the sentiment are kept exactly. A random rotation at the end spreads the
     directions evenly over the numbers of a row, which int8 rows need.
     """
+    if len(tables) == 1:
+        return tables[0]
     width = tables[0].rows.shape[1]
     bias = np.sum([share * table.bias for share, table in zip(shares, tables, strict=True)], axis=0)
     logits = np.sum([share * table.logits(tokens, rows) for share, table in zip(shares, tables, strict=True)], axis=0)
@@ -188,7 +171,6 @@ def train_table(
     n_rows: int,
     checkpoint: Path,
     part: int = 0,
-    start: Table | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
     """Train a table (or go on from `checkpoint`) over `ngram_epochs` times the training rows, half of that from the
@@ -197,11 +179,9 @@ def train_table(
     A text's vector is the sum of its n-grams' rows over the square root of their number. Rows move by Adagrad with one
     accumulator each (Duchi et al. 2011), text by text; each visit leaves out a share of the n-grams, which keeps rare
     ones from learning texts by heart. Chunk i draws its texts from the generator (seed, 1, part, i), and one thread
-    does the arithmetic, so a resumed run ends like an unbroken one. `part` tells tables of one run apart. `start`: a
-    table that learns on, at the rate `go_on_lr`.
+    does the arithmetic, so a resumed run ends like an unbroken one. `part` tells tables of one run apart.
     """
-    table, done = start or Table.fresh(config, n_rows, seed=(config.seed, 1, part)), 0
-    rate = config.ngram_lr if start is None else config.go_on_lr
+    table, done = Table.fresh(config, n_rows, seed=(config.seed, 1, part)), 0
     if checkpoint.is_file():
         table, done = Table.load(checkpoint)
     kernels = compiled()
@@ -213,7 +193,7 @@ def train_table(
         rng = np.random.default_rng((config.seed, 1, part, chunk))
         order = np.concatenate(draw(weights, rng, size=size, topic_share=config.topic_share))
         rng.shuffle(order)
-        first, last = (rate * (1.0 - 0.9 * step / total) for step in (chunk, chunk + 1))
+        first, last = (config.ngram_lr * (1.0 - 0.9 * step / total) for step in (chunk, chunk + 1))
         kernels.learn(
             order, tokens.ngrams, tokens.ngram_offsets, labels["sentiment"], weights.class_weight, labels["topics"],
             labels["labelled"], labels["decided"], labels["polarity"], table.rows, table.rows_moved, table.heads,

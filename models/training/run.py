@@ -39,7 +39,7 @@ from models.training.encode import (
 from models.training.fit import ENCODER_SKIPS, Batches, Fit, token_vectors_from_ngrams
 from models.training.measure import measure
 from models.training.mlm import Pretrain
-from models.training.ngrams import Table, learning_on, merged, table_of, train_table
+from models.training.ngrams import Table, merged, table_of, train_table
 from models.training.pack import corpus_of, pack
 from models.training.sampling import Weights, row_weights
 
@@ -195,14 +195,7 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
 def _table(
     config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, buckets: np.ndarray, report: Progress
 ) -> Table:
-    """Several tables that differ in what they drew, and that of the finished model if there is one, merged; or that
-    one, having learnt on.
-    """
-    train = np.flatnonzero(corpus.split == TRAIN)
-    sample = np.random.default_rng((config.seed, 7)).choice(train, size=min(_MERGE_TEXTS, len(train)), replace=False)
-    old = None if config.init is None else _table_of_init(config, config.init, corpus, tokens, buckets, sample)
-    if config.go_on and old is None:
-        raise TrainingError("go_on: name the model that learns on with init")
+    """Several tables that differ in what they drew, and that of the finished model if there is one, merged."""
     tables = []
     for number in range(config.n_tables):
 
@@ -213,24 +206,19 @@ def _table(
         tables.append(
             train_table(
                 config, corpus, tokens, weights, n_rows=len(buckets), part=number,
-                start=learning_on(old) if config.go_on and old is not None else None,
                 checkpoint=config.work / f"ngrams{number}.npz", progress=show,
             )
         )  # fmt: skip
+    train = np.flatnonzero(corpus.split == TRAIN)
+    sample = np.random.default_rng((config.seed, 7)).choice(train, size=min(_MERGE_TEXTS, len(train)), replace=False)
     shares = [1.0 / config.n_tables] * config.n_tables
-    if old is not None and not config.go_on:
-        tables.append(old)
+    if config.init is not None:
+        old = load_directory(config.init)[0]
+        same = old.config.word_order or not config.word_order
+        plain = None if same else plain_buckets(config, corpus, tokens, buckets)
+        tables.append(table_of(old, buckets, tokens, sample, log2_buckets=config.n_buckets_log2, plain=plain))
         shares = [share * (1 - config.init_share) for share in shares] + [config.init_share]
     return merged(tables, shares, tokens, sample, seed=config.seed)
-
-
-def _table_of_init(
-    config: TrainConfig, init: Path, corpus: Corpus, tokens: Tokens, buckets: np.ndarray, sample: np.ndarray
-) -> Table:
-    old = load_directory(init)[0]
-    same = old.config.word_order or not config.word_order
-    plain = None if same else plain_buckets(config, corpus, tokens, buckets)
-    return table_of(old, buckets, tokens, sample, log2_buckets=config.n_buckets_log2, plain=plain)
 
 
 def _start_from(model: FeedbackModel, directory: Path) -> None:

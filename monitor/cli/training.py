@@ -273,9 +273,6 @@ def train(
     passes: Annotated[
         float | None, typer.Option(min=0.1, help="Over the rows for the first half of the tables; the others: half.")
     ] = None,
-    go_on: Annotated[
-        bool, typer.Option("--go-on", help="The tables begin as that of --init and learn on, instead of anew.")
-    ] = False,
     all_sources: Annotated[bool, typer.Option(help="Also sources whose licence forbids shipping the weights.")] = False,
 ) -> None:
     """Train the embedded model; started again with the same settings it goes on where it stopped."""
@@ -286,14 +283,12 @@ def train(
         raise ConfigError(f"--profile {profile!r}: allowed: {', '.join(PROFILES)}")
     if steps == 0 and init is None:
         raise ConfigError("--steps 0 keeps an encoder: name the model that has it with --init")
-    if go_on and init is None:
-        raise ConfigError("--go-on learns on: name the model with --init")
     if (data is None) == (packed is None):
         raise ConfigError("give either --data or --packed")
     values: dict[str, Any] = dict(PROFILES[profile]) | {"profile": profile}
     values |= {"licences": "all" if all_sources else "shippable"}
     given = {"out": out, "work": work, "init": init, "init_share": init_share, "steps": steps}
-    given |= {"n_tables": tables, "ngram_epochs": passes, "go_on": go_on}
+    given |= {"n_tables": tables, "ngram_epochs": passes}
     values |= {key: value for key, value in given.items() if value is not None}
     values |= {"data": _folder(data)} if data is not None else {"packed": _folder(packed)}
     if minutes is not None:
