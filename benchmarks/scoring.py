@@ -18,6 +18,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,17 +113,22 @@ print(loaded - start, done - start, resource.getrusage(resource.RUSAGE_SELF).ru_
 
     print(f"{'end to end':26}{Rate(len(texts), lambda: score(clauses=True))}")
     print(f"{'  without clauses':26}{Rate(len(texts), lambda: score(clauses=False))}")
-    spied, judged = backend.predict, 0
+    seen = {"count": 0, "read": 0}  # of clauses: whole texts go through `predict`
 
-    def spy(given: Sequence[str]) -> Any:
-        nonlocal judged
-        judged += sum(map(len, given))
-        return spied(given)
+    def spy(name: str, plain: Callable[[Sequence[str]], Any]) -> Callable[[Sequence[str]], Any]:
+        def counting(given: Sequence[str]) -> Any:
+            seen[name] += sum(map(len, given))
+            return plain(given)
 
-    backend.predict = spy  # type: ignore[method-assign]
+        return counting
+
+    for name in seen:
+        setattr(backend, name, spy(name, getattr(backend, name)))
     score(clauses=True)
-    backend.predict = spied  # type: ignore[method-assign]
-    print(f"judged once more as clauses: {100 * judged / sum(map(len, texts)) - 100:.0f} % of the signs")
+    for name in seen:
+        delattr(backend, name)
+    shares = {name: f"{100 * n / sum(map(len, texts)):.0f} %" for name, n in seen.items()}
+    print(f"of the signs {shares['count']} are counted once more as clauses, {shares['read']} are read once more")
     encoded = backend._encoder.encode(texts)
     steps: list[tuple[str, Callable[[], object]]] = [
         ("clean", lambda: [prepare(text) for text in texts]),
@@ -138,7 +144,7 @@ print(loaded - start, done - start, resource.getrusage(resource.RUSAGE_SELF).ru_
     a, b = exact.predict(texts), small.predict(texts)
     same = float((a.sentiment.argmax(1) == b.sentiment.argmax(1)).mean())
     for name, model in (("fp32", exact), ("int8", small)):
-        print(f"  {name:24}{Rate(len(texts), lambda model=model: model.predict(texts))}")
+        print(f"  {name:24}{Rate(len(texts), partial(model.predict, texts))}")
     apart = np.abs(a.sentiment - b.sentiment).max()
     print(f"  int8: equal sentiment {100 * same:.2f} %, largest difference of a probability {apart:.4f}")
     scorer = load(str(directory))
