@@ -343,6 +343,15 @@ EFFECTS: dict[str, tuple[float, dict[str, Any]]] = {
     "effect without a control: a third less, 26 + 12 weeks": (0.1, {"how": "alone"}),
     "effect without a control: nothing happened, 26 + 12 weeks": (0.0, {"how": "alone"}),
 }
+EFFECTS |= {
+    f"effect{told}: nothing happened, {before} + {after} weeks, {memory}": (
+        0.0,
+        {"how": how, "n_before": before, "n_after": after, "rho": rho},
+    )
+    for told, how in (("", "beside"), (" without a control", "alone"))
+    for before, after in ((12, 6), (26, 13))
+    for rho, memory in ((0.0, "no memory"), (0.3, "memory 0.3"), (0.6, "memory 0.6"))
+}
 
 
 def main() -> None:

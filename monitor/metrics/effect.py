@@ -38,8 +38,7 @@ LEAST_MENTIONS = 30
 PRE_TREND_LEVEL = 0.05
 SHARP_PRE_TREND_LEVEL = 0.2
 PLACEBO_LEVEL = 0.05
-PRIOR = 2.0  # strengths weigh (1 - rho)^-PRIOR beforehand: short series hide their memory
-AUTOCORRELATIONS = tuple(float(rho) for rho in np.linspace(-0.4, 0.95, 28))
+PLACEBO_SHARE = 0.5  # of the placebo dates that may look like an effect before one is claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +138,25 @@ def newey_west(design: Floats, response: Floats, *, lags: int | None = None, wei
 
 
 def estimate(
-    design: Floats, response: Floats, which: int, *, weights: Floats | None = None, confidence: float = CONFIDENCE
+    design: Floats,
+    response: Floats,
+    which: int,
+    *,
+    weights: Floats | None = None,
+    confidence: float = CONFIDENCE,
+    memory: Memory | None = None,
 ) -> Estimate:
-    """One coefficient of a regression on a time series with errors that follow an AR(1) of unknown strength.
+    """One coefficient of a regression on a time series with errors of unknown memory.
 
-    For each strength on a grid the coefficient is a Student's t (generalised least squares, Prais and Winsten 1954);
-    the strengths weigh by their restricted likelihood and a prior that leans to strong memory, so that not knowing them
-    widens the interval. The value is the mean of the mixture; where the Newey-West interval is wider, its width is
-    taken.
+    Errors follow an AR(1), with or without sampling noise on top (which would hide the memory). For each strength on a
+    grid the coefficient is a Student's t (generalised least squares); strengths weigh by their restricted likelihood
+    (Harville 1974) and what `memory` holds possible (GAP if not given), so that not knowing them widens the interval.
+    The value is the mean of the mixture; where the Newey-West interval is wider, its width is taken.
     """
     from scipy import optimize  # here, since every command would wait for it and few need it
 
     line = newey_west(design, response, weights=weights)
-    mixture = _mixture(design, response, which, weights)
+    mixture = _mixture(design, response, which, weights, memory or GAP)
     mean = float(mixture.shares @ mixture.centre)
     reach = 60 * float(mixture.scale.max()) + float(np.ptp(mixture.centre))
     tail = (1 - confidence) / 2
@@ -161,6 +166,27 @@ def estimate(
     )
     half = line.half_width(which, confidence=confidence)
     return Estimate(mean, Interval(min(low, mean - half), max(high, mean + half)), mixture.p)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is held possible of errors before they are seen: how strongly they remember the week before, and the parts
+    of their variance that remember nothing (sampling). Strengths weigh (1 - rho)^-lean beforehand."""
+
+    strengths: tuple[float, ...]
+    noises: tuple[float, ...]
+    lean: float
+
+    def each(self) -> tuple[Floats, Floats]:
+        """Strength and noise of each pair of them."""
+        rho, noise = np.meshgrid(self.strengths, self.noises, indexing="ij")
+        return rho.ravel(), noise.ravel()
+
+
+# a gap to the control has lost its season: nothing is leant to (flat over the stationary: Zellner and Tiao 1964)
+GAP = Memory(tuple(float(rho) for rho in np.linspace(-0.95, 0.99, 37)), (0.0, 0.2), 0.0)
+# in a series alone the season is still there: it remembers strongly, and short series hide that
+ALONE = Memory(tuple(float(rho) for rho in np.linspace(-0.4, 0.95, 28)), (0.0, 0.3, 0.6), 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,30 +208,50 @@ class _Mixture:
         return min(1.0, 2 * min(below, 1 - below))
 
 
-def _mixture(design: Floats, response: Floats, which: int, weights: Floats | None) -> _Mixture:
-    n, k = design.shape
-    root = np.ones(n) if weights is None else np.sqrt(weights / weights.mean())
-    x, y = design * root[:, None], response * root
-    rho = np.array(AUTOCORRELATIONS)[:, None]
-    first = np.sqrt(1 - rho * rho)
-    # all strengths at once: (strength, period, coefficient)
-    x_free = np.concatenate([(first * x[0])[:, None, :], x[1:] - rho[..., None] * x[:-1]], axis=1)
-    y_free = np.concatenate([first * y[0], y[1:] - rho * y[:-1]], axis=1)
-    turned = x_free.transpose(0, 2, 1)
-    gram = turned @ x_free
+def _mixture(design: Floats, response: Floats, which: int, weights: Floats | None, memory: Memory) -> _Mixture:
+    freed, logs = _freed(_evened(np.column_stack([design, response]), weights), memory)
+    return _solved(freed[..., :-1], freed[..., -1], logs, which)
+
+
+def _solved(x: Floats, y: Floats, logs: Floats, which: int) -> _Mixture:
+    """Least squares for each memory, once the columns are free of it."""
+    _, n, k = x.shape
+    turned = x.transpose(0, 2, 1)
+    gram = turned @ x
     inverse = np.linalg.inv(gram)
-    coefficients = inverse @ (turned @ y_free[..., None])
-    squares = np.maximum(np.sum((y_free - (x_free @ coefficients)[..., 0]) ** 2, axis=1), 1e-300)
-    strengths = rho[:, 0]
-    likelihoods = (
-        -(n - k) / 2 * np.log(squares)
-        - 0.5 * np.linalg.slogdet(gram)[1]
-        + 0.5 * np.log(1 - strengths * strengths)  # the Jacobian of the transformation
-        - PRIOR * np.log(1 - strengths)
-    )
+    coefficients = inverse @ (turned @ y[..., None])
+    squares = np.maximum(np.sum((y - (x @ coefficients)[..., 0]) ** 2, axis=1), 1e-300)
+    likelihoods = -(n - k) / 2 * np.log(squares) - 0.5 * np.linalg.slogdet(gram)[1] - 0.5 * logs
     shares = np.exp(likelihoods - likelihoods.max())
     errors = np.sqrt(squares / (n - k) * inverse[:, which, which])
     return _Mixture(coefficients[:, which, 0], np.maximum(errors, 1e-15), shares / shares.sum(), n - k)
+
+
+def _evened(columns: Floats, weights: Floats | None) -> Floats:
+    """Columns of periods that weigh alike."""
+    evened: Floats = columns if weights is None else columns * np.sqrt(weights / weights.mean())[:, None]
+    return evened
+
+
+def _freed(columns: Floats, memory: Memory) -> tuple[Floats, Floats]:
+    """The columns freed of each memory, (strength, period, column), and twice what speaks against it before their
+    squares do: the logarithm of its determinant, and its weight beforehand. These are the innovations of a Kalman
+    filter for an AR(1) of variance 1 - noise under noise."""
+    rho, noise = memory.each()
+    free = np.empty((len(rho), *columns.shape))
+    logs = 2 * memory.lean * np.log(1 - rho)
+    expected = np.zeros((len(rho), columns.shape[1]))
+    doubt = 1 - noise  # variance of the AR(1) around what is expected of it
+    fresh = (1 - noise) * (1 - rho * rho)
+    for period, row in enumerate(columns):
+        spread = doubt + noise
+        surprise = row - expected
+        free[:, period] = surprise / np.sqrt(spread)[:, None]
+        logs += np.log(spread)
+        gain = rho * doubt / spread
+        expected = rho[:, None] * expected + gain[:, None] * surprise
+        doubt = rho * rho * doubt * noise / spread + fresh
+    return free, logs
 
 
 def difference_in_differences(
@@ -256,7 +302,7 @@ def interrupted_series(treated: Sequence[Period], *, change_at: int, measure: Me
     time = np.arange(len(values), dtype=float)
     middle = time[change_at:].mean()
     design = np.column_stack([np.ones(len(values)), time - middle, after, (time - middle) * after])
-    found = estimate(design, values, 2, weights=weights)
+    found = estimate(design, values, 2, weights=weights, memory=ALONE)
     placebo_share, n_placebo = _placebo(values[:change_at], weights[:change_at], trend=True)
     reason: Reason = ""
     # a trend known so badly that its continuation could be anything carries no conclusion
@@ -302,7 +348,7 @@ def _gap(
 def _pre_trend(gap: Floats, weights: Floats) -> float:
     """p of "the gap had no slope before the change"."""
     time = np.arange(len(gap), dtype=float)
-    return _mixture(np.column_stack([np.ones(len(gap)), time - time.mean()]), gap, 1, weights).p
+    return _mixture(np.column_stack([np.ones(len(gap)), time - time.mean()]), gap, 1, weights, GAP).p
 
 
 def _carried(gap: Floats, weights: Floats, change_at: int, change: float) -> float:
@@ -318,14 +364,17 @@ def _placebo(values: Floats, weights: Floats, *, trend: bool = False) -> tuple[f
     """Share of the dates before the change at which the same method finds an effect; None with fewer than three."""
     n = len(values)
     dates = range(LEAST_AFTER, n - LEAST_AFTER + 1)
-    found = []
-    for date in dates:
-        columns = [np.ones(n), _after(n, date)]
-        if trend:
-            columns.append(np.arange(n, dtype=float) - n / 2)
-        if n > len(columns) + 1:
-            found.append(_mixture(np.column_stack(columns), values, 1, weights).p < PLACEBO_LEVEL)
-    return (sum(found) / len(found), len(found)) if len(found) >= 3 else (None, len(found))
+    always = [np.ones(n), *([np.arange(n, dtype=float) - n / 2] if trend else [])]
+    if len(dates) < 3 or n <= len(always) + 2:
+        return None, len(dates)
+    columns = np.column_stack([*always, *(_after(n, date) for date in dates), values])
+    freed, logs = _freed(_evened(columns, weights), ALONE if trend else GAP)
+    kept = list(range(len(always)))
+    n_found = sum(
+        _solved(freed[..., [*kept, one]], freed[..., -1], logs, len(always)).p < PLACEBO_LEVEL
+        for one in range(len(always), len(always) + len(dates))
+    )
+    return n_found / len(dates), len(dates)
 
 
 def _too_little(
@@ -374,7 +423,7 @@ def _effect(
     n_placebo: int,
 ) -> Effect:
     change, interval = found.value, found.interval
-    if placebo_share is not None and placebo_share > 0.5 and interval.clear:
+    if placebo_share is not None and placebo_share > PLACEBO_SHARE and interval.clear:
         reason = reason or "placebo"
     verdict: Verdict = "no_clear_change"
     if reason:

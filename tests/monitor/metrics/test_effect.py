@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from monitor.metrics import tails
 from monitor.metrics.effect import (
+    Memory,
     Period,
     difference_in_differences,
     effect,
@@ -92,6 +94,42 @@ def test_an_estimate_is_never_surer_than_newey_west() -> None:
     assert found.interval.width >= line.interval(1).width - 1e-12
     assert found.value == pytest.approx(-0.095, abs=0.01)
     assert found.p < 0.02
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(1.0, 3.0, 18)])
+def test_errors_of_a_known_memory_are_generalised_least_squares(weights: np.ndarray | None) -> None:
+    """One strength and one part of noise: coefficient and p by the covariance matrix (Aitken 1935)."""
+    found = estimate(STEP, SERIES, 1, weights=weights, memory=Memory((0.6,), (0.2,), 0.0))
+    apart = np.abs(np.subtract.outer(np.arange(18), np.arange(18)))
+    root = np.ones(18) if weights is None else np.sqrt(weights / weights.mean())
+    inverse = np.linalg.inv((0.8 * 0.6**apart + 0.2 * np.eye(18)) / np.outer(root, root))
+    bread = np.linalg.inv(STEP.T @ inverse @ STEP)
+    coefficients = bread @ STEP.T @ inverse @ SERIES
+    left = SERIES - STEP @ coefficients
+    error = np.sqrt(bread[1, 1] * (left @ inverse @ left) / 16)
+    assert found.value == pytest.approx(coefficients[1])
+    low, high = (coefficients[1] + sign * tails.t_quantile(0.975, 16) * error for sign in (-1, 1))
+    assert found.interval.low <= low + 1e-9 and high - 1e-9 <= found.interval.high
+    assert found.p < 0.05 and 0 not in found.interval
+
+
+def test_nobody_knows_beforehand_how_much_is_remembered() -> None:
+    """A lean to strong memory widens the interval."""
+    strengths = tuple(np.linspace(-0.4, 0.95, 28).tolist())
+    plain, leaning = (estimate(STEP, SERIES, 1, memory=Memory(strengths, (0.0,), lean)) for lean in (0.0, 3.0))
+    assert leaning.interval.width > plain.interval.width
+
+
+def test_the_effect_is_mirrored_and_blind_to_what_all_share() -> None:
+    treated, control = cafes(np.random.default_rng(3), fall=0.1)
+    found = difference_in_differences(treated, control, change_at=26)
+    mirrored = difference_in_differences(control, treated, change_at=26)
+    raised = difference_in_differences(
+        *([Period(p.x + 0.1 * p.n, p.n) for p in side] for side in (treated, control)), change_at=26
+    )
+    assert found.change is not None and mirrored.change == pytest.approx(-found.change)
+    assert raised.change == pytest.approx(found.change) and raised.interval is not None and found.interval is not None
+    assert raised.interval.low == pytest.approx(found.interval.low)
 
 
 def test_white_noise_gives_about_the_ordinary_interval() -> None:
