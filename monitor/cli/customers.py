@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -276,7 +277,7 @@ def segments(
         return
     if not view.stable:
         print(t.gettext("These customers form no clear clusters: they are grouped by silence, spending and age."))
-        print(rule(view.bounds, t))
+        print(textwrap.fill(rule(view.bounds, t), WIDTH))
     heads = [t.gettext("Segment"), "n", t.gettext("Share"), t.gettext("Share of revenue"), t.gettext("Orders"),
              t.gettext("Basket"),
              "NPS", t.gettext("Silent for 45 days"), t.gettext("Complains about")]  # fmt: skip

@@ -184,7 +184,7 @@ class Memory:
 
 
 # a gap to the control has lost its season: nothing is leant to (flat over the stationary: Zellner and Tiao 1964)
-GAP = Memory(tuple(float(rho) for rho in np.linspace(-0.95, 0.99, 37)), (0.0, 0.2), 0.0)
+GAP = Memory(tuple(float(rho) for rho in np.linspace(-0.95, 0.99, 37)), (0.0, 0.1), 0.0)
 # in a series alone the season is still there: it remembers strongly, and short series hide that
 ALONE = Memory(tuple(float(rho) for rho in np.linspace(-0.4, 0.95, 28)), (0.0, 0.3, 0.6), 3.0)
 
