@@ -371,7 +371,7 @@ def main() -> None:
     )
     for name, (fall, world) in EFFECTS.items():
         if not wanted or any(part in name for part in wanted):
-            rng = np.random.default_rng(int(os.environ.get("SEED", "11")))  # nothing was chosen with 11 or 701
+            rng = np.random.default_rng(int(os.environ.get("SEED", "11")))  # nothing was chosen with 11
             told = [_effect(rng, fall, **world) for _ in range(runs // 2)]
             held = [hit for hit, _ in told if hit is not None]
             verdicts = [
