@@ -66,6 +66,8 @@ class Lasting:
             return
         for name in indices.BEHAVIOUR:
             self.behaviour(name)
+            if name != "clv":
+                self.behaviour(name, "location")
         self.lost()
         self.loyalty()
         with suppress(segmenting.TooFewCustomers):
