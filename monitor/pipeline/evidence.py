@@ -22,6 +22,7 @@ from monitor.store.tables import Brand, Bucket, Incident
 
 FLOOD_LEAST, FLOOD_SHARE, FLOOD_RATIO, FLOOD_SPAN = 20, 0.5, 10.0, timedelta(days=28)
 LAST = {True: 2, False: 3}  # steps, of days and of hours, in which it must have been quiet
+SAME_MENTIONS = 0.5  # of a finding that are those of an incident: it is about that one
 USUAL_DISPERSION = 1.5  # the prior's: so few steps cannot estimate their own
 
 
@@ -97,12 +98,18 @@ def is_aftermath(
     Its window reaches back into that incident; what came since the end must be above what is usual and be, by itself,
     the least evidence that an incident needs. Otherwise one late complaint would tell the whole story once more.
     """
-    ends = [
-        row.resolved_at
-        for row in known
-        if row.resolved_at is not None and finding.since <= row.resolved_at
-        and (key := related.key_of(row.series)) is not None and key.overlaps(finding.series)
-    ]  # fmt: skip
+    own: set[int | None] = set()
+    ends = []
+    for row in known:
+        key = related.key_of(row.series)
+        if key is None or row.resolved_at is None or finding.since > row.resolved_at:
+            continue
+        if not key.overlaps(finding.series):  # another topic of the same texts: complaints of the app, also of quality
+            own = own or {one.id for one in related.negatives(session, brand, finding.series, since=finding.since)}
+            told = {one.id for one in related.negatives(session, brand, key, since=finding.since)}
+            if len(own & told) < SAME_MENTIONS * len(own):
+                continue
+        ends.append(row.resolved_at)
     if not ends:
         return False
     if not still_high(decision):

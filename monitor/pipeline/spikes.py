@@ -26,7 +26,7 @@ from monitor.pipeline.advance import advance, move
 from monitor.pipeline.change import Change
 from monitor.pipeline.evidence import enough, evidence_of, is_aftermath, is_flood
 from monitor.pipeline.steps import DAY
-from monitor.pipeline.stories import Stories, holds
+from monitor.pipeline.stories import Stories, narrowest
 from monitor.pipeline.watch import SIGNAL, Hours, Point, SeriesWatch, Watch
 from monitor.store import incidents
 from monitor.store.tables import Brand, Incident
@@ -197,14 +197,8 @@ class Spikes:
             return
         if incidents.has_event(self._session, row, "narrowed"):
             return  # it found its place once: what widens it after that is another part of the story
-        inside = [
-            (key, decision)
-            for key, decision in decisions.items()
-            if key != whole and whole.covers(key) and key.depth == whole.depth + 1 and decision.active
-            and holds(decision, top)
-        ]  # fmt: skip
-        if inside:
-            key, _ = max(inside, key=lambda pair: (pair[1].score, pair[0].text()))
+        key = narrowest(whole, decisions)
+        if key != whole:
             self._move(row, key, kind="narrowed")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
+from scipy.special import bdtrc
 from sqlmodel import Session
 
 from alerts.decision import Decision
@@ -14,6 +16,7 @@ from monitor.store.tables import Brand, Incident
 
 NARROWS = 0.8  # of its negatives must lie in a node inside for the incident to be about that node
 SAME_MENTIONS = 0.5  # of the smaller finding's mentions: a text about waiting and staff is one complaint, not two
+BY_CHANCE = 0.1  # a node whose usual share lets it hold so many that often is not what the story is about
 _LIMIT = 500
 
 
@@ -22,11 +25,35 @@ def holds(inside: Decision, whole: Decision) -> bool:
     return inside.windows.get(whole.window_steps, (0.0, 0.0))[0] >= NARROWS * whole.observed
 
 
+def narrowest(whole: SeriesKey, decisions: Mapping[SeriesKey, Decision]) -> SeriesKey:
+    """The node inside that the story of this one is about; itself where none stands for it.
+
+    That is the node which holds nearly all of its negatives and is least likely to by its usual share of them: seven of
+    eight complaints name the app, where one in a hundred does. Whether the node would be an alarm of its own is no
+    question here: one that has had bursts before takes more to alarm, and is named all the same.
+    """
+    top = decisions.get(whole)
+    if top is None:
+        return whole
+    found = []
+    for key, decision in decisions.items():
+        if key == whole or not whole.covers(key) or not holds(decision, top):
+            continue
+        if decision.score < decision.threshold / 2:
+            continue
+        observed, expected = decision.windows[top.window_steps]
+        usual = min(1.0, expected / max(top.expected, 1e-9))
+        found.append((float(bdtrc(int(observed) - 1, int(top.observed), usual)), -key.depth, key.text(), key))
+    chance, _, _, key = min(found, default=(1.0, 0, "", whole))
+    return key if chance <= BY_CHANCE else whole
+
+
 class Stories:
     """Gathers what is known and what is new into stories; a story lives at the node that holds all of it.
 
     Two findings that share a place, a topic or a source are one story when that place, topic or source as a whole
-    stands out too: waiting at the station and staff at the station are trouble at the station.
+    stands out too: waiting at the station and staff at the station are trouble at the station. Where one node inside
+    holds nearly all of that, the story is about it: complaints at two places that all name the app are about the app.
     """
 
     def __init__(self, session: Session, brand: Brand, decisions: Mapping[SeriesKey, Decision]) -> None:
@@ -35,7 +62,7 @@ class Stories:
         self._decisions = decisions
         self._open: list[tuple[Incident, SeriesKey]] = []
         self._new: list[SeriesKey] = []
-        self._mentions: dict[SeriesKey, set[int]] = {}
+        self._mentions: dict[tuple[SeriesKey, datetime | None], set[int]] = {}
 
     def known(self, row: Incident) -> None:
         """An incident that is open."""
@@ -45,17 +72,18 @@ class Stories:
 
     def add(self, finding: Finding) -> None:
         """A new finding, strongest first: it joins a story or begins one."""
+        added = narrowest(finding.series, self._decisions)
         for place, (row, key) in enumerate(self._open):
-            whole = self._together(key, finding.series)
+            whole = self._together(key, added)
             if whole is not None:
                 self._open[place] = (row, whole)
                 return
         for place, key in enumerate(self._new):
-            whole = self._together(key, finding.series)
+            whole = self._together(key, added)
             if whole is not None:
                 self._new[place] = whole
                 return
-        self._new.append(finding.series)
+        self._new.append(added)
 
     def widened(self) -> list[tuple[Incident, SeriesKey]]:
         """Open incidents that are now about a wider node."""
@@ -71,27 +99,39 @@ class Stories:
         whole = SeriesKey(one.brand, **shared)
         decision = self._decisions.get(whole)
         stands_out = decision is not None and decision.active
-        if whole.depth and stands_out:
-            return whole
+        if stands_out:
+            about = narrowest(whole, self._decisions)
+            if whole.depth or (about != whole and self._lies_in(one, about) and self._lies_in(two, about)):
+                return about
         if not self._same_mentions(one, two):
             return None
         own = self._decisions.get(one)
         if own is not None and decision is not None and holds(own, decision):
             return one
-        return whole if stands_out else one
+        return narrowest(whole, self._decisions) if stands_out else one
+
+    def _lies_in(self, key: SeriesKey, node: SeriesKey) -> bool:
+        """Whether most mentions of a node are mentions of another: trouble at a place whose texts all name the app."""
+        if node.covers(key):
+            return True
+        own = self._ids(key)
+        since = self._decisions[key].since if key in self._decisions else None
+        return bool(own) and len(own & self._ids(node, since=since)) >= SAME_MENTIONS * len(own)
 
     def _same_mentions(self, one: SeriesKey, two: SeriesKey) -> bool:
         first, second = self._ids(one), self._ids(two)
         smaller = min(len(first), len(second))
         return smaller > 0 and len(first & second) >= SAME_MENTIONS * smaller
 
-    def _ids(self, key: SeriesKey) -> set[int]:
-        if key not in self._mentions:
-            decision = self._decisions.get(key)
+    def _ids(self, key: SeriesKey, *, since: datetime | None = None) -> set[int]:
+        """Of the negatives that a node's decision counts, or of its negatives since a time."""
+        if since is None and key in self._decisions:
+            since = self._decisions[key].since
+        if (key, since) not in self._mentions:
             rows = (
-                related.negatives(self._session, self._brand, key, since=decision.since, limit=_LIMIT)
-                if decision is not None
+                related.negatives(self._session, self._brand, key, since=since, limit=_LIMIT)
+                if since is not None
                 else []
             )
-            self._mentions[key] = {row.id for row in rows if row.id is not None}
-        return self._mentions[key]
+            self._mentions[key, since] = {row.id for row in rows if row.id is not None}
+        return self._mentions[key, since]

@@ -27,11 +27,12 @@ from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import Watches, detect
+from monitor.pipeline.evidence import is_aftermath
 from monitor.pipeline.recount import recount
 from monitor.pipeline.score import score
 from monitor.pipeline.spikes import Spikes
 from monitor.pipeline.steps import DAY, HOUR
-from monitor.pipeline.stories import Stories
+from monitor.pipeline.stories import Stories, narrowest
 from monitor.pipeline.watch import Point, packed, unpack
 from monitor.store import incidents
 from monitor.store.catalogue import ensure_import
@@ -154,6 +155,28 @@ def test_loaded_history_hides_nothing_that_begins(tmp_path: Path) -> None:
     assert life.look(life.at) == ["opened"]
     (row,) = life.incidents()
     assert row.series == "brand=cafe/topic=waiting" and row.n_observed == 12
+
+
+def test_another_topic_of_the_same_texts_does_not_tell_an_ended_story_again(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.calm(60)
+    life.look(TODAY)
+    life.feed(TODAY, 12, lambda _: "late and rude", place="B")
+    assert life.look(TODAY + timedelta(hours=21)) == ["opened"]
+    (row,) = life.incidents()
+    other = "staff" if row.topic == "waiting" else "waiting"
+    with writing(life.context.engine) as session:
+        stored = session.get_one(Incident, row.id)
+        stored.resolved_at = TODAY + timedelta(hours=22)
+        brand = session.exec(select(Brand)).one()
+        begins = TODAY - timedelta(days=1)
+        key = SeriesKey(brand.slug, topic=other)
+        finding = Finding(key, "negative", TODAY, begins, 12.0, 1.0, 0.0, 3.0, 11.0, 12.0, 5.0)
+        quiet = replace(loud(5.0, 12.0), windows={1: (0.0, 1.0), 2: (0.0, 1.0)})
+        asked = (session, life.context.settings, brand, finding, quiet)
+        assert is_aftermath(*asked, [stored])
+        stored.series = SeriesKey(brand.slug, topic="price").text()  # of none of these texts
+        assert not is_aftermath(*asked, [stored])
 
 
 def test_a_mute_holds_the_message_and_lets_it_speak_afterwards(tmp_path: Path) -> None:
@@ -334,12 +357,51 @@ def test_the_same_complaints_seen_by_source_leave_an_incident_at_the_place_that_
         (told,) = advance(None, step, now=TODAY, series_text=place.text(), signal="negative")
         row = incidents.store(session, told.incident, brand_id=brand.id or 0)
         stories = Stories(session, brand, decisions)
-        stories._mentions = {place: {1, 2, 3}, source: {1, 2, 3}}
+        stories._mentions = {(place, TODAY): {1, 2, 3}, (source, TODAY): {1, 2, 3}}
         stories.known(row)
         stories.add(Finding(source, "negative", TODAY, TODAY, 9.0, 2.0, 0.0, 5.0, 7.0, 4.5, 7.0))
         assert stories.new() == []
         expected = [] if moves_to == "place" else [whole]
         assert [key for _, key in stories.widened()] == expected
+
+
+def test_a_story_is_about_the_smallest_node_that_holds_it_alarm_or_not() -> None:
+    whole = SeriesKey("cafe")
+    app, place, source = replace(whole, topic="app"), replace(whole, location="A"), replace(whole, source="site")
+
+    def seen(observed: float, expected: float, score: float = 1.5) -> Decision:
+        return replace(loud(score, observed), alarm=False, active=False, expected=expected,
+                       windows={1: (observed, expected)})  # fmt: skip
+
+    decisions = {whole: seen(10, 1.0, 6.0), app: seen(9, 0.3), place: seen(6, 0.5), source: seen(10, 0.9)}
+    assert narrowest(whole, decisions) == app  # the site holds more, as it always does
+    assert narrowest(whole, decisions | {app: seen(9, 0.3, 0.9)}) == whole  # what says nothing names nothing
+    assert narrowest(whole, decisions | {app: seen(7, 0.3)}) == whole
+    assert narrowest(whole, {app: seen(9, 0.3)}) == whole  # nothing is known of it
+    inner = replace(app, location="A")
+    assert narrowest(whole, decisions | {inner: seen(9, 0.1)}) == inner
+
+
+def test_trouble_at_two_places_whose_texts_name_the_app_is_one_story_about_the_app(tmp_path: Path) -> None:
+    """Bursts before let the app take more to alarm; at one place the same texts speak of quality, too."""
+    life = Life(tmp_path)
+    with writing(life.context.engine) as session:
+        brand = session.exec(select(Brand)).one()
+        whole = SeriesKey(brand.slug)
+        app = replace(whole, topic="app")
+        here, there = SeriesKey(brand.slug, topic="quality", location="A"), replace(app, location="B")
+        quiet = replace(loud(1.4, 9.0), alarm=False, active=False, windows={1: (9.0, 0.2)})
+        decisions = {whole: loud(5.0, 10.0), app: quiet, here: loud(2.5, 4.0), there: loud(2.2, 4.0)}
+        stories = Stories(session, brand, decisions)
+        stories._mentions = {(here, TODAY): {1, 2, 3, 4}, (app, TODAY): {2, 3, 4, 5, 6, 7}, (there, TODAY): {5, 6, 7}}
+        for key in (here, there):
+            stories.add(Finding(key, "negative", TODAY, TODAY, 4.0, 2.0, 0.0, 5.0, 2.0, 2.0, 2.0))
+        assert stories.new() == [app]
+        apart = Stories(session, brand, decisions | {app: replace(quiet, windows={1: (5.0, 0.2)})})
+        apart._mentions = stories._mentions
+        for key in (here, there):
+            apart.add(Finding(key, "negative", TODAY, TODAY, 4.0, 2.0, 0.0, 5.0, 2.0, 2.0, 2.0))
+        assert apart.new() == [here, there]
 
 
 def test_of_two_incidents_that_grow_into_one_only_one_moves_there(tmp_path: Path) -> None:
