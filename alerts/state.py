@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,13 @@ GIVEN = 7  # of them are what was counted and when, the others what the detector
 
 def total(values: Array) -> Array:
     """The sums of the last axis; of arrays as small as ours three times as quick as their method."""
-    result: Array = values @ np.ones(values.shape[-1])
+    result: Array = values @ _ones(values.shape[-1])
     return result
+
+
+@lru_cache(maxsize=64)
+def _ones(n: int) -> Array:
+    return np.ones(n)
 
 
 class State:
