@@ -36,14 +36,11 @@ def init(
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a commented configuration to start from."""
-    from monitor.i18n import languages, spoken
     from monitor.pipeline.starter import starter_config
 
-    language = language or spoken()
+    language = common.known_language(language) if language else common.reader()
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; --force replaces it")
-    if language not in languages():
-        raise ConfigError(f"--language {language!r}: allowed: {', '.join(languages())}")
     path.write_text(starter_config(brand=brand, language=language), encoding="utf-8")
     common.tell(f"{path} written; edit it, then `monitor config check` and `monitor run`")
 
@@ -129,7 +126,7 @@ def partition(config: ConfigOption = None) -> None:
 
     with common.context(config) as context:
         for month in cutting.cut(context.engine, now=context.now, say=say):
-            print(f"{month.first:%Y-%m}: ids {month.start or 0} to {month.end - 1}")
+            common.tell(f"{month.first:%Y-%m}: numbers {month.start or 0} to {month.end - 1}")
 
 
 @db_app.command("drop")
@@ -150,9 +147,10 @@ def drop_months(
     with common.context(config) as context:
         gone = months.drop(context.engine, before=first, now=context.now, dry_run=dry_run)
     for month, n in gone:
-        print(f"{month.first:%Y-%m}: {n} mentions {'would be ' if dry_run else ''}dropped")
+        common.tell(f"{month.first:%Y-%m}: mentions to drop: {n}" if dry_run else
+                    f"{month.first:%Y-%m}: mentions dropped: {n}")  # fmt: skip
     if not gone:
-        print("nothing is that old")
+        common.tell("no month is that old")
 
 
 def doctor(

@@ -184,6 +184,25 @@ def reader() -> str:
     return _language[-1] if _language else spoken()
 
 
+def known_language(name: str) -> str:
+    """The `--language` that was given, if there is a catalogue of it. Raises ConfigError."""
+    from monitor.i18n import languages
+
+    if name not in languages():
+        raise ConfigError(f"--language {name!r}: allowed: {', '.join(languages())}")
+    return name
+
+
+def is_configured(config: Path | None) -> bool:
+    """Whether there is a configuration, for a command that needs none: it is read, since it says who reads."""
+    from monitor.config import find
+
+    if find(config) is None:
+        return False
+    settings(config)
+    return True
+
+
 def exit_code(error: Exception) -> int | None:
     """The exit code of an expected error, None for any other."""
     if isinstance(error, MonitorError):

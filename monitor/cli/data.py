@@ -174,9 +174,7 @@ def replay(
         raise ConfigError(f"--every {every!r}: {error}") from None
     loaded = common.settings(config)
     if language is not None:
-        if language not in {"ru", "en"}:
-            raise ConfigError(f"--language {language!r}: allowed: ru, en")
-        loaded = loaded.model_copy(update={"language": language})
+        loaded = loaded.model_copy(update={"language": common.known_language(language)})
     with common.progress() as report:
         summary = replay_file(
             loaded, file, brand=brand, out=out, every=step, mapping=field_mapping(map), progress=report

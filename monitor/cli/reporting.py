@@ -108,10 +108,8 @@ def _day(text: str, today: date) -> date:
 def kinds(config: ConfigOption = None) -> None:
     """The kinds of channels there are, with their settings."""
     import alerts.channels
-    from monitor.config import find
 
-    if find(config) is not None:
-        common.settings(config)  # who reads, and in which language
+    common.is_configured(config)
     for name in alerts.channels.names():
         kind = alerts.channels.get(name)
         print(f"{name}: {kind.declaration.title}  ({kind.declaration.docs})")

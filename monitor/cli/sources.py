@@ -34,10 +34,8 @@ def list_sources(
 ) -> None:
     """Every scraper, with its access class; and the configured sources with their health."""
     import scrapers.registry
-    from monitor.config import find
 
-    if configured := find(config) is not None:
-        common.settings(config)  # who reads, and in which language
+    configured = common.is_configured(config)
     chosen = [scrapers.registry.get(name) for name in names] if names else scrapers.registry.all()
     for scraper in chosen:
         meta = scraper.meta

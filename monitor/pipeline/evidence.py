@@ -18,11 +18,11 @@ from alerts.severity import classify, classify_rating
 from monitor.config import Settings
 from monitor.pipeline import related, rules
 from monitor.pipeline.steps import DAY
+from monitor.pipeline.stories import SAME_MENTIONS
 from monitor.store.tables import Brand, Bucket, Incident
 
 FLOOD_LEAST, FLOOD_SHARE, FLOOD_RATIO, FLOOD_SPAN = 20, 0.5, 10.0, timedelta(days=28)
 LAST = {True: 2, False: 3}  # steps, of days and of hours, in which it must have been quiet
-SAME_MENTIONS = 0.5  # of a finding that are those of an incident: it is about that one
 USUAL_DISPERSION = 1.5  # the prior's: so few steps cannot estimate their own
 
 
@@ -98,15 +98,15 @@ def is_aftermath(
     Its window reaches back into that incident; what came since the end must be above what is usual and be, by itself,
     the least evidence that an incident needs. Otherwise one late complaint would tell the whole story once more.
     """
-    own: set[int | None] = set()
+    own: set[int] = set()
     ends = []
     for row in known:
         key = related.key_of(row.series)
         if key is None or row.resolved_at is None or finding.since > row.resolved_at:
             continue
         if not key.overlaps(finding.series):  # another topic of the same texts: complaints of the app, also of quality
-            own = own or {one.id for one in related.negatives(session, brand, finding.series, since=finding.since)}
-            told = {one.id for one in related.negatives(session, brand, key, since=finding.since)}
+            own = own or related.negative_ids(session, brand, finding.series, since=finding.since)
+            told = related.negative_ids(session, brand, key, since=finding.since)
             if len(own & told) < SAME_MENTIONS * len(own):
                 continue
         ends.append(row.resolved_at)

@@ -32,11 +32,18 @@ def negatives(session: Session, brand: Brand, key: SeriesKey, *, since: datetime
               limit: int = 500) -> Sequence[Mention]:  # fmt: skip
     """The negative mentions of a series in a span, newest first; copies left out."""
     return session.exec(
-        select(Mention)
-        .where(*conditions(session, brand, key, since=since, until=until), negative(key))
-        .order_by(col(Mention.published_at).desc(), col(Mention.id).desc())
-        .limit(limit)
+        _newest(select(Mention), conditions(session, brand, key, since=since, until=until), key, limit)
     ).all()
+
+
+def negative_ids(session: Session, brand: Brand, key: SeriesKey, *, since: datetime, limit: int = 500) -> set[int]:
+    """The ids of the same."""
+    return set(session.exec(_newest(select(Mention.id), conditions(session, brand, key, since=since), key, limit)))
+
+
+def _newest(statement: Any, inside: list[Any], key: SeriesKey, limit: int) -> Any:
+    order = col(Mention.published_at).desc(), col(Mention.id).desc()
+    return statement.where(*inside, negative(key)).order_by(*order).limit(limit)
 
 
 def conditions(session: Session, brand: Brand, key: SeriesKey, *, since: datetime,

@@ -17,7 +17,6 @@ from monitor.store.tables import Brand, Incident
 NARROWS = 0.8  # of its negatives must lie in a node inside for the incident to be about that node
 SAME_MENTIONS = 0.5  # of the smaller finding's mentions: a text about waiting and staff is one complaint, not two
 BY_CHANCE = 0.1  # a node whose usual share lets it hold so many that often is not what the story is about
-_LIMIT = 500
 
 
 def holds(inside: Decision, whole: Decision) -> bool:
@@ -115,8 +114,7 @@ class Stories:
         if node.covers(key):
             return True
         own = self._ids(key)
-        since = self._decisions[key].since if key in self._decisions else None
-        return bool(own) and len(own & self._ids(node, since=since)) >= SAME_MENTIONS * len(own)
+        return bool(own) and len(own & self._ids(node, since=self._decisions[key].since)) >= SAME_MENTIONS * len(own)
 
     def _same_mentions(self, one: SeriesKey, two: SeriesKey) -> bool:
         first, second = self._ids(one), self._ids(two)
@@ -128,10 +126,6 @@ class Stories:
         if since is None and key in self._decisions:
             since = self._decisions[key].since
         if (key, since) not in self._mentions:
-            rows = (
-                related.negatives(self._session, self._brand, key, since=since, limit=_LIMIT)
-                if since is not None
-                else []
-            )
-            self._mentions[key, since] = {row.id for row in rows if row.id is not None}
+            found = related.negative_ids(self._session, self._brand, key, since=since) if since is not None else set()
+            self._mentions[key, since] = found
         return self._mentions[key, since]
