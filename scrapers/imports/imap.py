@@ -70,7 +70,9 @@ def _connect(settings: ImapSettings) -> imaplib.IMAP4:
         raise
     except imaplib.IMAP4.error as problem:
         mailbox.shutdown()
-        said = _words(problem).replace(settings.password, "...")  # some repeat the line that they refuse
+        said = _words(problem)
+        if settings.password:  # some repeat the line that they refuse
+            said = said.replace(settings.password, "...")
         raise LoginNeeded(f"{settings.host} refuses the login of {settings.user}: {said}") from None
     return mailbox
 
