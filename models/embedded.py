@@ -64,6 +64,8 @@ class Embedded:
     """Backend of the shipped network, or of any directory that `monitor model train` wrote. Raises WeightsMissing."""
 
     def __init__(self, directory: Path = DIRECTORY, *, threads: int | None = None, int8: bool = True) -> None:
+        # Calls run side by side already; the tokenizer's own threads would be waited for. Whoever set it decides.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from tokenizers import Tokenizer
 
         config, tensors = read(directory)

@@ -155,13 +155,15 @@ def _rows(path: Path, encoding: str | None) -> Iterator[Mapping[str, Any] | str]
         except pa.ArrowInvalid as error:
             raise ModelError(f"{path}: not a parquet file: {error}") from error
     elif kind == ".xlsx":
-        yield from _sheet(path)
+        yield from sheet(path)
     else:
         raise ModelError(f"{path}: {kind or 'no ending'}; csv, tsv, jsonl, xlsx and parquet can be read")
 
 
-def _sheet(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Rows of the first sheet of a workbook that has any; its first row has the names of the columns."""
+def sheet(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Rows of the first sheet of a workbook that has any; its first row has the names of the columns. Raises ModelError
+    for a file that is no workbook.
+    """
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 

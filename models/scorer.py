@@ -5,10 +5,12 @@ length.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +37,7 @@ T = TypeVar("T")
 EMBEDDED_NAMES = (None, "", "embedded", "base")
 _ROWS, _CHARACTERS = 1024, 200_000  # one chunk: bounds memory
 _LEAST = 64  # texts that are worth a thread
+_TURN = 0.0003  # seconds after which a thread that waits for the interpreter gets it; Python's own are 0.005
 _REMEMBERED = 10_000  # judgements of texts seen before
 
 
@@ -221,7 +224,7 @@ class ModelScorer:
         n_parts = n_threads * (2 if len(texts) >= 2 * n_threads * _LEAST else 1)  # who is done early takes another
         shares = [order[part::n_parts] for part in range(n_parts)]
         found: list[Judgement | None] = [None] * len(texts)
-        with ThreadPoolExecutor(n_threads) as pool:
+        with _short_turns(), ThreadPoolExecutor(n_threads) as pool:
             parts = pool.map(lambda at: self._judge([texts[i] for i in at], [languages[i] for i in at]), shares)
             for share, judged in zip(shares, parts, strict=True):
                 for i, judgement in zip(share, judged, strict=True):
@@ -294,6 +297,20 @@ class ModelScorer:
                 vectors[[i for i, _ in cleaned[start:end]]] = part
         assert vectors is not None
         return vectors
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Threads take short turns at the interpreter: one that comes back from a product of microseconds would else wait
+    milliseconds for the next. Of two callers the first sets it back.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _TURN))
+    try:
+        yield
+    finally:
+        if before > _TURN:
+            sys.setswitchinterval(before)
 
 
 def _chunks(texts: Sequence[Any]) -> Iterator[tuple[int, int]]:

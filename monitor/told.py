@@ -23,12 +23,21 @@ def told(t: Translator, text: str) -> str:
 def _line(language: str, line: str, depth: int = 4) -> str:
     if len(line) > _MOST or depth < 0:
         return line
-    for pattern, translation in _patterns(language):
-        if found := pattern.fullmatch(line):
-            values = {name: _line(language, value, depth - 1) for name, value in found.groupdict().items()}
-            return translation.format_map(values)
+    rank, found = _known(language, line)
     place, colon, rest = line.partition(": ")  # "monitor.toml: brands.cafe: ...": what names the place stays
-    return place + colon + _line(language, rest, depth) if colon else line
+    if found is None or (colon and _known(language, rest)[0] < rank):  # a sentence of more words of its own is the one
+        return place + colon + _line(language, rest, depth) if colon else line
+    values = {name: _line(language, value, depth - 1) for name, value in found.groupdict().items()}
+    return _patterns(language)[rank][1].format_map(values)
+
+
+def _known(language: str, line: str) -> tuple[int, re.Match[str] | None]:
+    """(number of the first pattern that this is, match); (how many there are, None) where it is none."""
+    patterns = _patterns(language)
+    for rank, (pattern, _) in enumerate(patterns):
+        if found := pattern.fullmatch(line):
+            return rank, found
+    return len(patterns), None
 
 
 @lru_cache(maxsize=8)

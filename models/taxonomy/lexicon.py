@@ -165,10 +165,8 @@ def _rest(text: str, places: list[tuple[str, int, int]], i: int, rest: tuple[tup
 def _forms(word: str) -> tuple[str, ...]:
     """The word, and the word without the Arabic proclitics that may be glued to it."""
     bare = word[_PROCLITICS.match(word).end() :]  # type: ignore[union-attr]  # every part is optional: it always matches
-    forms = {word, bare}
-    if word[:1] in "وفبلك" and len(word) > 3:
-        forms.add(word[1:])
-    return tuple(forms)
+    loose = word[1:] if word[:1] in "وفبلك" and len(word) > 3 else word
+    return tuple(dict.fromkeys((word, bare, loose)))
 
 
 def _substrings(text: str, index: _Index) -> Iterable[Hit]:

@@ -76,7 +76,9 @@ def item_line(item: Item) -> dict[str, Any]:
 
 
 def score(
-    input: Annotated[str, typer.Argument(help="csv, jsonl or parquet with a `text` column, or - for jsonl on stdin.")],
+    input: Annotated[
+        str, typer.Argument(help="csv, jsonl, xlsx or parquet with a `text` column, or - for jsonl on stdin.")
+    ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File for the lines; stdout if not given.")
     ] = None,

@@ -8,8 +8,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -46,13 +47,28 @@ def score_stream(
         yield from rows
 
     with _sink(output) as sink:
-        for text, judgement in stream(scorer, chained(), text_of=lambda value: value):
+        for text, judgement in stream(scorer, chained(), text_of=_usable):
             n += 1
             n_failed += judgement.sentiment is None
-            sink.write(_written(judgement_line(text, judgement)) + "\n")
+            if isinstance(text, Unread):
+                line = judgement_line(None, replace(judgement, error=text.reason))
+            else:
+                line = judgement_line(text, judgement)
+            sink.write(_written(line) + "\n")
             if n % 256 == 0:
                 report("score", n, n)
     return n_failed, n
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that cannot be read, and why."""
+
+    reason: str
+
+
+def _usable(row: Any) -> Any:
+    return None if isinstance(row, Unread) else row
 
 
 def judgement_line(text: Any, judgement: Judgement) -> dict[str, Any]:
@@ -80,7 +96,9 @@ def _written(line: dict[str, Any]) -> str:
 
 
 def read_texts(source: str) -> Iterator[Any]:
-    """The `text` values of a file, in order; None where a row has none. Raises ConfigError for a file that is none."""
+    """The `text` values of a file, in order; None where a row has none, `Unread` where there is no row to read. Raises
+    ConfigError for a file that is none.
+    """
     if source == "-":
         yield from _jsonl(sys.stdin.buffer, "stdin")
         return
@@ -91,6 +109,9 @@ def read_texts(source: str) -> Iterator[Any]:
     if name.endswith(".parquet"):
         yield from _parquet(path)
         return
+    if name.endswith(".xlsx"):
+        yield from _workbook(path)
+        return
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
         if name.endswith((".jsonl", ".ndjson", ".json")):
             yield from _jsonl(file, str(path))
@@ -98,7 +119,7 @@ def read_texts(source: str) -> Iterator[Any]:
             yield from _csv(file, path)
         else:
             raise ConfigError(
-                f"{path}: the format is told by the name; allowed: .csv, .tsv, .jsonl, .parquet (and .gz)"
+                f"{path}: the format is told by the name; allowed: .csv, .tsv, .jsonl, .xlsx, .parquet (and .gz)"
             )
 
 
@@ -115,7 +136,8 @@ def _jsonl(file: Any, name: str) -> Iterator[Any]:
                 raise ConfigError(
                     f"{name}: line {number} is not JSON; one object with a `text` key is expected per line"
                 ) from None
-            row = {}
+            yield Unread(f"line {number} is not JSON")
+            continue
         if n == 1 and not (isinstance(row, dict) and "text" in row):
             raise ConfigError(f"{name}: line {number} has no `text` key")
         yield row.get("text") if isinstance(row, dict) else None
@@ -137,7 +159,7 @@ def _csv(file: Any, path: Path) -> Iterator[Any]:
         if not columns:
             return
         if "text" not in columns:
-            raise ConfigError(f"{path}: has no column `text`; its columns are: {', '.join(columns)[:300]}")
+            raise _no_text(path, columns)
         reader.fieldnames = columns
         try:
             for row in reader:
@@ -155,9 +177,33 @@ def _parquet(path: Path) -> Iterator[Any]:
     except (pa.ArrowInvalid, OSError) as error:
         raise ConfigError(f"{path}: not a parquet file: {error}") from None
     if "text" not in file.schema_arrow.names:
-        raise ConfigError(f"{path}: has no column `text`; its columns are: {', '.join(file.schema_arrow.names)}")
+        raise _no_text(path, file.schema_arrow.names)
     for batch in file.iter_batches(batch_size=4096, columns=["text"]):
         yield from batch.column(0).to_pylist()
+
+
+def _workbook(path: Path) -> Iterator[Any]:
+    from models.errors import ModelError
+    from models.labelled import sheet
+
+    rows = sheet(path)
+    try:
+        first = next(rows, None)
+    except ModelError as error:
+        raise ConfigError(str(error)) from None
+    if first is None:
+        return
+    if "text" not in first:
+        raise _no_text(path, first)
+    yield first["text"]
+    for row in rows:
+        yield row.get("text")
+
+
+def _no_text(path: Path, columns: Iterable[str]) -> ConfigError:
+    """What a file without texts has instead; signs that no terminal should get are shown as codes."""
+    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in ", ".join(columns)[:300])
+    return ConfigError(f"{path}: has no column `text`; its columns are: {shown}")
 
 
 def _scorer(model: str | None, settings: Settings | None) -> Scorer:

@@ -29,9 +29,11 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.largest = 0
+        self.turns: set[float] = set()  # of threads at the interpreter
 
     def predict(self, texts: Sequence[str]) -> Outputs:
         self.asked += texts
+        self.turns.add(sys.getswitchinterval())
         self.largest = max(self.largest, len(texts))
         if any("kernel panic" in text for text in texts):
             raise RuntimeError("out of range")
@@ -105,6 +107,8 @@ def test_side_by_side_texts_are_judged_as_alone_and_come_in_order() -> None:
     assert [i for i, judgement in enumerate(found) if judgement.error] == [17]
     assert one.largest == 300
     assert two.largest == 75
+    assert one.turns == {sys.getswitchinterval()}
+    assert max(two.turns) < sys.getswitchinterval()  # and they were set back
 
 
 def test_duplicates_are_judged_once_within_a_call_and_between_calls() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.alerts.smtp_server import PASSWORD, USER, smtp
@@ -49,7 +50,15 @@ class TestScore:
         told = run("score", "-", stdin=b'{"text": "late"}\nnot json\n{"other": 1}\n{"text": "good"}\n')
         lines = [json.loads(line) for line in told.out.splitlines()]
         assert [line["sentiment"] for line in lines] == ["negative", None, None, "positive"]
-        assert lines[1]["error"] and told.code == 0
+        assert [lines[1]["error"], lines[2]["error"], told.code] == ["line 2 is not JSON", "no text", 0]
+
+    def test_a_workbook(self, run: Callable[..., Told], tmp_path: Path) -> None:
+        book = openpyxl.Workbook()
+        for row in (("n", "Text"), (1, "late"), (2, None), (3, "great")):
+            book.active.append(row)
+        book.save(tmp_path / "in.xlsx")
+        lines = [json.loads(line) for line in run("score", tmp_path / "in.xlsx").out.splitlines()]
+        assert [line["sentiment"] for line in lines] == ["negative", None, "positive"]
 
     def test_half_a_character(self, run: Callable[..., Told], tmp_path: Path) -> None:
         """Exports cut texts within an emoji: JSON may say half of it, UTF-8 cannot."""
@@ -83,6 +92,8 @@ class TestScore:
             ("in.jsonl", b"<html></html>\n", "is not JSON"),
             ("in.jsonl", b'{"body": 1}\n', "no `text` key"),
             ("in.parquet", b"no parquet", "not a parquet file"),
+            ("in.xlsx", b"no workbook", "is no Excel workbook"),
+            ("in.csv", b"\x1b[31m,b\n1,2\n", "its columns are: \\x1b[31m, b"),
         ],
     )
     def test_bad_files(
