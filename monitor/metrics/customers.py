@@ -151,7 +151,8 @@ def grouped(customers: Customers, quiet: Floats, bounds: Bounds) -> npt.NDArray[
 
 
 def abc(values: Sequence[float] | Floats, *, limits: tuple[float, float] = ABC_LIMITS) -> npt.NDArray[Any]:
-    """A, B or C by cumulated value, largest first; who carries the sum over a limit still belongs to the better class.
+    """A, B or C by cumulated value, largest first; who carries the sum over a limit still belongs to the better class,
+    and so do all of the same value: the order of the rows decides nothing.
 
     Values of zero or less are C.
     """
@@ -163,7 +164,8 @@ def abc(values: Sequence[float] | Floats, *, limits: tuple[float, float] = ABC_L
     total = float(positive.sum())
     classes = np.full(len(amounts), "C")
     if total > 0:
-        before = (np.cumsum(positive) - positive) / total
+        first_alike = np.searchsorted(-positive, -positive)
+        before = (np.cumsum(positive) - positive)[first_alike] / total
         letters = np.where(before < limits[0] - 1e-12, "A", np.where(before < limits[1] - 1e-12, "B", "C"))
         classes[order] = np.where(positive > 0, letters, "C")
     return classes

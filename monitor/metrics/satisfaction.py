@@ -197,7 +197,11 @@ def _mean(name: str, values: Floats, bounds: tuple[float, float], method: str, n
     if n < max(2, n_needed):
         return Metric(name, None, None, n, method, "index", max(2, n_needed))
     mean = float(values.mean())
-    half = tails.t_quantile(0.975, n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
+    spread = float(values.std(ddof=1))
+    if spread == 0:  # alike, which leaves none to measure: as if one more had been a problem, or a scale's end, away
+        ends = (bound for bound in bounds if math.isfinite(bound) and bound != mean)
+        spread = float(np.append(values, max(ends, key=lambda end: abs(end - mean), default=mean + 100)).std(ddof=1))
+    half = tails.t_quantile(0.975, n - 1) * spread / math.sqrt(n)
     return Metric(
         name, mean, Interval(max(bounds[0], mean - half), min(bounds[1], mean + half)), n, method, "index", n_needed
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from monitor.metrics.clv import (
     BgNbd,
@@ -23,6 +26,7 @@ from monitor.metrics.clv import (
 )
 from monitor.metrics.metric import BadNumbers, Interval, Metric
 
+quiet = settings(max_examples=25, deadline=None, derandomize=True)
 CDNOW = BgNbd(0.243, 4.414, 0.793, 2.426)  # Fader, Hardie and Lee 2005, table 2
 CDNOW_SPEND = GammaGamma(6.25, 3.74, 15.44)  # Fader and Hardie 2013, "The Gamma-Gamma model of monetary value"
 
@@ -59,6 +63,75 @@ def test_both_margin_formulas_on_a_course_example() -> None:
 def test_the_formula_is_the_sum_it_stands_for() -> None:
     total = sum(100 * 0.8**t / 1.1**t for t in range(2000))
     assert simple_clv(100, 0.8, discount=0.1) == pytest.approx(total)
+
+
+@quiet
+@given(st.floats(0, 1e4), st.floats(0, 0.98), st.floats(0.001, 1), st.floats(0, 500))
+def test_the_margin_formula_rises_with_margin_and_retention_and_falls_with_discount(
+    margin: float, retention: float, discount: float, cost: float
+) -> None:
+    now, later = (
+        simple_clv(margin, retention, discount=discount, variant=variant, cost=cost)
+        for variant in ("first_margin_now", "first_margin_later")
+    )
+    assert now - later == pytest.approx(margin, abs=1e-6)  # the margin that comes at once
+    assert margin - cost <= now + 1e-6 <= margin * expected_life(retention) - cost + 2e-6
+    assert simple_clv(margin + 1, retention, discount=discount, cost=cost) > now
+    assert simple_clv(margin, retention + 0.01, discount=discount, cost=cost) >= now
+    assert simple_clv(margin, retention, discount=discount + 0.1, cost=cost) <= now + 1e-9
+
+
+models_drawn = st.builds(BgNbd, *(st.floats(0.2, 6.0) for _ in range(4)))
+spends_drawn = st.builds(GammaGamma, st.floats(0.5, 8), st.floats(1.2, 8), st.floats(1, 50))
+histories_drawn = st.integers(0, 12).flatmap(
+    lambda x: st.builds(
+        lambda at, silent, value: History(x, at if x else 0.0, (at if x else 0.0) + silent, value if x else 0.0),
+        st.floats(0.5, 80),
+        st.floats(0.0, 80),
+        st.floats(1, 200),
+    )
+)
+
+
+@quiet
+@given(models_drawn, histories_drawn, st.floats(0.5, 100))
+def test_who_is_silent_for_longer_is_less_sure_to_be_there_and_orders_less(
+    model: BgNbd, history: History, ahead: float
+) -> None:
+    longer = History(history.frequency, history.recency, history.age + 5, history.mean_value)
+    alive, orders = model.p_alive(history), model.expected_orders(history, ahead)
+    assert 0 <= model.p_alive(longer) <= alive <= 1
+    assert -1e-9 <= model.expected_orders(longer, ahead) <= orders + 1e-9
+    assert orders <= model.expected_orders(history, ahead + 1) + 1e-9
+    rate = (model.r + history.frequency) / (model.alpha + history.age)  # of one who never leaves
+    assert orders <= rate * ahead * (1 + 1e-9) + 1e-9
+
+
+@quiet
+@given(spends_drawn, histories_drawn)
+def test_what_a_customer_spends_lies_between_the_own_mean_and_that_of_all(spend: GammaGamma, history: History) -> None:
+    expected = spend.expected_value(history)
+    assume(history.frequency > 0)
+    low, high = sorted((history.mean_value, spend.mean))
+    assert low - 1e-6 <= expected <= high + 1e-6
+    dearer = History(history.frequency, history.recency, history.age, history.mean_value + 1)
+    assert spend.expected_value(dearer) > expected
+    longer = History(history.frequency + 1, history.recency, history.age, history.mean_value)
+    away = abs(expected - history.mean_value)
+    assert abs(spend.expected_value(longer) - history.mean_value) <= away + 1e-6  # more orders say more
+
+
+@quiet
+@given(st.lists(histories_drawn, min_size=1, max_size=6), st.floats(0.1, 1), st.randoms(use_true_random=False))
+def test_lifetime_values_know_no_order_of_customers_and_scale_with_the_margin(
+    drawn: list[History], margin: float, rng: random.Random
+) -> None:
+    customers = {str(number): history for number, history in enumerate(drawn)}
+    found = lifetime_values(customers, CDNOW, CDNOW_SPEND, periods=8, discount=0.01)
+    turned = dict(rng.sample(sorted(customers.items()), len(customers)))
+    again = lifetime_values(turned, CDNOW, CDNOW_SPEND, periods=8, discount=0.01, margin=margin)
+    assert {name: value * margin for name, value in found.items()} == pytest.approx(again)
+    assert min(found.values()) >= -1e-9
 
 
 def test_the_metric_names_its_variant_and_is_silent_without_data() -> None:

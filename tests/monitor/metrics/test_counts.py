@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -127,3 +128,28 @@ def test_ratio_and_p_agree(now: int, before: int) -> None:
         assert not (interval.low < 1.0 < interval.high)
     if p > 0.0501:
         assert interval.low <= 1.0 <= interval.high
+
+
+@settings(quiet, max_examples=25)
+@given(st.lists(st.integers(0, 60), max_size=12), st.randoms(use_true_random=False))
+def test_a_dispersion_is_never_below_one_and_knows_no_order(counts: list[int], rng: random.Random) -> None:
+    turned = rng.sample(counts, len(counts))
+    assert 1.0 <= dispersion(counts) == pytest.approx(dispersion(turned))
+    assert (
+        1.0
+        <= dispersion_of_shares([(x, 60) for x in counts])
+        == pytest.approx(
+            dispersion_of_shares([(60 - x, 60) for x in turned])  # complaints swing as much as their absence
+        )
+    )
+
+
+@settings(quiet, max_examples=25)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=15), st.randoms(use_true_random=False))
+def test_less_doubt_is_never_less_clear_in_any_order(p_values: list[float], rng: random.Random) -> None:
+    clear = clear_after_many(p_values)
+    places = rng.sample(range(len(p_values)), len(p_values))
+    assert clear_after_many([p_values[place] for place in places]) == [clear[place] for place in places]
+    assert all(p <= 0.05 for p, one in zip(p_values, clear, strict=True) if one)
+    surer = clear_after_many([p_values[0] / 2, *p_values[1:]])
+    assert all(after or not before for before, after in zip(clear, surer, strict=True))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from monitor.metrics.customers import (
     Bounds,
@@ -24,7 +25,7 @@ from monitor.metrics.customers import (
 )
 from monitor.metrics.metric import BadNumbers
 
-quiet = settings(max_examples=60, deadline=None, derandomize=True)
+quiet = settings(max_examples=25, deadline=None, derandomize=True)
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MONTH = timedelta(days=30)
@@ -137,6 +138,80 @@ def test_abc_is_the_inventory_textbook() -> None:
         abc([1.0], limits=(0.9, 0.8))
 
 
+def test_abc_is_the_example_of_heizer_and_render() -> None:
+    """Operations Management, example 1 of inventory (Silicon Chips): A to 72 % of the volume, B to 95 %, the rest C."""
+    volumes = [90_000, 77_000, 26_350, 15_001, 12_500, 8_502, 1_200, 850, 504, 150]
+    assert "".join(abc(volumes, limits=(0.70, 0.95))) == "AABBBCCCCC"
+
+
+amounts = st.lists(st.integers(-5, 60).map(float), min_size=1, max_size=40)
+
+
+@quiet
+@given(amounts, st.floats(0.01, 1000), st.randoms(use_true_random=False))
+def test_abc_knows_neither_order_nor_currency_and_more_is_never_a_worse_letter(
+    values: list[float], rate: float, rng: random.Random
+) -> None:
+    letters = dict(zip(values, abc(values).tolist(), strict=True))
+    assert [letters[value] for value in values] == abc(values).tolist()  # of the same value, the same letter
+    turned = rng.sample(values, len(values))
+    assert abc([value * rate for value in turned]).tolist() == [letters[value] for value in turned]
+    ranked = [letters[value] for value in sorted(letters, reverse=True)]
+    assert ranked == sorted(ranked)
+    assert ranked[0] == ("A" if max(values) > 0 else "C")
+
+
+def test_rfm_is_the_quintile_of_the_mean_rank() -> None:
+    """Hughes 1994: fifths of the ranked list; scipy.stats.rankdata(method="average") ranks what is tied."""
+    values = np.random.default_rng(4).integers(0, 40, 200).astype(float)
+    ranks = (stats.rankdata(values, method="average") - 0.5) / 200
+    assert scores(values, high_is_good=True).tolist() == (np.minimum(4, ranks * 5 // 1) + 1).astype(int).tolist()
+
+
+orders_drawn = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 200).map(float), st.integers(1, 50).map(float)),
+    min_size=1,
+    max_size=40,
+)
+
+
+@quiet
+@given(orders_drawn, st.sampled_from([0.25, 100.0]), st.randoms(use_true_random=False))
+def test_order_and_currency_change_no_table_of_customers(
+    rows: list[tuple[str, float, float]], rate: float, rng: random.Random
+) -> None:
+    def told(listed: list[tuple[str, float, float]], worth: float) -> list[list[object]]:
+        orders = orders_of([(who, ago, amount * worth) for who, ago, amount in listed])
+        table = summarise(orders, now=NOW)
+        ranks = rfm(table)
+        return [
+            table.ids.tolist(), ranks.recency.tolist(), ranks.frequency.tolist(), ranks.monetary.tolist(),
+            xyz(orders, table, now=NOW, period=MONTH, n_periods=6).tolist(),
+            life_stage(orders, table, now=NOW, period=MONTH).tolist(), (table.total / worth).tolist(),
+        ]  # fmt: skip
+
+    assert told(rng.sample(rows, len(rows)), rate) == told(rows, 1.0)
+
+
+@quiet
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=6), st.floats(0.1, 1.0), st.floats(0.0, 1.0))
+def test_xyz_is_the_coefficient_of_variation_and_a_wider_limit_is_no_worse_letter(
+    months: list[int], first: float, more: float
+) -> None:
+    """scipy.stats.variation(ddof=1) of the sums by month, from the month of the first order on."""
+    orders = orders_of([("a", 15 + 30.0 * ago, float(amount)) for ago, amount in enumerate(months)])
+    table = summarise(orders, now=NOW)
+    limits = (first, first + more + 1e-6)
+    (letter,) = xyz(orders, table, now=NOW, period=MONTH, n_periods=6, limits=limits)
+    variation = float(stats.variation(months, ddof=1)) if sum(months) and len(months) > 1 else np.inf
+    if len(months) < 3:
+        assert letter == "-"
+    elif min(abs(variation - limit) for limit in limits) > 1e-9:
+        assert letter == ("X" if variation <= limits[0] else "Y" if variation <= limits[1] else "Z")
+    (wider,) = xyz(orders, table, now=NOW, period=MONTH, n_periods=6, limits=(limits[0] + 0.1, limits[1] + 0.1))
+    assert wider <= letter
+
+
 def test_xyz_by_regularity() -> None:
     rows = [("steady", 15 + 30 * i, 100.0) for i in range(6)]
     rows += [("wave", 15 + 30 * i, 40.0 + 120.0 * (i % 2)) for i in range(6)]
@@ -161,6 +236,19 @@ def test_life_stages() -> None:
     table = summarise(orders, now=NOW)
     stages = dict(zip(table.ids.tolist(), life_stage(orders, table, now=NOW, period=MONTH).tolist(), strict=True))
     assert stages == {name: name for name in ("new", "steady", "growing", "declining", "sleeping", "lost")}
+
+
+groups_drawn = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from(["x", "y"]))
+
+
+@quiet
+@given(groups_drawn, groups_drawn)
+def test_movement_keeps_everybody_and_turns_round(before: dict[str, str], now: dict[str, str]) -> None:
+    moves = movement(before, now)
+    for side, held in ((0, before), (1, now)):
+        for group in ("x", "y"):
+            assert sum(n for step, n in moves.items() if step[side] == group) == list(held.values()).count(group)
+    assert movement(now, before) == {(to, since): n for (since, to), n in moves.items()}
 
 
 def test_movement_counts_everybody_once() -> None:

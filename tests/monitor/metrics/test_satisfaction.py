@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
-from monitor.metrics.metric import BadNumbers
+from monitor.metrics.metric import BadNumbers, Metric
 from monitor.metrics.satisfaction import ecsi, ecsi_paths, engagement, path_model, problems_per_100, thousand_points
+
+quiet = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 def answers(n: int = 250, seed: int = 42) -> dict[str, np.ndarray]:
@@ -154,6 +161,68 @@ def test_problems_per_100_by_hand() -> None:
     assert problems_per_100([0, 1, 0, 3] * 10).value == pytest.approx(100)
     with pytest.raises(BadNumbers):
         problems_per_100([-1])
+
+
+def test_their_intervals_are_students() -> None:
+    """scipy.stats.ttest_1samp(...).confidence_interval(0.95) of the answers, weighed and summed."""
+    chance = np.random.default_rng(2)
+    staff, food, problems = chance.integers(3, 11, 50), chance.integers(4, 9, 50), chance.poisson(0.8, 50)
+    points = thousand_points({"staff": staff.tolist(), "food": food.tolist()}, {"staff": 3.0, "food": 1.0})
+    for found, each in ((points, 75.0 * staff + 25.0 * food), (problems_per_100(problems.tolist()), 100.0 * problems)):
+        theirs = stats.ttest_1samp(each, 0).confidence_interval(0.95)
+        assert (found.value, found.low, found.high) == pytest.approx((each.mean(), theirs.low, theirs.high))
+
+
+ratings = st.lists(st.tuples(st.integers(1, 10), st.integers(1, 10)), min_size=30, max_size=40)
+
+
+@quiet
+@given(ratings, st.integers(1, 9), st.integers(1, 9), st.randoms(use_true_random=False))
+def test_the_1000_points_stay_in_bounds_rise_with_an_answer_and_know_no_order(
+    rows: list[tuple[int, int]], staff: int, food: int, rng: random.Random
+) -> None:
+    def points(listed: list[tuple[int, int]], scale: float = 1.0) -> Metric:
+        factors = {"staff": [float(a) for a, _ in listed], "food": [float(b) for _, b in listed]}
+        return thousand_points(factors, {"staff": staff * scale, "food": food * scale})
+
+    found = points(rows)
+    assert found.value is not None and found.low is not None and found.high is not None
+    means = [float(np.mean(column)) * 100 for column in zip(*rows, strict=True)]
+    assert min(means) - 1e-9 <= found.value <= max(means) + 1e-9
+    assert 100 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1000
+    assert found.low < found.high
+    turned = points(rng.sample(rows, len(rows)), scale=7.0)
+    assert (turned.value, turned.low, turned.high) == pytest.approx((found.value, found.low, found.high))
+    (first, second), *others = rows
+    assert (points([(min(10, first + 1), second), *others]).value or 0.0) >= found.value - 1e-9
+
+
+@quiet
+@given(st.lists(st.integers(0, 5), min_size=30, max_size=40), st.randoms(use_true_random=False))
+def test_problems_are_never_negative_never_certain_and_one_more_is_more(counts: list[int], rng: random.Random) -> None:
+    found = problems_per_100(counts)
+    assert found.value is not None and found.low is not None and found.high is not None
+    assert 0 <= found.low <= found.value <= found.high
+    assert found.low < found.high
+    turned = problems_per_100(rng.sample(counts, len(counts)))
+    assert (turned.value, turned.high) == pytest.approx((found.value, found.high))
+    assert (problems_per_100([counts[0] + 1, *counts[1:]]).value or 0.0) > found.value
+
+
+@quiet
+@given(st.lists(st.lists(st.integers(1, 5), min_size=3, max_size=3), min_size=30, max_size=40), st.data())
+def test_everybody_is_in_one_group_of_engagement_and_a_better_answer_is_no_step_down(
+    rows: list[list[int]], data: st.DataObject
+) -> None:
+    found = engagement(rows)
+    assert sum(metric.value or 0.0 for metric in found.values()) == pytest.approx(1.0)
+    for metric in found.values():
+        assert metric.low is not None and metric.high is not None
+        assert 0 <= metric.low <= (metric.value or 0.0) <= metric.high <= 1
+    assert engagement(data.draw(st.permutations(rows))) == found
+    better = engagement([[min(5, answer + 1) for answer in rows[0]], *rows[1:]])
+    assert (better["fully_engaged"].value or 0.0) >= (found["fully_engaged"].value or 0.0)
+    assert (better["actively_disengaged"].value or 0.0) <= (found["actively_disengaged"].value or 0.0)
 
 
 def test_engagement_groups_cover_everybody() -> None:

@@ -110,3 +110,17 @@ def test_net_lies_in_its_interval(tally: Tally) -> None:
     if metric.value is not None and metric.interval is not None:
         assert metric.value in metric.interval
         assert -100 <= metric.interval.low <= metric.interval.high <= 100
+
+
+@quiet
+@given(tallies, st.lists(st.lists(st.integers(0, 40), min_size=3, max_size=3), min_size=3, max_size=3))
+def test_cleared_shares_are_shares(tally: Tally, confusion: list[list[int]]) -> None:
+    for number, row in enumerate(confusion):
+        row[number] += sum(row) + 1  # a model that is right more often than not
+    if tally.n:
+        shares = cleared_shares(tally, confusion)
+        assert shares.min() >= 0 and shares.sum() == pytest.approx(1.0)
+        mirrored = cleared_shares(
+            Tally(tally.n_positive, tally.n_neutral, tally.n_negative), [row[::-1] for row in confusion[::-1]]
+        )
+        assert mirrored[::-1] == pytest.approx(shares)

@@ -21,7 +21,7 @@ from monitor.metrics.survey import (
     nps_tally,
 )
 
-quiet = settings(max_examples=50, deadline=None, derandomize=True)
+quiet = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 def test_nps_counts_promoters_and_detractors() -> None:
@@ -119,3 +119,30 @@ def test_a_better_answer_never_lowers_nps(answers: list[int]) -> None:
     assert before.value is not None
     assert after.value is not None
     assert after.value >= before.value
+
+
+@quiet
+@given(st.lists(st.integers(1, 5), min_size=10, max_size=60), st.data())
+def test_a_better_answer_never_lowers_an_index_and_all_stay_in_bounds(answers: list[int], data: st.DataObject) -> None:
+    which = data.draw(st.integers(0, len(answers) - 1))
+    better = [answer + (number == which) for number, answer in enumerate(answers)]
+    capped = [min(5, answer) for answer in better]
+    turned = data.draw(st.permutations(answers))
+    for index, raised, low, high in (
+        (csat, capped, 0, 1), (ces_index, better, -100, 100), (ces_mean, better, 1, 7), (nps, better, -100, 100),
+    ):  # fmt: skip
+        found = index(answers)
+        assert found.value is not None and found.low is not None and found.high is not None
+        assert low <= found.low <= found.value <= found.high <= high and found.low < found.high
+        assert index(turned) == found
+        assert (index(raised).value or 0.0) >= found.value - 1e-12
+
+
+@quiet
+@given(*(st.lists(st.integers(1, 5), min_size=2, max_size=30) for _ in range(2)))
+def test_changes_are_mirrored_and_hold_the_difference(now: list[int], before: list[int]) -> None:
+    for change, index in ((csat_change, csat), (nps_change, nps)):
+        interval, reverse = change(now, before), change(before, now)
+        assert interval.low == pytest.approx(-reverse.high, abs=1e-9)
+        seen = (index(now, n_needed=1).value or 0.0) - (index(before, n_needed=1).value or 0.0)
+        assert interval.low - 1e-9 <= seen <= interval.high + 1e-9
