@@ -74,6 +74,7 @@ class Evaluation:
     rows: tuple[Row, ...]
     topics: tuple[TopicRow, ...] = ()
     topic_macro_f1: float | None = None
+    rare_topics: tuple[str, ...] = ()  # labelled in fewer than 10 rows
     unknown_topics: tuple[str, ...] = ()  # labelled, but neither of the taxonomy nor ever said: their F1 is 0
     skipped: tuple[str, ...] = field(default=())  # rows of the file that could not be read, with the reason
 
@@ -113,17 +114,16 @@ def evaluate(
                 members = [i for i in with_label if examples[i].groups[group] == value]
                 rows.append(_row(group, value, members, examples, judged, rng))
     topics = tuple(_topic_rows(examples, judged, rng))
+    labelled = {topic for example in examples for topic in example.topics or ()}
     return Evaluation(
         model=f"{scorer.name}@{scorer.revision}",
         path=str(path),
         rows=tuple(rows),
         topics=topics,
         topic_macro_f1=float(np.mean([row.f1.value for row in topics])) if topics else None,
+        rare_topics=tuple(sorted(labelled - {row.topic for row in topics})),
         unknown_topics=tuple(
-            sorted(
-                {topic for example in examples for topic in example.topics or ()}
-                - {*TOPICS, *(tag.topic for judgement in judged for tag in judgement.topics)}
-            )
+            sorted(labelled - {*TOPICS, *(tag.topic for judgement in judged for tag in judgement.topics)})
         ),
         skipped=tuple(skipped),
     )
@@ -228,6 +228,8 @@ def table(evaluation: Evaluation) -> str:
             shares = f"{topic.f1!s:22} {100 * topic.precision:9.1f} {100 * topic.recall:7.1f}"
             lines.append(f"{topic.topic:{width}} {topic.n:7} {topic.n_positive:6}  {shares}  {right}")
         lines.append(f"mean over topics {100 * (evaluation.topic_macro_f1 or 0):.1f}")
+    if evaluation.rare_topics:
+        lines += ["", f"topics with fewer than {MIN_TOPIC_CASES} cases, left out: {', '.join(evaluation.rare_topics)}"]
     if evaluation.unknown_topics:
         lines += ["", f"topics that the model does not know: {', '.join(evaluation.unknown_topics)}"]
     if evaluation.skipped:

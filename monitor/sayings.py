@@ -102,7 +102,8 @@ OTHERS = (
     "{n} cells where the header has {total}",
     # of models
     "{n} rows judged", "{n} rows judged, {failed} of them without usable text", "{n} rows skipped, the first:",
-    "the file is empty",    "the model failed: {what}", "cannot be judged",
+    "topics with fewer than {n} cases, left out: {names}", "topics that the model does not know: {names}",
+    "the file is empty", "the model failed: {what}", "cannot be judged",
     # of questionnaires
     "ECSI needs items of each of its parts; none is named {names}", "answers must lie between {low} and {high}",
     "a number of problems must not be negative", "weights must not be negative, and not all zero",

@@ -25,7 +25,8 @@ def _line(language: str, line: str, depth: int = 4) -> str:
         return line
     rank, found = _known(language, line)
     place, colon, rest = line.partition(": ")  # "monitor.toml: brands.cafe: ...": what names the place stays
-    if found is None or (colon and _known(language, rest)[0] < rank):  # a sentence of more words of its own is the one
+    swallowed = found and found.lastindex and found.start(1) == 0 and ": " in found[1]  # by its first hole
+    if found is None or (swallowed and _known(language, rest)[0] < rank):
         return place + colon + _line(language, rest, depth) if colon else line
     values = {name: _line(language, value, depth - 1) for name, value in found.groupdict().items()}
     return _patterns(language)[rank][1].format_map(values)

@@ -120,7 +120,8 @@ def test_topics_are_measured_where_they_were_labelled_for(tmp_path: Path) -> Non
     assert price.recall == pytest.approx(10 / 12)
     assert price.sentiment_accuracy == 1.0
     assert found.topic_macro_f1 == price.f1.value
-    assert "price" in table(found)
+    assert found.rare_topics == ("staff",)
+    assert "price" in table(found) and "left out: staff" in table(found)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ SAYINGS = [
      "monitor.toml: brands.cafe.alias: неизвестный ключ; может быть, 'aliases'? допустимо: name, aliases"),
     ("a.doc: the format is told by the name; allowed: .csv, .tsv, .jsonl, .xlsx, .parquet (and .gz)",
      "a.doc: формат узнаётся по имени; допустимо: .csv, .tsv, .jsonl, .xlsx, .parquet (и .gz)"),
+    ("row 8: no text", "строка 8: нет текста"),
     ("--brand 'x' is unknown; allowed: cafe", "--brand 'x' неизвестен; допустимо: cafe"),
     ("given up after 10 tries; the last said: Slack chat.postMessage: is_archived (the channel is archived)",
      "отправка прекращена после попыток: 10; последний ответ: Slack chat.postMessage: is_archived (канал в архиве)"),
