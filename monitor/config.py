@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -259,6 +259,7 @@ class Settings(Section):
     time_zone: str = "UTC"
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None  # None: SQLite in data_dir
+    without_topics: tuple[Identifier, ...] = ()  # topics that mean nothing in this business: an app has no food
     brands: dict[Identifier, Brand] = Field(default_factory=dict)
     sources: dict[Identifier, Source] = Field(default_factory=dict)
     channels: dict[Identifier, Channel] = Field(default_factory=dict)
@@ -280,6 +281,17 @@ class Settings(Section):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             raise ValueError("not a time zone; write a name of the tz database, as in Europe/Moscow or UTC") from None
+        return value
+
+    @field_validator("without_topics")
+    @classmethod
+    def _known_topics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:  # the taxonomy is read from a file
+            from models.taxonomy import TOPICS
+
+            for topic in value:
+                if topic not in TOPICS:
+                    raise ValueError(f"{topic!r} is not a built-in topic; {_allowed(TOPICS)}")
         return value
 
     @model_validator(mode="after")
@@ -447,7 +459,7 @@ def _plain(value: Any, *, old: Any) -> Any:
     return value
 
 
-def _allowed(names: Mapping[str, Any], *, near: str = "") -> str:
+def _allowed(names: Collection[str], *, near: str = "") -> str:
     close = difflib.get_close_matches(near, list(names), n=1) if near else []
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}allowed: {', '.join(names) or 'none is configured'}"

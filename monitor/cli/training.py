@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 model_app = typer.Typer(
     help="Models: what is in use, evaluate on a labelled file, learn from corrections, train.", no_args_is_help=True
 )
-topic_app = typer.Typer(help="Topics of your own: add, fit, list, remove.", no_args_is_help=True)
+topic_app = typer.Typer(
+    help="Topics: your own (add, fit, list, remove), and which are in use (off, on).", no_args_is_help=True
+)
 
 _SET_NAME = re.compile(r"[\w .-]{1,60}")
 Report = Callable[[str, int, int], None]
@@ -163,11 +165,15 @@ def rescore(
 
 @topic_app.command("list")
 def list_topics(config: ConfigOption = None) -> None:
-    """Topics of your own: whether they are fitted, and how well."""
+    """Topics of your own: whether they are fitted, and how well; and which built-in ones are not in use."""
     from monitor.pipeline import own_topics
     from monitor.store.engine import reading
+    from monitor.store.queries.taxonomy import in_force
 
     with common.context(config) as made, reading(made.engine) as session:
+        for topic in in_force(session).topics.values():
+            if not topic.custom and not topic.active:
+                tell(f"{topic.key}: {topic.name(made.settings.language)}; not in use")
         for state in own_topics.states(session, made.settings):
             known = f"{state.n_examples} examples, {state.n_keywords} keywords"
             told = _measured(state.fitted) if state.fitted is not None else "not fitted"
@@ -216,13 +222,41 @@ def fit_topic(
 
 @topic_app.command("remove")
 def remove_topic(key: Annotated[str, typer.Argument()], config: ConfigOption = None) -> None:
-    """Take a topic of your own out of use; what it marked stays marked."""
+    """Take a topic of your own out of use and forget what it learnt; mentions lose it."""
     from monitor.pipeline import own_topics
     from monitor.store.engine import writing
 
     with common.context(config) as made, writing(made.engine) as session:
         own_topics.remove(session, made.settings, key)
     tell(f"{key}: not in use any more")
+
+
+Keys = Annotated[list[str], typer.Argument(help="Keys of topics, built in or of your own.")]
+
+
+@topic_app.command("off")
+def switch_off(topics: Keys, config: ConfigOption = None) -> None:
+    """Put topics out of use that mean nothing in your business: mentions lose them, and nothing alarms about them."""
+    _switch(config, topics, on=False)
+    tell(f"{', '.join(topics)}: not in use any more")
+
+
+@topic_app.command("on")
+def switch_on(topics: Keys, config: ConfigOption = None) -> None:
+    """Put topics in use again; mentions get them back as they were judged."""
+    _switch(config, topics, on=True)
+    tell(f"{', '.join(topics)}: in use")
+
+
+def _switch(config: Path | None, topics: list[str], *, on: bool) -> None:
+    from monitor.pipeline import own_topics
+    from monitor.pipeline.score import follow_switches
+    from monitor.store.engine import writing
+
+    with common.context(config) as made:
+        with writing(made.engine) as session:
+            own_topics.switch(session, topics, on=on)
+        follow_switches(made)
 
 
 def _measured(fitted: FittedTopic) -> str:

@@ -1,4 +1,6 @@
-"""Topics of the user's own: what people wrote about them becomes a fitted head that every score step uses."""
+"""Topics of the user's own: what people wrote about them becomes a fitted head that every score step uses.
+
+And the switch of every topic: what means nothing in a business is put out of use."""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from monitor.pipeline.context import Context, load_scorer, topic_folder
 from monitor.pipeline.learning import uncorrected
 from monitor.store.engine import reading
 from monitor.store.judgements import judged_words
+from monitor.store.queries.taxonomy import in_force
 from monitor.store.tables import Correction, Mention, Topic
 
 if TYPE_CHECKING:
@@ -58,13 +61,26 @@ def add(session: Session, key: str, *, name: str, keywords: Sequence[str] = (), 
 
 
 def remove(session: Session, settings: Settings, key: str) -> None:
-    """Take a topic of one's own out of use; tags of the past stay. ConfigError where there is none."""
+    """Take a topic of one's own out of use; mentions lose it. ConfigError where there is none."""
     row = session.get(Topic, key)
     if row is None or not row.custom:
         raise ConfigError(f"topic {key!r} is none of your own; there are: {', '.join(_keys(session)) or 'none'}")
     row.active = False
     session.add(row)
     (topic_folder(settings) / f"{key}.json").unlink(missing_ok=True)
+
+
+def switch(session: Session, keys: Sequence[str], *, on: bool) -> None:
+    """Put topics, built in or of one's own, in use or out of it. ConfigError for one that is not there or barred."""
+    known = in_force(session).topics
+    for key in keys:
+        if key not in known:
+            raise ConfigError(f"there is no topic {key!r}; there are: {', '.join(known)}")
+        if on and known[key].barred:
+            raise ConfigError(f"topic {key!r} is switched off by the configuration: take it out of `without_topics`")
+        row = session.get(Topic, key) or Topic(key=key)
+        row.active = on
+        session.add(row)
 
 
 def states(session: Session, settings: Settings) -> list[State]:

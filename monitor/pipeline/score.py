@@ -21,7 +21,7 @@ from sqlmodel import Session, col, func, select
 
 from monitor.pipeline.context import Context, Tally
 from monitor.pipeline.languages import languages_of
-from monitor.store import claims, tallies
+from monitor.store import claims, switches, tallies
 from monitor.store.engine import reading, writing
 from monitor.store.judgements import Judged, apply_judgements, judged_words
 from monitor.store.tables import Mention
@@ -56,6 +56,7 @@ def n_unscored(session: Session) -> int:
 def score(context: Context, *, limit: int | None = None) -> Tally:
     """Judge up to `limit` unjudged mentions (all, if None), oldest first. The model runs outside every transaction."""
     tally = Tally()
+    follow_switches(context)
     with reading(context.engine) as session:
         total = min(n_unscored(session), limit or 10**12)
     if total == 0:
@@ -75,6 +76,14 @@ def score(context: Context, *, limit: int | None = None) -> Tally:
                 tally.add(_score_batch(context, batch, suspected=claim.n_deaths > 0))
         context.progress("score", tally.n_seen, max(total, tally.n_seen))
     return tally
+
+
+def follow_switches(context: Context) -> None:
+    """Mentions lose the topics that are switched off, and get back those that are on again."""
+    more = True
+    while more and not context.should_stop():
+        with writing(context.engine) as session:
+            more = switches.follow(session)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from alerts.series import SeriesKey
+from monitor.store import switches
 from monitor.store.tables import Brand, Bucket, Mention, Source
 
 LIVE_SPAN, LEAST_SPAN = timedelta(days=7), timedelta(days=3)  # over which mentions a day are counted
@@ -63,7 +64,8 @@ def series_of(session: Session, brand: Brand, *, known: Iterable[SeriesKey] = ()
         found.update(SeriesKey(brand.slug, location=name, topic=topic) for name in places)
     if len(sources_seen) == 1:  # a brand with one source: its series is the brand again
         found = {key for key in found if key.source is None}
-    kept = (key for key in found if key.topic != "general")
+    unwatched = {*switches.off(session), "general"}
+    kept = (key for key in found if key.topic not in unwatched)
     return sorted(kept, key=lambda key: (key.source or "", key.location or "", key.topic or ""))
 
 
@@ -107,7 +109,8 @@ def busy_series(session: Session, brand: Brand, *, live: Collection[int], now: d
         volume = Counter({key: n for key, n in volume.items() if key.source is None})
     have = set(known)
     busy = {key for key, n in volume.items() if n >= days * (STAYS_BUSY if key in have else BUSY)}
-    busy |= {key for key in topics if key.topic != "general" and key.opened("topic") in busy}
+    unwatched = {*switches.off(session), "general"}
+    busy |= {key for key in topics if key.topic not in unwatched and key.opened("topic") in busy}
     return sorted(busy, key=lambda key: (key.source or "", key.location or "", key.topic or ""))
 
 

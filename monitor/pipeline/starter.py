@@ -17,6 +17,7 @@ _TEMPLATE = """\
 language = {language}             # of messages, reports and the dashboard: en or ru
 time_zone = "{zone}"     # weekdays, quiet hours and the weekly report are read in it
 data_dir = "data"                 # the store, the outbox; relative to this file
+# without_topics = ["food", "ambience", "cleanliness"]   # what means nothing in your business: an app has no food
 
 [brands.{slug}]
 name = {name}

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from monitor.config import Settings
+from monitor.store import switches
 from monitor.store.engine import exclusive
 from monitor.store.meta import install_key
 from monitor.store.tables import Brand, Source
@@ -21,6 +22,7 @@ def synchronise(session: Session, settings: Settings, *, now: datetime) -> None:
 
     exclusive(session, "catalogue")  # hosts of one release start together
     install_key(session)
+    switches.configure(session, settings.without_topics)
     for slug, wanted in settings.brands.items():
         brand = find_brand(session, slug) or Brand(slug=slug, name=wanted.name)
         brand.name, brand.is_competitor, brand.active = wanted.name, wanted.competitor, True

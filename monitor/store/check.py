@@ -13,12 +13,22 @@ from sqlmodel import Session, col, select
 
 import alerts.incident
 from alerts.message import Kind
-from monitor.store import daily, months, sheets
+from monitor.store import daily, months, sheets, switches
 from monitor.store.buckets import counts_from_rows, recompute, recompute_touched
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import hour_of, touch
 from monitor.store.search import searchable
-from monitor.store.tables import Brand, Bucket, Incident, IncidentEvent, Judgement, Mention, Outbox, TouchedHour
+from monitor.store.tables import (
+    Brand,
+    Bucket,
+    Incident,
+    IncidentEvent,
+    Judgement,
+    Mention,
+    Outbox,
+    TopicTag,
+    TouchedHour,
+)  # fmt: skip
 
 _SPAN = timedelta(days=31)
 _UNSEARCHED = (  # and not NOT IN, for which PostgreSQL goes through all of them once a mention
@@ -129,15 +139,40 @@ def _unjudged(session: Session) -> list[int]:
 
 
 def _strayed(session: Session) -> list[int]:
-    """Mentions that show another sentiment, or number of topics, than their model said, unless a person changed it."""
-    rows = session.execute(
-        text("SELECT mention.id FROM mention JOIN judgement ON judgement.mention_id = mention.id"
-             " AND judgement.model = mention.model WHERE mention.score_state = 'done' AND NOT mention.corrected"
-             " AND (judgement.sentiment <> mention.sentiment OR mention.sentiment IS NULL"
-             " OR json_array_length(judgement.topics) <>"
-             " (SELECT count(*) FROM topic_tag WHERE topic_tag.mention_id = mention.id))")
-    )  # fmt: skip
-    return [int(row[0]) for row in rows]
+    """Mentions that show another sentiment, or number of topics, than their model said, unless a person changed it.
+
+    Topics that are switched off, or on their way, do not count.
+    """
+    judged = (
+        " FROM mention JOIN judgement ON judgement.mention_id = mention.id AND judgement.model = mention.model"
+        " WHERE mention.score_state = 'done' AND NOT mention.corrected AND "
+    )
+    differs = "(judgement.sentiment <> mention.sentiment OR mention.sentiment IS NULL)"
+    uneven = (
+        "json_array_length(judgement.topics) <>"
+        " (SELECT count(*) FROM topic_tag WHERE topic_tag.mention_id = mention.id)"
+    )
+    switched = switches.switched(session)
+    if not switched:
+        rows = session.execute(text(f"SELECT mention.id{judged}({differs} OR {uneven})"))
+        return [int(row[0]) for row in rows]
+    strayed = {int(row[0]) for row in session.execute(text(f"SELECT mention.id{judged}{differs}"))}
+    ids = [int(row[0]) for row in session.execute(text(f"SELECT mention.id{judged}{uneven}"))]
+    for at in range(0, len(ids), 500):
+        few = ids[at : at + 500]
+        shown: dict[int, set[str]] = {id: set() for id in few}
+        for id, topic in session.execute(
+            select(TopicTag.mention_id, TopicTag.topic).where(col(TopicTag.mention_id).in_(few))
+        ):
+            shown[id].add(topic)
+        for id, topics in session.execute(
+            select(Mention.id, Judgement.topics)
+            .join(Judgement, (col(Judgement.mention_id) == Mention.id) & (col(Judgement.model) == Mention.model))
+            .where(col(Mention.id).in_(few))
+        ):
+            if {tag["topic"] for tag in topics} - switched != shown[id] - switched:
+                strayed.add(id)
+    return sorted(strayed)
 
 
 def _alone(session: Session) -> list[int]:

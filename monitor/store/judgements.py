@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
 from monitor.errors import MonitorError
+from monitor.store import switches
 from monitor.store.ingest import rating_sentiment, touch
 from monitor.store.tables import Correction, Judgement, Mention, TopicTag
 
@@ -67,7 +68,8 @@ def apply_judgements(session: Session, batch: Iterable[Judged], *, now: datetime
     """Write outputs of a model and make them effective, except where a person corrected the mention.
 
     Nothing is written of a mention whose text has changed since it was read: the new words wait for theirs.
-    Where the model could say nothing, the stars of the mention do. Mentions are locked in the order of their ids and
+    Where the model could say nothing, the stars of the mention do. A topic that is switched off stays in what the model
+    said and does not mark the mention. Mentions are locked in the order of their ids and
     hours marked after them, so that of several judges none waits for another in a ring.
     """
     by_id = {one.mention_id: one for one in batch}
@@ -83,6 +85,7 @@ def apply_judgements(session: Session, batch: Iterable[Judged], *, now: datetime
     over = overrides(session, [row.id for row in rows if row.corrected])
     updates, outputs, tags = [], [], []
     by_model: dict[str, list[int]] = defaultdict(list)
+    unwanted = switches.off(session)
     for row in rows:
         judgement = by_id[row.id].judgement
         told, judged = over.get(row.id, Override()), judgement.sentiment is not None
@@ -107,7 +110,7 @@ def apply_judgements(session: Session, batch: Iterable[Judged], *, now: datetime
         )  # fmt: skip
         by_model[judgement.model].append(row.id)
         if told.topics is None:
-            tags += [{"mention_id": row.id, **topic} for topic in topics]
+            tags += [{"mention_id": row.id, **topic} for topic in topics if topic["topic"] not in unwanted]
     table = Mention.__table__
     session.connection().execute(update(table).where(table.c.id == bindparam("its_id")), updates)
     for model, ids in by_model.items():

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlmodel import Session, select
 
+from monitor.store import switches
 from monitor.store.tables import Topic
 
 
 @dataclass(frozen=True, slots=True)
 class TopicView:
-    """One topic as pages show it. `edited`: a row of the store stands behind it."""
+    """One topic as pages show it. `edited`: a row of the store stands behind it; `barred`: the configuration switches
+    it off."""
 
     key: str
     names: Mapping[str, str]
@@ -25,6 +27,7 @@ class TopicView:
     active: bool = True
     custom: bool = False
     edited: bool = False
+    barred: bool = False
 
     def name(self, language: str) -> str:
         return self.names.get(language) or self.names.get("en") or next(iter(self.names.values()), "") or self.key
@@ -65,6 +68,8 @@ def in_force(session: Session) -> TaxonomyView:
         topics[key] = _over(base, row) if row is not None else base
     for key, row in sorted(rows.items()):
         topics[key] = _over(TopicView(key, {}, "use", custom=True), row)
+    for key in switches.configured(session) & topics.keys():
+        topics[key] = replace(topics[key], active=False, barred=True)
     return TaxonomyView(topics, dict(shipped.stages), dict(shipped.experiences))
 
 

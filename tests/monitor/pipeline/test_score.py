@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import col, select
+from pydantic import ValidationError
+from sqlmodel import col, func, select
 
+from monitor.config import Settings
+from monitor.errors import ConfigError
+from monitor.pipeline import own_topics
+from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.score import score
-from monitor.store import meta
-from monitor.store.catalogue import ensure_import
+from monitor.pipeline.series import series_of
+from monitor.store import meta, switches
+from monitor.store.buckets import hourly
+from monitor.store.catalogue import ensure_import, synchronise
+from monitor.store.check import verify
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
 from monitor.store.judgements import apply_judgements, correct
+from monitor.store.queries.taxonomy import in_force
 from monitor.store.tables import Brand, Judgement, Mention, Meta, TopicTag
 from tests.monitor import support
 from tests.monitor.support import NOW, WordScorer, item
+
+DAY = timedelta(days=1)
 
 
 def fill(context: Context, *texts: str) -> None:
@@ -185,3 +197,56 @@ def test_a_correction_always_wins(tmp_path: Path) -> None:
         assert (mention.sentiment, mention.corrected, mention.score_state) == ("positive", True, "done")
         assert [(t.topic, t.sentiment) for t in session.exec(select(TopicTag))] == [("price", "neutral")]
         assert session.exec(select(Judgement)).one().sentiment == "negative"  # what the model said is kept
+
+
+def test_a_topic_that_is_off_marks_nothing_until_it_is_on_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switches, "SLICE", 3)  # several slices
+    monkeypatch.setattr(switches, "_SCANNED", 4)
+    context = support.context(tmp_path)
+    fill(context, *(f"late {n}" for n in range(8)))
+    score(context)
+    with writing(context.engine) as session:  # what a person says stays
+        correct(session, session.exec(select(Mention).where(Mention.text == "late 1")).one(), actor="ann", now=NOW,
+                topics=[("waiting", "negative")])  # fmt: skip
+
+    def marked() -> tuple[int, int]:
+        with reading(context.engine) as session:
+            aggregate(context)
+            tags = session.exec(select(func.count()).select_from(TopicTag)).one()
+            return tags, sum(hour.n for hour in hourly(session, 1, topic="waiting", start=NOW - DAY, end=NOW + DAY))
+
+    assert marked() == (8, 8)
+    with writing(context.engine) as session:
+        own_topics.switch(session, ["waiting"], on=False)
+    score(context)
+    assert marked() == (1, 1)
+    assert verify(context.engine) == []
+    fill(context, *(f"late {n}" for n in range(8)), "late 9")
+    score(context)  # a new one is not marked, and the model's word is kept
+    assert marked() == (1, 1)
+    with writing(context.engine) as session:
+        assert "waiting" not in {key.topic for key in series_of(session, session.exec(select(Brand)).one())}
+        own_topics.switch(session, ["waiting"], on=True)
+    score(context)
+    assert marked() == (9, 9)
+    assert verify(context.engine) == []
+
+
+def test_the_configuration_switches_topics_off(tmp_path: Path) -> None:
+    context = support.context(tmp_path)
+    fill(context, "late 1")
+    score(context)
+    for without, n in ((("waiting",), 0), ((), 1)):
+        with writing(context.engine) as session:
+            synchronise(session, context.settings.model_copy(update={"without_topics": without}), now=NOW)
+        score(context)
+        with reading(context.engine) as session:
+            assert len(session.exec(select(TopicTag)).all()) == n
+            assert in_force(session).topics["waiting"].active is bool(n)
+        if without:
+            with writing(context.engine) as session, pytest.raises(ConfigError, match="take it out of"):
+                own_topics.switch(session, ["waiting"], on=True)
+    with pytest.raises(ValidationError, match="'parking' is not a built-in topic; allowed: delivery, price"):
+        Settings(without_topics=("parking",))

@@ -13,17 +13,18 @@ from typing import Any
 from sqlmodel import col, select
 
 import monitor.pipeline.score as scoring
+from monitor.pipeline import own_topics
 from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.detect import detect
 from monitor.pipeline.notify import notify
 from monitor.pipeline.score import score
-from monitor.store import claims
+from monitor.store import claims, switches
 from monitor.store.catalogue import ensure_import
 from monitor.store.check import verify
 from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Incident, Mention, Meta, Outbox
+from monitor.store.tables import Brand, Incident, Mention, Meta, Outbox, TopicTag
 from tests.monitor.support import NOW, WordScorer, item
 
 
@@ -82,6 +83,22 @@ def test_judging_and_counting_at_once(make_context: Callable[..., Context], monk
     score(contexts[0])
     aggregate(contexts[0])
     assert verify(contexts[0].engine) == []
+
+
+def test_judges_switch_a_topic_off_and_on_together(make_context: Callable[..., Context], monkeypatch: Any) -> None:
+    monkeypatch.setattr(switches, "SLICE", 20)
+    monkeypatch.setattr(switches, "_SCANNED", 30)
+    contexts = [make_context() for _ in range(3)]
+    fill(contexts[0], [f"late {n}" for n in range(100)])
+    score(contexts[0])
+    for on in (False, True):
+        with writing(contexts[0].engine) as session:
+            own_topics.switch(session, ["waiting"], on=on)
+        together([lambda context=context: score(context) for context in contexts])
+        aggregate(contexts[0])
+        with reading(contexts[0].engine) as session:
+            assert len(session.exec(select(TopicTag)).all()) == 100 * on
+        assert verify(contexts[0].engine) == []
 
 
 def test_what_a_dead_judge_had_is_taken_over(make_context: Callable[..., Context], monkeypatch: Any) -> None:
