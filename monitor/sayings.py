@@ -103,6 +103,7 @@ OTHERS = (
     # of models
     "{n} rows judged", "{n} rows judged, {failed} of them without usable text", "{n} rows skipped, the first:",
     "topics with fewer than {n} cases, left out: {names}", "topics that the model does not know: {names}",
+    "here or on the hub", "in the local cache (offline)", "corrections", "replay texts",
     "the file is empty", "the model failed: {what}", "cannot be judged",
     # of questionnaires
     "ECSI needs items of each of its parts; none is named {names}", "answers must lie between {low} and {high}",

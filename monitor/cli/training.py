@@ -177,7 +177,8 @@ def list_topics(config: ConfigOption = None) -> None:
         for state in own_topics.states(session, made.settings):
             known = f"{state.n_examples} examples, {state.n_keywords} keywords"
             told = _measured(state.fitted) if state.fitted is not None else "not fitted"
-            tell(f"{state.key}: {state.names.get('en', '')}; {known}; {told if state.active else 'not in use'}")
+            parts = (known, told if state.active else "not in use")
+            print("; ".join((f"{state.key}: {state.names.get('en', '')}", *map(in_words, parts))))
 
 
 @topic_app.command("add")
