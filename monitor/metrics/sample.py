@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 _LOOK, _FEW = 5_000, 100  # values looked at, and how many different ones are few
+_SINGLE = 12  # so few that they are looked for one by one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,10 +73,13 @@ class Sample:
     @property
     def variance(self) -> float:
         """Of two or more, with n - 1, exact until it is rounded: equal values have none."""
-        pairs = [(Fraction(value), n) for value, n in zip(self.values.tolist(), self.counts.tolist(), strict=True)]
-        total = sum(n for _, n in pairs)
-        mean = sum(value * n for value, n in pairs) / total
-        return float(sum(n * (value - mean) ** 2 for value, n in pairs) / (total - 1))
+        ratios = [value.as_integer_ratio() for value in self.values.tolist()]
+        unit = max(below for _, below in ratios)  # powers of two: each divides the largest
+        whole = [above * (unit // below) for above, below in ratios]
+        counts = self.counts.tolist()
+        n, sum_ = sum(counts), sum(map(operator.mul, whole, counts))
+        squares = sum(value * value * n_of for value, n_of in zip(whole, counts, strict=True))
+        return (n * squares - sum_ * sum_) / (n * (n - 1) * unit * unit)
 
 
 def together(parts: Iterable[Sample]) -> Sample:
@@ -97,7 +101,16 @@ def samples(values: Numbers, groups: Counts, n_groups: int) -> list[Sample]:
 def _places(values: Numbers) -> tuple[Numbers, Counts]:
     """The distinct values, ascending, and which of them each is: a few of many are found without sorting all."""
     held = np.unique(values[:: max(1, len(values) // _LOOK)])
-    if len(held) <= _FEW:
+    if len(held) <= _SINGLE:
+        number_of = np.zeros(len(values), np.int8)
+        n = 0
+        for number, value in enumerate(held.tolist()):
+            same = values == value if value == value else np.isnan(values)
+            np.copyto(number_of, number, where=same)
+            n += int(np.count_nonzero(same))
+        if n == len(values):
+            return held, number_of.astype(np.int64)
+    elif len(held) <= _FEW:
         place = np.searchsorted(held, values)
         inside = place < len(held)
         same = held[np.where(inside, place, 0)]

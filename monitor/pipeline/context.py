@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
+import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -64,7 +65,7 @@ class Context:
         self.should_stop = should_stop
         self.host_clock, self.sleep = host_clock, sleep
         self.owner = uuid.uuid4().hex  # of what this process has taken: never that of an earlier life
-        self._scorer = scorer
+        self._scorer, self._loading = scorer, threading.Lock()
         self._learnt: tuple[object, ...] | None = None  # what the loaded model had been taught; None: handed in
         self.host_memory: HostMemory | None = None  # made by the collect step
 
@@ -75,11 +76,25 @@ class Context:
     @property
     def scorer(self) -> Scorer:
         """The configured model, loaded on first use, and again when it was taught something new meanwhile."""
-        if self._scorer is None or self._learnt is not None:
-            learnt = _learnt(self.settings)
-            if self._scorer is None or learnt != self._learnt:
-                self._scorer, self._learnt = load_scorer(self.settings, topics=own_topics(self.engine)), learnt
-        return self._scorer
+        with self._loading:
+            if self._scorer is None or self._learnt is not None:
+                learnt = _learnt(self.settings)
+                if self._scorer is None or learnt != self._learnt:
+                    self._scorer, self._learnt = load_scorer(self.settings, topics=own_topics(self.engine)), learnt
+            return self._scorer
+
+    def expect_scorer(self) -> None:
+        """Somebody is likely to ask the model soon: unless it is there, it is loaded beside."""
+        if self._scorer is None and not self._loading.locked():
+            threading.Thread(target=self._load, name="model", daemon=True).start()
+
+    def _load(self) -> None:
+        from models.errors import ModelError
+
+        try:
+            self.scorer  # noqa: B018  (loads it)
+        except ModelError as problem:  # who asks is told
+            log.warning("model.not_loaded", error=str(problem))
 
 
 ADAPTER, TOPICS = "adapter", "topics"  # folders in data_dir: what `monitor model adapt` and `monitor topic fit` learnt

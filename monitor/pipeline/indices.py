@@ -61,7 +61,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
-    """Values (not a number: none), when each was given, and what it belongs to: a place in `keys`."""
+    """Values (not a number: none), when each was given, and what it belongs to: a place in `keys`. Oldest first."""
 
     at: npt.NDArray[np.int64]  # in microseconds since the epoch
     value: npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ class Observed:
 
     @classmethod
     def of(cls, rows: Iterable[tuple[datetime, float, str]]) -> Observed:
-        listed = list(rows)
+        listed = sorted(rows)
         number = {key: n for n, key in enumerate(dict.fromkeys(key for _, _, key in listed))}
         return cls(
             np.array([micros(at) for at, _, _ in listed], np.int64),
@@ -83,8 +83,8 @@ class Observed:
 
     def by_span(self, edges: Sequence[datetime]) -> list[Sample]:
         """What lies between two edges, those before the first and from the last on left out."""
-        span = np.searchsorted([micros(edge) for edge in edges], self.at, side="right")
-        return samples(self.value, span, len(edges) + 1)[1:-1]
+        ends = [0, *np.searchsorted(self.at, [micros(edge) for edge in edges]).tolist(), len(self.at)]
+        return samples(self.value, np.repeat(np.arange(len(edges) + 1), np.diff(ends)), len(edges) + 1)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)

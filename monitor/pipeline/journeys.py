@@ -18,7 +18,7 @@ from monitor.store.queries import customers
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
 
 N_COMPLAINTS = 2
-N_SUREST = 5
+N_SUREST, MOST_SUREST = 5, 12  # complaints of which one is quoted
 QUOTE = 160
 
 
@@ -78,9 +78,8 @@ def journey_view(
     stage_of = {key: topic.stage for key, topic in taxonomy.topics.items() if topic.stage}
     edges = [start - (end - start), *(first for _, first, _ in spans), end]
     counts = customers.step_counts(session, brand_id, edges=edges, step_of=stage_of)
-    sides = [edges[0], start, end]
-    topics = customers.step_counts(session, brand_id, edges=sides, step_of={key: key for key in stage_of})
-    n_complaints = {topic: negative for topic, (_, (negative, _, _)) in topics.items()}
+    topics = customers.step_counts(session, brand_id, edges=edges, step_of={key: key for key in stage_of})
+    n_complaints = {topic: sum(negative for negative, _, _ in found[1:]) for topic, found in topics.items()}
     tallies = {stage: [Tally(*one) for one in found] for stage, found in counts.items()}
     order = [stage for stage in STAGES if any(tally.n for tally in tallies.get(stage, [])[1:])]
     now = {stage: _sum(tallies[stage][1:]) for stage in order}
@@ -95,10 +94,13 @@ def journey_view(
         for stage in order
     )
     touch_of = {key: topic.touchpoint.get("en", key) for key, topic in taxonomy.topics.items() if topic.touchpoint}
-    touched = customers.step_counts(session, brand_id, edges=sides, step_of=touch_of)
+    touched = {
+        name: [Tally(*one) for one in found]
+        for name, found in customers.step_counts(session, brand_id, edges=edges, step_of=touch_of).items()
+    }
     points = journey(
-        {name: Tally(*found[1]) for name, found in touched.items() if sum(found[1])},
-        before={name: Tally(*found[0]) for name, found in touched.items()},
+        {name: whole for name, found in touched.items() if (whole := _sum(found[1:])).n},
+        before={name: found[0] for name, found in touched.items()},
     )
     points.sort(key=lambda one: (not one.weak, -one.tally.n_negative, one.key))
     lost = lost or find_lost(session, brand_id, end=end)
@@ -125,7 +127,7 @@ def _complaints(
         :N_COMPLAINTS
     ]:
         rows = sorted(customers.complaints(session, brand_id, topic, start=start, end=end), key=lambda row: -row[2])
-        surest = rows[: max(N_SUREST, len(rows) // 3)]
+        surest = rows[: max(N_SUREST, min(MOST_SUREST, len(rows) // 3))]
         best = next(iter(pick([Candidate(*row) for row in surest], 1)), None)
         found.append(
             Complaint(topic, n_of[topic], shorten(best.text, QUOTE) if best else "", best.id if best else None)

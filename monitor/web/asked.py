@@ -18,14 +18,16 @@ from monitor.errors import ConfigError
 from monitor.metrics.metric import Interval, Metric
 from monitor.pipeline import indices, journeys, loyalty, questionnaires, segmenting
 from monitor.pipeline import rivals as rival_views
+from monitor.pipeline.context import Context
 from monitor.pipeline.effects import EffectView, measure_effect
 from monitor.store.daily import day_start
+from monitor.store.queries.taxonomy import in_force
 from monitor.store.tables import Brand
 from monitor.web import filters
 from monitor.web.errors import BadRequest, NotFound
 from monitor.web.frame import Frame, frame, memo_of
 from monitor.web.lasting import Lasting
-from monitor.web.memo import renewed
+from monitor.web.memo import Memo, renewed
 from monitor.web.visitor import Visitor, context_of
 
 LONG = "180d"  # surveys and complaints by place are too few in a month
@@ -39,7 +41,8 @@ T = TypeVar("T")
 class Asked:
     """The frame of the page, its brand and its span; questions are answered through it."""
 
-    request: Request
+    memo: Memo
+    context: Context
     rows: Session
     framed: Frame
     brand: Brand
@@ -61,11 +64,13 @@ class Asked:
             if name in indices.BEHAVIOUR:
                 return self._lasting.behaviour(name, by)
             brand_id, start, end, zone = self.brand_id, self.start, self.end, self.zone
+            asked_for = name not in indices.FEEDBACK and name not in indices.CHATS  # answers change by imports alone
             return self._renewed(
-                ("metric", *self.key, name, by, step),
+                ("metric", *self.key, name, by, step, *(self._lasting.there() if asked_for else ())),
                 lambda rows: indices.metric_table(
                     rows, brand_id, name, by=by, start=start, end=end, zone=zone, step=step
                 ),
+                lasting=asked_for,
             )
 
     def drivers(self, name: str) -> tuple[list[indices.Driver], int]:
@@ -77,9 +82,7 @@ class Asked:
             )
 
     def names(self) -> tuple[str, ...]:
-        return memo_of(self.request).get(
-            ("metric names", self.brand_id), lambda: indices.names(self.rows, self.brand_id)
-        )
+        return self.memo.get(("metric names", self.brand_id), lambda: indices.names(self.rows, self.brand_id))
 
     def questionnaire(self, weights: Mapping[str, float] | None = None) -> questionnaires.Indices:
         with refusing():
@@ -108,13 +111,12 @@ class Asked:
     def loyalty(self) -> loyalty.LoyaltyView:
         return self._lasting.loyalty()
 
-    def _renewed(self, key: tuple[object, ...], make: Callable[[Session], T]) -> T:
-        return renewed(memo_of(self.request), context_of(self.request).engine, key, make, rows=self.rows)
+    def _renewed(self, key: tuple[object, ...], make: Callable[[Session], T], *, lasting: bool = False) -> T:
+        return renewed(self.memo, self.context.engine, key, make, rows=self.rows, lasting=lasting)
 
     @property
     def _lasting(self) -> Lasting:
-        context = context_of(self.request)
-        return Lasting(memo_of(self.request), context, self.rows, self.brand_id, self.end, self.zone)
+        return Lasting(self.memo, self.context, self.rows, self.brand_id, self.end, self.zone)
 
     def rivals(self) -> list[rival_views.Rival]:
         brand, start, end = self.brand, self.start, self.end
@@ -132,7 +134,7 @@ class Asked:
         """What a change did, over everything stored up to now. Raises BadRequest for what cannot be asked."""
         if measure not in ("share", "count"):
             raise BadRequest(f"measure {measure!r}: allowed: share, count")
-        until, at = context_of(self.request).now, day_start(changed_on, self.zone).astimezone(self.zone)
+        until, at = self.context.now, day_start(changed_on, self.zone).astimezone(self.zone)
         brand_id = self.brand_id
         with refusing():
             return self._renewed(
@@ -153,10 +155,22 @@ def asked(request: Request, rows: Session, visitor: Visitor, *, brand_slug: str 
     wanted = framed.filter
     if "period" not in request.query_params and not wanted.since:
         wanted = dataclasses.replace(wanted, period=LONG)
-    zone = visitor.zone
-    chosen = filters.selection(rows, wanted, framed.brand, framed.taxonomy, now=context_of(request).now, zone=zone)
+    return _of(memo_of(request), context_of(request), rows, framed.brand, visitor.zone, framed, wanted)
+
+
+def at_first(memo: Memo, context: Context, rows: Session, brand: Brand) -> Asked:
+    """What is asked by whoever opens a page of the brand without a word more, in the time zone of the configuration."""
+    wanted = filters.Filter(period=LONG)
+    framed = Frame(wanted, brand, [brand], in_force(rows), None)
+    return _of(memo, context, rows, brand, context.settings.zone, framed, wanted)
+
+
+def _of(
+    memo: Memo, context: Context, rows: Session, brand: Brand, zone: ZoneInfo, framed: Frame, wanted: filters.Filter
+) -> Asked:
+    chosen = filters.selection(rows, wanted, brand, framed.taxonomy, now=context.now, zone=zone)
     framed = dataclasses.replace(framed, filter=wanted, selection=chosen)
-    return Asked(request, rows, framed, framed.brand, chosen.start, chosen.end, zone) if framed.brand else None
+    return Asked(memo, context, rows, framed, brand, chosen.start, chosen.end, zone)
 
 
 def must_ask(request: Request, rows: Session, visitor: Visitor) -> Asked:

@@ -29,7 +29,8 @@ class Band:
 
 
 def kept_band(memo: Memo, context: Context, rows: Session, brand: Brand, incident: Incident) -> Band:
-    """The same, computed once for all and renewed behind the answer: the detector goes through half a year for it."""
+    """The same, computed once for all and renewed behind the answer: the detector goes through half a year for it, and
+    what somebody corrects moves it by a mention."""
     uid, settings = incident.uid, context.settings
 
     def make(session: Session) -> Band:
@@ -38,7 +39,7 @@ def kept_band(memo: Memo, context: Context, rows: Session, brand: Brand, inciden
         return band(session, settings, of, row, now=context.now)
 
     key = ("band", uid, incident.last_seen_at, incident.resolved_at)
-    return renewed(memo, context.engine, key, make, rows=rows, seconds=120)
+    return renewed(memo, context.engine, key, make, rows=rows, seconds=120, lasting=True)
 
 
 def band(

@@ -12,7 +12,6 @@ from monitor.store.engine import writing
 from monitor.web.accounts import audit
 from monitor.web.asked import Asked
 from monitor.web.errors import BadRequest, NotFound
-from monitor.web.visitor import context_of
 
 
 def save(
@@ -33,7 +32,7 @@ def save(
     if not topics:
         raise BadRequest("a comparison needs a topic that the complaints are about")
     found.effect(topics=topics, changed_on=changed_on, treated=treated, against=against, measure=measure)
-    context = context_of(found.request)
+    context = found.context
     with writing(context.engine) as session:
         made = comparisons.save(
             session, found.brand_id, name[:80], topics=topics, changed_at=day_start(changed_on, found.zone),

@@ -208,7 +208,12 @@ def places(session: Session, selection: Selection, found: Ratings, *, now: datet
             continue
         result.append(Place(rows.get(key) or _row(key, Pair()), rating))
     return sorted(
-        result, key=lambda place: (-(place.rating.value if place.rating.value is not None else -1), place.row.key)
+        result,
+        key=lambda place: (
+            -(place.rating.value if place.rating.value is not None else -1),
+            -place.row.pair.now.n,
+            place.row.key,
+        ),
     )
 
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from monitor.store.queries import counts, incidents
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
-from monitor.store.tables import Brand, Source, source_name
+from monitor.store.tables import Brand, Mention, Source, source_name
 from monitor.web import figures, filters
 from monitor.web.filters import Filter
 from monitor.web.memo import Memo, renewed
 from monitor.web.rendering import render
 from monitor.web.visitor import Visitor, context_of
+
+BACK = timedelta(days=29)  # shown up to the newest mention, where the span has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,14 @@ class Choices:
     sources: Sequence[tuple[str, str]]
     locations: Sequence[str]
     languages: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The day of the brand's newest mention, None while there is none, and a filter that shows it."""
+
+    newest: date | None
+    there: Filter
 
 
 def frame(request: Request, rows: Session, visitor: Visitor, *, brand_slug: str = "") -> Frame:
@@ -82,6 +92,17 @@ def choices(request: Request, rows: Session, brand: Brand | None) -> Choices:
         )  # fmt: skip
 
     return memo_of(request).get(("choices", brand.id), make, seconds=300, lasting=True)
+
+
+def nothing(rows: Session, framed: Frame, visitor: Visitor) -> Nothing:
+    """What a page without a mention in it can say: there is none yet, or the newest lies before the span."""
+    assert framed.brand is not None
+    of = select(func.max(Mention.published_at)).where(Mention.brand_id == framed.brand.id)
+    newest = rows.exec(of).one()
+    if newest is None:
+        return Nothing(None, framed.filter)
+    day = newest.astimezone(visitor.zone).date()
+    return Nothing(day, framed.filter.cleared().with_days(day - BACK, day))
 
 
 def source_titles(rows: Session) -> dict[str, str]:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, func, select
 
 from monitor.pipeline import indices, journeys, loyalty, segmenting
 from monitor.pipeline.context import Context
+from monitor.store.queries.selection import remembered
 from monitor.store.tables import Activity, Order, SurveyAnswer
 from monitor.web.memo import Memo, renewed
 
@@ -62,7 +63,7 @@ class Lasting:
 
     def warm(self) -> None:
         """Compute what the pages show first, where there are customers at all."""
-        if not self._there()[0][0]:
+        if not self.there()[0][0]:
             return
         for name in indices.BEHAVIOUR:
             self.behaviour(name)
@@ -76,13 +77,16 @@ class Lasting:
     def _kept(self, name: tuple[str, ...], make: Callable[[Session, datetime], T]) -> T:
         context, end = self.context, None if self.end >= self.context.now else self.end
         return renewed(
-            self.memo, context.engine, (name, self.brand_id, end, *self._there()),
+            self.memo, context.engine, (name, self.brand_id, end, *self.there()),
             lambda session: make(session, end or context.now), rows=self.rows, seconds=SECONDS, lasting=True,
         )  # fmt: skip
 
-    def _there(self) -> list[tuple[int, int | None]]:
+    def there(self) -> list[tuple[int, int | None]]:
         """How many orders, answers and activities there are, and the newest of each."""
-        return [
-            tuple(self.rows.exec(select(func.count(), func.max(table.id)).where(table.brand_id == self.brand_id)).one())
-            for table in (Order, SurveyAnswer, Activity)
-        ]
+        kept = remembered(self.rows, "customers there")
+        if self.brand_id not in kept:
+            kept[self.brand_id] = [
+                tuple(self.rows.exec(select(func.count(), func.max(of.id)).where(of.brand_id == self.brand_id)).one())
+                for of in (Order, SurveyAnswer, Activity)
+            ]
+        return cast("list[tuple[int, int | None]]", kept[self.brand_id])

@@ -33,7 +33,7 @@ def serve(context: Context, stop: threading.Event) -> None:
     with _listening(web.host, web.port) as sock:
         log.info("web.listening", host=web.host, port=sock.getsockname()[1])
         config = configured(context)
-        warming = beside(context, config.app.state.memo)  # type: ignore[union-attr]  # the application made just now
+        warming = beside(context, config.app.state.memo, stop)  # type: ignore[union-attr]  # the application made just now
         asyncio.run(_serve(_Server(config), sock, stop))
         warming.join()  # a second or two at most: the engine is disposed of next
 

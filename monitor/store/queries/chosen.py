@@ -104,21 +104,30 @@ class Chosen:
 
         A mention counts once for a step, by the worst it says about the step's topics.
         """
-        topics: dict[str, list[str]] = {}
-        for topic, step in step_of.items():
-            topics.setdefault(step, []).append(topic)
-        n_spans = len(edges) - 1
-        span = np.searchsorted([micros(edge) for edge in edges], self.at, side="right") - 1
-        weight = _WEIGHTS[self.tag_sentiment]
-        found = {}
-        for step, asked in topics.items():
-            tags = np.flatnonzero(_among(self.tag_topic, sheets.numbers_of(self.words, asked)))
-            row = self.tag_row[tags]
-            first = np.flatnonzero(np.diff(row, prepend=-1))  # tags of a mention stand together
-            worst = np.maximum.reduceat(weight[tags], first) if len(first) else np.zeros(0, np.int64)
-            cells = np.bincount(3 * span[row[first]] + worst, minlength=3 * n_spans).reshape(-1, 3)
-            found[step] = [(bad, neutral, good) for neutral, good, bad in cells.tolist()]
-        return found
+        names = list(dict.fromkeys(step_of.values()))
+        n_steps, n_spans = len(names), len(edges) - 1
+        number = {topic: names.index(step) for topic, step in step_of.items()}
+        step_at = np.full(max(self.words, default=0) + 1, n_steps, np.int16)
+        for key, word in self.words.items():
+            step_at[key] = number.get(word, n_steps)
+        step = step_at[self.tag_topic]
+        tags = np.argsort(step, kind="stable")[: np.count_nonzero(step < n_steps)]
+        step, row = step[tags], self.tag_row[tags]
+        begins = np.ones(len(row), np.bool_)  # tags of a mention about one step stand together
+        begins[1:] = (row[1:] != row[:-1]) | (step[1:] != step[:-1])
+        first = np.flatnonzero(begins)
+        weight = _WEIGHTS[self.tag_sentiment[tags]]
+        worst = np.maximum.reduceat(weight, first) if len(first) else weight
+        span = np.repeat(
+            np.arange(n_spans, dtype=np.int32), np.diff(np.searchsorted(self.at, [micros(edge) for edge in edges]))
+        )
+        cells = np.bincount(
+            3 * (n_spans * step[first].astype(np.int32) + span[row[first]]) + worst, minlength=3 * n_spans * n_steps
+        )
+        return {
+            name: [(bad, neutral, good) for neutral, good, bad in part]
+            for name, part in zip(names, cells.reshape(n_steps, n_spans, 3).tolist(), strict=True)
+        }
 
     def complaining(self, topic: str, limit: int) -> list[int]:
         """Ids of mentions that complain about the topic, newest first; before all, those that complain as a whole."""
@@ -231,7 +240,7 @@ _FIELDS = {
 
 _OF_MENTIONS = ("id", "at", "current", "judged", "source", "place", "language", "rating", "sentiment")
 _WEIGHTS = np.array(
-    [2, 0, 1, 0]
+    [2, 0, 1, 0], np.int8
 )  # of negative, neutral, positive and (-1) none: what is worse to have said weighs more
 
 

@@ -12,7 +12,7 @@ from monitor.pipeline.journeys import touchpoint_name
 from monitor.reports import measures
 from monitor.web import actions
 from monitor.web.asked import asked, scale_of
-from monitor.web.frame import memo_of, page
+from monitor.web.frame import memo_of, nothing, page
 from monitor.web.pages.satisfaction import step_of
 from monitor.web.visitor import Analyst, Rows, Viewer, context_of
 
@@ -30,6 +30,7 @@ def show(request: Request, visitor: Viewer, rows: Rows, step: str = "") -> Respo
     view = found.journey(length)
     return page(
         request, rows, visitor, "journey.html", framed=found.framed, view=view, step=length,
+        instead=None if view.stages else nothing(rows, found.framed, visitor),
         scale=scale_of([point.net for point in view.touchpoints]), lost_after=LOST_AFTER.days,
         touchpoint=lambda key: touchpoint_name(taxonomy, key, t.language),
         surveyed=lambda key: measures.touchpoint_name(t, key),

@@ -23,7 +23,7 @@ from monitor.store.tables import Brand, Mention, SavedView, Source, User
 from monitor.web import actions
 from monitor.web.accounts import audit
 from monitor.web.errors import BadRequest, NotFound
-from monitor.web.frame import choices, frame, memo_of, page, source_titles
+from monitor.web.frame import choices, frame, memo_of, nothing, page, source_titles
 from monitor.web.pages.entrance import local
 from monitor.web.rendering import render
 from monitor.web.visitor import Analyst, Rows, Viewer, Visitor, context_of
@@ -57,9 +57,11 @@ def feed(request: Request, visitor: Viewer, rows: Rows, cursor: str = "") -> Res
     if request.headers.get("hx-request") == "true" and cursor:
         return render(request, visitor, "_feed.html", shown=shown, filter=framed.filter, taxonomy=framed.taxonomy,
                       titles=source_titles(rows), sources=sources)  # fmt: skip
+    context_of(request).expect_scorer()  # a page of mentions has "Why?" at each of them
     n = memo_of(request).get(("n", framed.chosen), lambda: mentions.count(rows, framed.chosen))
     return page(request, rows, visitor, "mentions.html", framed=framed, shown=shown, n=n, limit=mentions.COUNT_LIMIT,
                 choices=choices(request, rows, framed.brand), views=views_of(rows, visitor), sources=sources,
+                instead=None if shown.entries else nothing(rows, framed, visitor),
                 days=framed.filter.days(context_of(request).now, visitor.zone))  # fmt: skip
 
 

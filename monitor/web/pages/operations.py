@@ -30,9 +30,10 @@ def listing(request: Request, visitor: Viewer, rows: Rows) -> Response:
     context = context_of(request)
     now, settings = context.now, context.settings
     found = doctor_of(request, visitor) if visitor.may("analyst") else []
+    health = memo_of(request).get(("sources",), lambda: operations.sources(rows, now=now), seconds=15)
     return page(
         request, rows, visitor, "operations.html",
-        health=memo_of(request).get(("sources",), lambda: operations.sources(rows, now=now), seconds=15),
+        health=sorted(health, key=lambda one: one.state(now) not in ("failing", "silent")),  # troubles first
         queues=operations.queues(rows), deliveries=operations.deliveries(rows, limit=12),
         runs=operations.runs(rows, limit=12), notices=notices.open_notices(rows), now=now,
         schedule=settings.schedule, next_report=next_report(settings, now), findings=[

@@ -274,6 +274,18 @@
     bulk.querySelector("[data-none]").addEventListener("click", () => { chosen().forEach((box) => { box.checked = false; }); count(); });
   }
 
+  // a list too long to read is narrowed by letters; what is chosen stays in sight
+  document.querySelectorAll("input[data-find]").forEach((field) => {
+    field.hidden = false;
+    const lines = [...field.parentElement.querySelectorAll("label, tbody tr")];
+    const plain = (text) => text.toLocaleLowerCase(language).replaceAll("ё", "е");
+    field.addEventListener("input", () => {
+      const letters = plain(field.value.trim());
+      for (const line of lines) line.hidden = !plain(line.textContent).includes(letters) && !line.querySelector("input:checked");
+    });
+    field.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+  });
+
   // fields of a form that only some kinds need
   const kind = document.querySelector("select[data-kind]");
   if (kind) {

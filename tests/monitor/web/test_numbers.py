@@ -14,7 +14,7 @@ from monitor.store.engine import reading, writing
 from monitor.store.queries import counts, mentions
 from monitor.store.queries.count import Count
 from monitor.store.queries.selection import Selection
-from monitor.store.tables import Coverage, Mention, Source
+from monitor.store.tables import Brand, Coverage, Mention, Source
 from tests.monitor import support
 from tests.monitor.web.conftest import TEXTS, House
 
@@ -133,6 +133,34 @@ def test_places_are_ranked_by_a_rating_drawn_to_the_middle(house: House) -> None
     halved = {age: 0.5 ** (age / 180) for age in weights}
     expected = (sum(halved[age] * stars for age, stars in weights.items()) + 7 * 3.5) / (sum(halved.values()) + 7)
     assert found[0]["rating"]["value"] == pytest.approx(expected, abs=0.01)
+
+
+def test_of_many_places_the_best_and_the_worst_are_shown(house: House) -> None:
+    stars = {f"place {n}": 1.0 + n % 5 for n in range(40)}
+    house.add(
+        *(support.item(f"p{n}-{k}", f"so so {n} {k}", at=support.NOW - DAY, rating=star, location=name)
+          for n, (name, star) in enumerate(stars.items()) for k in range(3))
+    )  # fmt: skip
+    viewer = house.as_("viewer")
+    few = viewer.get("/").text
+    assert 'location=place+4"' in few  # five stars
+    assert 'location=place+0"' in few  # one star
+    assert 'location=place+2"' not in few
+    assert "22 more" in few  # of 42 places
+    every = viewer.get("/?all=location").text
+    assert all(f'location=place+{n}"' in every for n in range(40))
+    assert "22 more" not in every
+
+
+def test_a_page_without_mentions_says_what_to_do(house: House) -> None:
+    viewer = house.as_("viewer")
+    with writing(house.context.engine) as session:
+        session.add(Brand(slug="fresh", name="Fresh"))
+    for path in ("/", "/mentions", "/journey"):
+        assert "monitor import reviews.xlsx --brand fresh" in viewer.get(f"{path}?brand=fresh").text
+        old = viewer.get(f"{path}?brand=cafe&from=2020-01-01&to=2020-01-30").text
+        assert "The newest mention is of 19 Nov 2026." in old
+        assert "from=2026-10-21&amp;to=2026-11-19" in old
 
 
 def test_share_of_voice_is_over_all_brands(house: House) -> None:

@@ -140,6 +140,8 @@ def test_an_answer_that_fails_is_not_kept() -> None:
 def test_what_the_first_visitor_needs_is_fetched_beside_the_serving(house: House) -> None:
     sheets.build(house.context.engine)
     warm(house.context, house.app.state.memo)
+    held = {key[0] for key in house.app.state.memo._kept}
+    assert {"metric", "drivers", "journey map", "ratings", "band"} <= held
     asked: list[str] = []
     event.listen(house.context.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     with reading(house.context.engine) as session:
