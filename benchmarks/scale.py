@@ -7,7 +7,8 @@ Fills the store once (a year of invented mentions, judged and counted; `--fill-s
 next call goes on; `--new 0` stops behind it), then lets `--new` mentions arrive at once, all of them complaints about
 one place, and times every step by the clock and by the processor of this process and of the database's on this
 machine. The model is a constant: what it costs stands in docs/models.md.
-With `--pages` the dashboard is asked for each of its pages too.
+With `--pages` the dashboard is asked for each of its pages too. `--later 10000` puts a year of so many mentions behind
+the history and measures at its end: the same traffic over any past, so that what still grows, grows with history.
 """
 
 from __future__ import annotations
@@ -148,21 +149,44 @@ def fill(context: Context, n_mentions: int, *, seconds: float) -> bool:
         return False
     with timed("(filling: buckets)"), writing(context.engine) as session:
         if session.execute(text("SELECT 1 FROM bucket LIMIT 1")).first() is None:
-            count(session)
-        if session.get_bind().dialect.name == "postgresql":
-            for table in ("mention", "judgement"):
-                ids = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
-                session.execute(text(ids))
+            count(session, since=NOW - timedelta(days=DAYS))
+        ids_go_on(session)
         session.execute(text("ANALYZE"))
     with timed("(filling: daily counts)"):
         roll_up(context)
     return time.monotonic() - started <= seconds
 
 
-def write(session: Session, first: int, last: int, n_mentions: int) -> None:
-    """Mentions first..last of a year with all that is written of each; signatures of the last sixty days."""
+def fill_later(context: Context, n_mentions: int) -> None:
+    """A year behind the history, with its own number of mentions, counted; nothing where it is there."""
+    year = timedelta(days=DAYS)
+    with writing(context.engine) as session:
+        newest, there = session.exec(select(func.max(Mention.published_at), func.max(Mention.id))).one()
+        if newest > NOW:
+            return
+        for first in range(0, n_mentions, CHUNK):
+            last = min(first + CHUNK, n_mentions)
+            write(session, there + first + 1, there + last, n_mentions, before=there, end=NOW + year)
+        count(session, since=NOW)
+        ids_go_on(session)
+        session.execute(text("ANALYZE"))
+    roll_up(context)
+
+
+def ids_go_on(session: Session) -> None:
+    """Behind those that were given by hand."""
+    if session.get_bind().dialect.name == "postgresql":
+        for table in ("mention", "judgement"):
+            ids = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+            session.execute(text(ids))
+
+
+def write(session: Session, first: int, last: int, n_mentions: int, *, before: int = 0, end: datetime = NOW) -> None:
+    """Mentions first..last of a year that ends then and holds n, after so many before it, with all that is written of
+    each; signatures of the last sixty days."""
     postgres = session.get_bind().dialect.name == "postgresql"
-    step, start = DAYS * 86_400 / n_mentions, NOW - timedelta(days=DAYS)
+    step = DAYS * 86_400 / n_mentions
+    start = end - timedelta(days=DAYS, seconds=before * step)
     series = (
         "SELECT generate_series(CAST(:first AS bigint), :last) AS number" if postgres else
         "WITH RECURSIVE upto(number) AS (SELECT :first UNION ALL SELECT number + 1 FROM upto WHERE number < :last)"
@@ -182,7 +206,7 @@ def write(session: Session, first: int, last: int, n_mentions: int) -> None:
     session.execute(text(f"INSERT INTO mention ({', '.join(COLUMNS)}) {made}"), {"first": first, "last": last})
     for statement in DERIVED.values():
         session.execute(text(statement), {"first": first, "last": last})
-    recent = int(n_mentions * (1 - 2 * copies.WINDOW / timedelta(days=DAYS)))
+    recent = before + int(n_mentions * (1 - 2 * copies.WINDOW / timedelta(days=DAYS)))
     if last > recent:
         for statement in SIGNATURES["postgresql" if postgres else "sqlite"]:
             session.execute(text(statement), {"first": max(first, recent), "last": last})
@@ -230,8 +254,8 @@ def put_back(session: Session) -> None:
             session.execute(text("ALTER TABLE copy_key ADD PRIMARY KEY (key, mention_id)"))
 
 
-def count(session: Session) -> None:
-    """The buckets, by the database itself."""
+def count(session: Session, *, since: datetime) -> None:
+    """The buckets from a time on, by the database itself."""
     postgres = session.get_bind().dialect.name == "postgresql"
     hour = "date_trunc('hour', published_at)" if postgres else "strftime('%Y-%m-%d %H:00:00.000000', published_at)"
     for topic, of, join in (
@@ -244,7 +268,8 @@ def count(session: Session) -> None:
             text("INSERT INTO bucket (brand_id, hour_at, source_id, location, language, topic, n, n_negative,"
                  f" n_neutral, n_positive, n_ratings, rating_sum) SELECT brand_id, {hour}, source_id, location,"
                  f" language, {topic}, count(*), {sums}, count(rating), sum(rating) FROM mention {join}"
-                 " GROUP BY 1, 2, 3, 4, 5, 6")
+                 " WHERE published_at > :since GROUP BY 1, 2, 3, 4, 5, 6"),
+            {"since": since if postgres else f"{since:%Y-%m-%d %H:%M:%S.%f}"},
         )  # fmt: skip
 
 
@@ -411,17 +436,25 @@ def main() -> int:
         help="the new ones come into hours that hold nothing else, six hours after the history: what still grows with"
         " the store, grows with history and not with its traffic",
     )
+    parser.add_argument(
+        "--later",
+        type=int,
+        default=0,
+        help="a further year behind the history with so many mentions; the steps are measured at its end",
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     raw: dict[str, Any] = {
         "data_dir": str(given.folder / "data"),
         "brands": {"cafe": {"name": "Cafe"}},
+        "privacy": {"keep_text": "3650d"},  # erasing is work of its own, once for a mention: docs/scale.md
         "channels": {"box": {"kind": "file", "settings": {"directory": str(given.folder / "outbox")}}},
     }
     if given.url:
         raw["database_url"] = given.url
-    now = NOW + timedelta(hours=6) if given.apart else NOW
-    context = Context(validate(raw, origin="benchmark"), clock=lambda: now, scorer=Constant())
+    now = NOW + (timedelta(hours=6) if given.apart else timedelta()) + timedelta(days=DAYS if given.later else 0)
+    at = [now]
+    context = Context(validate(raw, origin="benchmark"), clock=lambda: at[0], scorer=Constant())
     upgrade(context.engine)
     with writing(context.engine) as session:
         _SERVER[:] = postmaster(session)
@@ -431,6 +464,12 @@ def main() -> int:
     if not fill(context, given.mentions, seconds=given.fill_seconds):
         return 3
     print(f"{given.mentions} mentions, filled in {time.monotonic() - began:.0f} s (this call)")
+    if given.later:
+        fill_later(context, given.later)
+        at[0] = now - timedelta(days=1)
+        with timed("housekeeping of a year at once"):
+            housekeep(context)
+        at[0] = now
     if not given.new:
         return 0
     measure(context, given.new, given.folder, given.run)
