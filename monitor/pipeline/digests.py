@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import structlog
 from sqlmodel import col, select
@@ -11,6 +11,7 @@ from monitor.config import Settings
 from monitor.pipeline.context import Context
 from monitor.pipeline.outbox import put
 from monitor.pipeline.reporting import envelope_for, language_of, link_to, pick_brand
+from monitor.pipeline.waiting import must_wait
 from monitor.reports.day import DayData
 from monitor.reports.day_build import build_day
 from monitor.reports.day_view import day_view
@@ -43,7 +44,9 @@ def digest_due(context: Context) -> int:
     for brand in brands:
         if context.should_stop():
             break
-        n += send(context, brand, today - timedelta(days=1))
+        start, end = (datetime.combine(day, time(), settings.zone) for day in (today - timedelta(days=1), today))
+        if not is_sent(context, brand, start.date()) and not must_wait(context, brand, start, end, what="digest"):
+            n += send(context, brand, start.date())
     return n
 
 
@@ -53,10 +56,9 @@ def send(context: Context, brand: Brand, day: date, *, again: bool = False) -> b
     channels = channels_of(settings, brand)
     if not channels:
         return False
-    marker = f"digest.{brand.slug}"  # holds the last day that was told
+    if not again and is_sent(context, brand, day):
+        return False
     with reading(context.engine) as session:
-        if not again and (meta.get(session, marker) or "") >= day.isoformat():
-            return False
         data = build_day(session, settings, brand=brand.slug, day=day, now=now)
     views = {language: day_view(data, language) for language in {language_of(settings, name) for name in channels}}
     envelopes = {
@@ -67,10 +69,21 @@ def send(context: Context, brand: Brand, day: date, *, again: bool = False) -> b
     with writing(context.engine) as session:
         for name, envelope in envelopes.items():
             put(session, envelope, channel=name, kind="report", reason="daily", now=now, brand_id=brand.id)
+        marker = _marker(brand)
         meta.put(session, marker, max(meta.get(session, marker) or "", day.isoformat()))
     if envelopes:
         log.info("digest.made", brand=brand.slug, day=day.isoformat())
     return bool(envelopes)
+
+
+def is_sent(context: Context, brand: Brand, day: date) -> bool:
+    """Whether that day, or a later one, was told."""
+    with reading(context.engine) as session:
+        return (meta.get(session, _marker(brand)) or "") >= day.isoformat()
+
+
+def _marker(brand: Brand) -> str:
+    return f"digest.{brand.slug}"  # holds the last day that was told
 
 
 def build(context: Context, brand_name: str | None, day: date) -> DayData:

@@ -14,6 +14,7 @@ from monitor.errors import ConfigError
 from monitor.pipeline.context import Context
 from monitor.pipeline.news import experience_news
 from monitor.pipeline.outbox import put
+from monitor.pipeline.waiting import must_wait
 from monitor.reports import render
 from monitor.reports.build import build_weekly
 from monitor.reports.view import View, view
@@ -33,8 +34,8 @@ def report_due(context: Context, *, at_least: int = 1) -> int:
     """Write and queue the newest report that is due and not done. Returns how many were made.
 
     The time is a wall time of the account's zone: missed while the daemon was off, it is made at the next start, even
-    when another week has ended meanwhile; the unique keys of report and outbox make it happen once. Weeks with fewer
-    than `at_least` mentions get none.
+    when another week has ended meanwhile; the unique keys of report and outbox make it happen once. It waits for what
+    is on its way (`waiting`). Weeks with fewer than `at_least` mentions get none.
     """
     settings = context.settings
     if not settings.report.enabled:
@@ -43,6 +44,7 @@ def report_due(context: Context, *, at_least: int = 1) -> int:
     week = Week.last_complete(now, settings.zone)
     if now < due_at(settings, week):
         week = week.back(1)
+    span = week.starts_at(settings.zone), week.ends_at(settings.zone)
     n = 0
     failed: Exception | None = None
     with reading(context.engine) as session:
@@ -53,7 +55,8 @@ def report_due(context: Context, *, at_least: int = 1) -> int:
         if context.should_stop():
             break
         try:
-            n += make(context, brand, week, at_least=at_least)
+            if not is_made(context, brand, week) and not must_wait(context, brand, *span, what="report"):
+                n += make(context, brand, week, at_least=at_least)
         except Exception as error:  # one brand's report holds up no other's
             log.exception("report.failed", brand=brand.slug, week=str(week))
             failed = failed or error
@@ -74,10 +77,9 @@ def make(
 ) -> bool:
     """Build, archive and queue one brand's report. False when it was made before, or the week holds nothing."""
     settings, now = context.settings, context.now
-    marker = f"report.{brand.slug}.{week}"
+    if not again and is_made(context, brand, week):
+        return False
     with reading(context.engine) as session:
-        if not again and meta.get(session, marker) is not None:
-            return False
         n = n_mentions(session, brand, week, settings)
         data = _built(session, settings, brand, week, now=now) if n >= at_least else None
     languages = sorted({settings.language, *(language_of(settings, name) for name in channels_of(settings))})
@@ -94,10 +96,19 @@ def make(
             archive(session, brand, week, views[language], html=html, markdown=markdown, now=now)
         for name, envelope in envelopes.items():
             put(session, envelope, channel=name, kind="report", reason="weekly", now=now, brand_id=brand.id)
-        meta.put(session, marker, now.isoformat())
+        meta.put(session, _marker(brand, week), now.isoformat())
     if data is not None:
         log.info("report.made", brand=brand.slug, week=str(week))
     return data is not None
+
+
+def is_made(context: Context, brand: Brand, week: Week) -> bool:
+    with reading(context.engine) as session:
+        return meta.get(session, _marker(brand, week)) is not None
+
+
+def _marker(brand: Brand, week: Week) -> str:
+    return f"report.{brand.slug}.{week}"
 
 
 def build(context: Context, brand_name: str | None, week: Week) -> WeeklyData:

@@ -69,27 +69,45 @@ def restore(settings: Settings, source: Path, *, force: bool = False) -> str:
     if found != "ok" or "mention" not in tables:
         raise ConfigError(f"{source}: not a backup of a store" + ("" if found == "ok" else f": {found}"))
     with instance_lock(settings):
-        kept = ""
-        if target.exists():
-            if not force:
-                raise ConfigError(f"{target} is there; --force replaces it and keeps it beside")
-            with contextlib.closing(sqlite3.connect(target)) as old:
-                old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            aside = target.with_name(f"{target.stem}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{target.suffix}")
-            target.replace(aside)
-            kept = f"; the old one is {aside}"
-        for suffix in ("-wal", "-shm"):
-            Path(f"{target}{suffix}").unlink(missing_ok=True)
+        if target.exists() and not force:
+            raise ConfigError(f"{target} is there; --force replaces it and keeps it beside")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(source)) as copy, contextlib.closing(sqlite3.connect(target)) as new:
-            copy.backup(new)
-            # What waited then may have left since: the channel is asked before it is sent, where it can be asked.
-            new.execute("UPDATE outbox SET state = 'sending' WHERE state = 'pending'")
-            new.commit()
+        partial = target.with_name(f".{target.name}.part")
+        partial.unlink(missing_ok=True)
+        try:
+            with (
+                contextlib.closing(sqlite3.connect(source)) as old,
+                contextlib.closing(sqlite3.connect(partial)) as new,
+            ):
+                old.backup(new)
+                # What waited then may have left since: the channel is asked before it is sent, where it can be asked.
+                new.execute("UPDATE outbox SET state = 'sending' WHERE state = 'pending'")
+                new.commit()
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            kept = _put_aside(target)
+            partial.replace(target)
+        except (sqlite3.DatabaseError, OSError) as error:  # a full disk, or one that forbids writing
+            raise MonitorError(f"{source} cannot be restored to {target}: {error}") from None
+        finally:
+            partial.unlink(missing_ok=True)
     engine = open_engine(settings.url)
     behind = pending(engine)
     engine.dispose()
     return f"{target} restored from {source}{kept}" + ("; run `monitor db upgrade`" if behind else "")
+
+
+def _put_aside(target: Path) -> str:
+    """Keep the store that is there beside, a damaged one too, with the log that it could not take in."""
+    if not target.exists():
+        return ""
+    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(target)) as old:
+        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    aside = target.with_name(f"{target.stem}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{target.suffix}")
+    for suffix in ("-shm", "-wal", ""):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{target}{suffix}").replace(f"{aside}{suffix}")
+    return f"; the old one is {aside}"
 
 
 def _file(settings: Settings) -> Path:

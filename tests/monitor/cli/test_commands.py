@@ -396,6 +396,8 @@ recipients = ["team@luna.example"]
             assert told.code == 1
             assert "damaged" in told.out + told.err
         assert run("db", "restore", tmp_path / "copy.sqlite", "--force").code == 0, "the backup before it is whole"
+        (tmp_path / "data" / "monitor.sqlite").write_bytes(b"junk" * 5000)
+        assert run("db", "restore", tmp_path / "copy.sqlite", "--force").code == 0, "nothing of the store is left"
         assert run("db", "check").code == 0
 
 

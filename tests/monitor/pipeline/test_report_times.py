@@ -9,10 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import col, select
 
+from monitor.pipeline.aggregate import aggregate
 from monitor.pipeline.context import Context
 from monitor.pipeline.reporting import report_due
-from monitor.store.engine import reading
-from monitor.store.tables import Meta
+from monitor.pipeline.score import score
+from monitor.store.engine import reading, writing
+from monitor.store.ingest import ingest
+from monitor.store.tables import Meta, Source
 from tests.monitor import support
 
 HOUR = timedelta(hours=1)
@@ -72,3 +75,34 @@ def test_a_clock_that_jumps_makes_no_report_twice(tmp_path: Path) -> None:
         walk(context, monday + timedelta(days=days), monday + timedelta(days=days), HOUR)
     times = made(context)
     assert times["2026-W11"] == monday and times["2026-W12"] == monday + timedelta(days=7)
+
+
+def test_a_report_waits_for_what_is_on_its_way_and_not_for_ever(tmp_path: Path) -> None:
+    """Off over the weekend, started on Monday: the week's last mentions are to be read, judged and counted first."""
+    feed = {"scraper": "rss", "brand": "cafe", "params": {"url": "http://one.invalid/feed.xml"}}
+    monday = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    context = support.context(
+        tmp_path, at=monday, report={"weekday": "monday", "at": "09:00"}, sources={"feed": feed, "dead": feed}
+    )
+
+    def tick(minutes: int) -> set[str]:
+        walk(context, monday + timedelta(minutes=minutes), monday + timedelta(minutes=minutes), HOUR)
+        return set(made(context))
+
+    with writing(context.engine) as session:
+        read, dead = session.exec(select(Source).order_by(col(Source.slug).desc())).all()
+        dead.fail_count = 3
+        item = support.item(1, "late and bad", at=monday - timedelta(days=1))
+        ingest(session, [item], brand_id=1, source_id=read.id or 0, origin="feed", now=monday)
+    assert tick(0) == set(), "neither read nor judged"
+    with writing(context.engine) as session:
+        session.exec(select(Source).where(Source.slug == "feed")).one().last_success_at = monday
+    assert tick(1) == set(), "not judged"
+    score(context)
+    assert tick(2) == set(), "not counted"
+    with writing(context.engine) as session:
+        session.exec(select(Source).where(Source.slug == "feed")).one().last_success_at = None
+    aggregate(context)
+    assert tick(119) == set()
+    assert tick(121) == {"2026-W11"}, "two hours are enough"
+    context.engine.dispose()
