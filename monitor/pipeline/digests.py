@@ -56,7 +56,8 @@ def send(context: Context, brand: Brand, day: date, *, again: bool = False) -> b
     channels = channels_of(settings, brand)
     if not channels:
         return False
-    if not again and is_sent(context, brand, day):
+    told = is_sent(context, brand, day)
+    if told and not again:
         return False
     with reading(context.engine) as session:
         data = build_day(session, settings, brand=brand.slug, day=day, now=now)
@@ -69,17 +70,18 @@ def send(context: Context, brand: Brand, day: date, *, again: bool = False) -> b
     with writing(context.engine) as session:
         for name, envelope in envelopes.items():
             put(session, envelope, channel=name, kind="report", reason="daily", now=now, brand_id=brand.id)
-        marker = _marker(brand)
-        meta.put(session, marker, max(meta.get(session, marker) or "", day.isoformat()))
+        if not told:
+            meta.put(session, _marker(brand), day.isoformat())
     if envelopes:
         log.info("digest.made", brand=brand.slug, day=day.isoformat())
     return bool(envelopes)
 
 
 def is_sent(context: Context, brand: Brand, day: date) -> bool:
-    """Whether that day, or a later one, was told."""
+    """Whether that day was told, or a later one that has ended: else a clock ran ahead."""
+    today = context.now.astimezone(context.settings.zone).date()
     with reading(context.engine) as session:
-        return (meta.get(session, _marker(brand)) or "") >= day.isoformat()
+        return day.isoformat() <= (meta.get(session, _marker(brand)) or "") < today.isoformat()
 
 
 def _marker(brand: Brand) -> str:

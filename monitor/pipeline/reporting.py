@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import structlog
+from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 from alerts.message import Envelope
@@ -14,6 +15,7 @@ from monitor.errors import ConfigError
 from monitor.pipeline.context import Context
 from monitor.pipeline.news import experience_news
 from monitor.pipeline.outbox import put
+from monitor.pipeline.turns import CLOCKS_DIFFER
 from monitor.pipeline.waiting import must_wait
 from monitor.reports import render
 from monitor.reports.build import build_weekly
@@ -22,7 +24,7 @@ from monitor.reports.week import Week
 from monitor.reports.weekly import WeeklyData
 from monitor.store import meta
 from monitor.store.engine import reading, writing
-from monitor.store.tables import Brand, Mention, Report
+from monitor.store.tables import Brand, Mention, Meta, Report
 
 log = structlog.get_logger()
 
@@ -55,6 +57,7 @@ def report_due(context: Context, *, at_least: int = 1) -> int:
         if context.should_stop():
             break
         try:
+            _forget_the_future(context, brand)
             if not is_made(context, brand, week) and not must_wait(context, brand, *span, what="report"):
                 n += make(context, brand, week, at_least=at_least)
         except Exception as error:  # one brand's report holds up no other's
@@ -105,6 +108,19 @@ def make(
 def is_made(context: Context, brand: Brand, week: Week) -> bool:
     with reading(context.engine) as session:
         return meta.get(session, _marker(brand, week)) is not None
+
+
+def _forget_the_future(context: Context, brand: Brand) -> None:
+    """What was made by a clock that ran ahead is made again in its time; no channel gets it twice."""
+    ahead = (
+        col(Meta.key).startswith(f"report.{brand.slug}.", autoescape=True),
+        col(Meta.value) > (context.now + CLOCKS_DIFFER).isoformat(),
+    )
+    with reading(context.engine) as session:
+        if session.exec(select(Meta.key).where(*ahead)).first() is None:
+            return
+    with writing(context.engine) as session:
+        session.execute(delete(Meta).where(*ahead))
 
 
 def _marker(brand: Brand, week: Week) -> str:
