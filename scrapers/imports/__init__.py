@@ -242,6 +242,8 @@ def _understand(
     sample = [one.values for one in head if one.values is not None]
     if not run.columns:
         run.columns = tuple(dict.fromkeys(name for one in sample for name in one))
+    if len(run.columns) > tables.MOST_COLUMNS:
+        raise BadParams(f"{label}: there are {len(run.columns)} columns; at most {tables.MOST_COLUMNS} are read")
     if not run.columns:
         errors = [one for one in head if one.error]
         why = f"row {errors[0].number} {errors[0].error}" if errors else "there are no rows"

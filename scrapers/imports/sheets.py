@@ -10,11 +10,12 @@ from typing import Any, BinaryIO
 
 from scrapers.errors import BadParams
 from scrapers.imports.run import Progress, Raw
-from scrapers.imports.tables import _is_header, _unique
+from scrapers.imports.tables import MOST_COLUMNS, _is_header, unique_names
 
 LARGEST_UNZIPPED = 512 * 1024 * 1024
 LARGEST_RATIO = 200  # of the unpacked size to the packed one, above FREE_BYTES: real workbooks stay below thirty
 FREE_BYTES = 32 * 1024 * 1024
+_TOP = 1000  # rows in which the table must begin
 
 
 def xlsx(file: BinaryIO, progress: Progress | None, total: int) -> tuple[list[str], Iterator[Raw]]:
@@ -35,16 +36,21 @@ def xlsx(file: BinaryIO, progress: Progress | None, total: int) -> tuple[list[st
     except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as problem:
         raise BadParams(f"is no Excel workbook: {problem}") from None
     for sheet in book.worksheets:
-        rows = sheet.iter_rows(values_only=True)
-        for number, first in enumerate(rows, 1):
+        # Gaps are filled up by openpyxl: one cell in the last corner makes a million rows of 16,384 cells.
+        top = sheet.iter_rows(values_only=True, max_row=_TOP, max_col=MOST_COLUMNS + 1)
+        for number, first in enumerate(top, 1):
+            if first.count(None) == len(first):
+                continue
             head = [_shown(one) for one in first]
-            if any(head):
-                while head and not head[-1]:
-                    head.pop()
-                named = _is_header(head)
-                columns = _unique(head if named else [str(place) for place in range(1, len(head) + 1)])
-                count = sheet.max_row or 0
-                return columns, _sheet_rows(first if not named else None, rows, columns, number, progress, total, count)
+            while head and not head[-1]:
+                head.pop()
+            if not head:
+                continue
+            named = _is_header(head)
+            columns = unique_names(head if named else [str(place) for place in range(1, len(head) + 1)])
+            rows = sheet.iter_rows(values_only=True, min_row=number + 1, max_col=len(columns))
+            count = sheet.max_row or 0
+            return columns, _sheet_rows(first if not named else None, rows, columns, number, progress, total, count)
     return [], iter(())
 
 

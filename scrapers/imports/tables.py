@@ -12,11 +12,13 @@ from typing import BinaryIO
 
 from charset_normalizer import from_bytes
 
+from scrapers.errors import BadParams
 from scrapers.imports.columns import NAMES, fold
 from scrapers.imports.run import Progress, Raw
 
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_LINE = 8 * 1024 * 1024
+MOST_COLUMNS = 4096  # what a column means is guessed by comparing names: time grows with their square
 _SAMPLE = 256 * 1024
 _CYRILLIC = ("cp1251", "koi8-r", "cp866")
 _WESTERN = frozenset("àâäáãåæçéèêëíìîïñóòôöõøœúùûüýÿßÀÂÄÁÃÅÆÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØŒÚÙÛÜÝ¡¿«»‹›‘’‚“”„–—…•€£°§·º©®™ ")
@@ -150,7 +152,7 @@ def header_and_rows(source: Iterator[str], delimiter: str) -> tuple[list[str], b
     if head is None:
         return [], True, iter(())
     named = _is_header(head)
-    columns = _unique(head if named else [str(place) for place in range(1, len(head) + 1)])
+    columns = unique_names(head if named else [str(place) for place in range(1, len(head) + 1)])
 
     def rows() -> Iterator[Raw]:
         if not named:
@@ -216,13 +218,16 @@ def _is_header(record: list[str]) -> bool:
     return bool(said) and not looks_like_data and 2 * len(short) > len(said)
 
 
-def _unique(names: Sequence[str]) -> list[str]:
-    out: list[str] = []
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names of columns, those that repeat with their number. Raises BadParams for more than are read."""
+    if len(names) > MOST_COLUMNS:
+        raise BadParams(f"there are {len(names)} columns; at most {MOST_COLUMNS} are read")
+    out: dict[str, None] = {}
+    repeated: Counter[str] = Counter()
     for place, raw in enumerate(names, 1):
-        name = " ".join(raw.replace("\ufeff", "").split()) or f"column {place}"
-        base, n = name, 1
+        base = name = " ".join(raw.replace("\ufeff", "").split()) or f"column {place}"
         while name in out:
-            n += 1
-            name = f"{base} ({n})"
-        out.append(name)
-    return out
+            repeated[base] += 1
+            name = f"{base} ({repeated[base] + 1})"
+        out[name] = None
+    return list(out)

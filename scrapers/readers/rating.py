@@ -42,6 +42,7 @@ _OF = re.compile(
     r"(\d+(?:[.,]\d+)?)",
     re.IGNORECASE,
 )
+_LONGEST = 200  # signs in which a rating is looked for: the time of the pattern grows with the cube of its digits
 _FULL, _EMPTY = "★⭐🌟✭✮", "☆✩"
 
 
@@ -54,6 +55,7 @@ def read(value: object, best: object = None, worst: object = None) -> Rating | N
     if not raw:
         return None
     top, low = number(best, grouped=False), number(worst, grouped=False)
+    raw = raw[:_LONGEST]
     stars = sum(raw.count(one) for one in _FULL)
     found = _OF.search(raw.replace("\u00a0", " "))
     if stars and not re.search(r"\d", raw):

@@ -423,6 +423,8 @@ HOSTILE = {
     "words": "a-" * 200_000 + "@",
     "joiners": "\u200d" * 100_000 + "a",
     "entities": "&lt;" * 40_000,
+    "digits": "9" * 200_000,
+    "numbers": "1 of " * 40_000,
 }
 
 
@@ -436,6 +438,8 @@ def test_time_grows_with_the_length_of_hostile_text_and_not_with_its_square(name
     text.from_html(source)
     text.plain(source)
     numbers.number(source)
+    rating.read(source)
+    dates.read(source)
     duplicates.normalised_hash(source)
     json_data.salvage(source)
     mail.without_quotes(source)

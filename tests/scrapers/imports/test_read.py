@@ -282,6 +282,22 @@ class TestTrouble:
         with pytest.raises(BadParams, match="grows more than 200 times when unpacked"):
             imports.read_bytes(packed.getvalue(), name="x.xlsx")
 
+    @pytest.mark.parametrize("row", [["a"] * 200_000, [f"c{n}" for n in range(200_000)]], ids=["same", "different"])
+    def test_a_table_of_very_many_columns_is_refused(self, row: list[str]) -> None:
+        for name, body in (("x.csv", ",".join(row)), ("x.json", json.dumps([dict.fromkeys(row, 1)]))):
+            if name == "x.csv" or len(set(row)) > 1:
+                with pytest.raises(BadParams, match="there are 200000 columns; at most 4096 are read"):
+                    imports.read_bytes(f"{body}\n".encode(), name=name)
+
+    def test_a_cell_in_the_last_corner_is_no_million_of_wide_rows(self) -> None:
+        """Gaps of a workbook are filled up while it is read: five kilobytes were 17 thousand million cells."""
+        book, packed = openpyxl.Workbook(), io.BytesIO()
+        book.active["A1"], book.active["A2"], book.active["XFD1048576"] = "text", "cold soup", "x"
+        book.save(packed)
+        assert [one.item.text for one in imports.read_bytes(packed.getvalue(), name="x.xlsx") if one.item] == [
+            "cold soup"
+        ]
+
     @pytest.mark.parametrize(("entity", "used"), [
         ('SYSTEM "file:///etc/hostname"', "&x;"), (f'"{"b" * 60_000}"', "&x;" * 60_000),
     ], ids=["a file of ours", "gigabytes"])  # fmt: skip
