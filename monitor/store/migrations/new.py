@@ -19,10 +19,8 @@ _SEARCH = """
     if op.get_bind().dialect.name == "sqlite":
         op.execute("CREATE VIRTUAL TABLE mention_search USING fts5(body, tokenize = 'unicode61 remove_diacritics 2')")
     else:
-        op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         op.execute("CREATE TABLE mention_search (rowid BIGINT PRIMARY KEY, body TEXT NOT NULL)")
         op.execute("CREATE INDEX ix_mention_search_words ON mention_search USING gin (to_tsvector('simple', body))")
-        op.execute("CREATE INDEX ix_mention_search_trigrams ON mention_search USING gin (body gin_trgm_ops)")
 """
 
 
