@@ -8,14 +8,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
@@ -23,6 +20,9 @@ from sqlmodel import Session
 from monitor.config import Settings
 from monitor.errors import Locked, NotReady
 from monitor.store.search import fold
+
+if TYPE_CHECKING:  # it brings every dialect there is: only a store that is behind needs it
+    from alembic.config import Config
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x6D6F6E69746F72  # "monitor": one migration at a time on PostgreSQL
@@ -86,7 +86,7 @@ def open_engine(url: str) -> Engine:
         # else has written in between; taking the write lock at the start makes it wait instead.
         # What says that it only reads is held to it, so that no such transaction hides among the readers.
         write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+        connection.connection.driver_connection.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
@@ -154,6 +154,8 @@ def upgrade(engine: Engine) -> bool:
     """Apply missing migrations under a lock. True when something was applied."""
     if pending(engine) is False:
         return False
+    from alembic import command
+
     with engine.execution_options(write=True).connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
@@ -178,13 +180,19 @@ def pending(engine: Engine) -> bool:
                 encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
                 if encoding != "UTF8":
                     raise NotReady(f"the database has the encoding {encoding}; make it anew with ENCODING 'UTF8'")
-            current = MigrationContext.configure(connection).get_current_revision()
+            known = inspect(connection).has_table("alembic_version")
+            current = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
     except SQLAlchemyError as error:
         raise NotReady(f"the store cannot be opened: {getattr(error, 'orig', None) or error}") from error
-    script = ScriptDirectory.from_config(alembic_config())
-    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+    if current is not None and current not in revisions():
         raise NotReady(f"the store was written by a newer version (revision {current}); install that version")
-    return current != script.get_current_head()
+    return current != revisions()[-1]
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """All migrations, the newest last; a file is named by its revision."""
+    return tuple(sorted(path.stem.split("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")))
 
 
 def require_current(engine: Engine) -> None:
@@ -195,6 +203,8 @@ def require_current(engine: Engine) -> None:
 
 def alembic_config() -> Config:
     """Where the migrations are, for alembic."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     return config

@@ -8,8 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from monitor.errors import NotReady
-from monitor.store.engine import open_engine, upgrade
+from monitor.store.engine import open_engine, revisions, upgrade
 from tests.monitor.store import old_stores
+
+
+def test_a_file_is_named_by_its_revision() -> None:
+    assert list(revisions()) == old_stores.revisions()
 
 
 @pytest.mark.parametrize("revision", old_stores.revisions())
