@@ -6,6 +6,7 @@ transition, and queues a notification for each transition that `speaks`. The sam
     (none) --fires--> OPEN --a person--> ACKNOWLEDGED
        OPEN, ACKNOWLEDGED --quiet long enough--> RESOLVED --fires soon--> OPEN (reopened)
        OPEN, ACKNOWLEDGED --hot for a fortnight--> RESOLVED (new normal)
+       OPEN, ACKNOWLEDGED --its mentions are those of a larger one--> RESOLVED (joined)
        any --"not an incident"--> RESOLVED (rejected)
 
 Opening needs the full threshold, staying open only half of it (hysteresis), so a series at the edge does not flap.
@@ -41,6 +42,7 @@ class Ending(enum.StrEnum):
     BY_HAND = "by_hand"
     REJECTED = "rejected"
     NO_DATA = "no_data"  # nothing was measured for so long that nobody can say
+    JOINED = "joined"  # its story goes on as another incident
 
 
 class Kind(enum.StrEnum):
@@ -52,6 +54,7 @@ class Kind(enum.StrEnum):
     RESOLVED = "resolved"
     REOPENED = "reopened"
     NEW_NORMAL = "new_normal"
+    JOINED = "joined"
     UPDATED = "updated"
 
 
@@ -145,6 +148,7 @@ class Incident:
     notified_at: datetime | None = None
     notified_severity: Severity | None = None
     owed_at: datetime | None = None  # a message was silenced: it is due when the mute ends
+    joined_to: str | None = None  # the id of the incident that tells its story from then on
 
     @property
     def n_excess(self) -> float:
@@ -269,6 +273,7 @@ def _after_the_end(incident: Incident, evidence: Evidence | None, *, now: dateti
         return []
     ended_at = incident.resolved_at or incident.last_seen_at
     same_story = now - ended_at <= policy.reopen_within and incident.verdict is not Verdict.REJECTED
+    same_story = same_story and incident.ending is not Ending.JOINED  # that one is another incident's to tell
     if not same_story:
         return [_opened(evidence, now=now, series_text=incident.series_text, signal=incident.signal)]
     again = replace(
@@ -309,6 +314,19 @@ def taken_over(incident: Incident, evidence: Evidence, *, now: datetime, series_
     if seen.notified_severity is not None and seen.severity > seen.notified_severity:
         return Transition(Kind.ESCALATED, _spoken(seen, now=now), evidence)
     return Transition(Kind.UPDATED, seen, evidence)
+
+
+def join(incident: Incident, larger: Incident, *, now: datetime) -> list[Transition]:
+    """Two active incidents turn out to be one story: this one ends, `larger` tells it from now on.
+
+    What was said and done stays with it. Nothing where either has ended, or where it is graver than the other: a
+    critical incident does not vanish in a warning.
+    """
+    if not (incident.active and larger.active) or larger.id is None or larger.id == incident.id:
+        return []
+    if incident.severity > larger.severity:
+        return []
+    return [Transition(Kind.JOINED, replace(_closed(incident, Ending.JOINED, now=now), joined_to=larger.id))]
 
 
 def _counted(incident: Incident, evidence: Evidence, *, policy: Policy) -> Incident:

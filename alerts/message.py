@@ -27,11 +27,15 @@ class Kind(enum.StrEnum):
     RESOLVED = "resolved"
     REOPENED = "reopened"
     NEW_NORMAL = "new_normal"
+    JOINED = "joined"  # it goes on as part of a larger one
     UNACKNOWLEDGED = "unacknowledged"  # nobody answered: the next person hears of it
     TEST = "test"
     DIGEST = "digest"
     OPERATOR = "operator"  # the monitor speaks of itself: a silent source, a dead token
     REPORT = "report"
+
+
+ENDS = (Kind.RESOLVED, Kind.NEW_NORMAL, Kind.JOINED)  # after which nothing more comes, unless it begins anew
 
 
 class Signal(enum.StrEnum):
@@ -197,7 +201,8 @@ class Message:
     """One notification, of one incident or of the monitor itself.
 
     `dedup_key` is stable: the same message sent twice has the same key. `headline` and `note` are only filled where the
-    sentence cannot be computed from the facts (operator's notices, plain rules); `items` are the messages of a digest.
+    sentence cannot be computed from the facts (operator's notices, plain rules); `items` are the messages of a digest;
+    `joined_to` names the incident as part of which a joined one goes on.
     """
 
     kind: Kind
@@ -222,6 +227,7 @@ class Message:
     chart_png: bytes | None = None
     chart_alt: str = ""
     acknowledged_by: str | None = None
+    joined_to: str = ""
     items: tuple[Message, ...] = ()
     n_items: int | None = None  # of a digest, where not all are shown
 

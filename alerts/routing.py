@@ -13,13 +13,12 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.errors import BadRule
-from alerts.message import Kind
+from alerts.message import ENDS, Kind
 from alerts.severity import Severity
 from alerts.silence import Matcher, Silence, muted_by
 
 HOUR = timedelta(hours=1)
 _DIMENSIONS = ("source", "topic", "location", "language")
-_ENDS = (Kind.RESOLVED, Kind.NEW_NORMAL)
 _ALWAYS = (Kind.TEST, Kind.OPERATOR, Kind.REPORT)  # not about an incident: no silence, no severity, no grouping
 
 
@@ -32,6 +31,7 @@ class Reason(enum.StrEnum):
     BACK = "back"
     OVER = "over"
     NEW_NORMAL = "new_normal"
+    JOINED = "joined"
     UNANSWERED = "unanswered"
     DIGEST = "digest"
     TEST = "test"
@@ -62,6 +62,7 @@ _REASONS = {
     Kind.REOPENED: Reason.BACK,
     Kind.RESOLVED: Reason.OVER,
     Kind.NEW_NORMAL: Reason.NEW_NORMAL,
+    Kind.JOINED: Reason.JOINED,
     Kind.UNACKNOWLEDGED: Reason.UNANSWERED,
     Kind.DIGEST: Reason.DIGEST,
     Kind.TEST: Reason.TEST,
@@ -189,7 +190,8 @@ def decide(
     ordinary = event.kind not in _ALWAYS
     if ordinary and muted_by(event.labels, silences, now=now):
         return _none(taken, reason, Held.SILENCED)
-    if ordinary and any(inhibits(other, event) for other in firing):
+    # that a story goes on elsewhere is told where it began, and that is mostly inside a wider one
+    if ordinary and event.kind is not Kind.JOINED and any(inhibits(other, event) for other in firing):
         return _none(taken, reason, Held.INHIBITED)
     decisions: dict[str, Decision] = {}
     for route in taken:
@@ -240,7 +242,7 @@ def unanswered(
 
 def inhibits(wider: Event, event: Event) -> bool:
     """Whether an active incident speaks for another: same brand, wider or the same place, at least as grave."""
-    if wider.incident_id == event.incident_id or wider.kind in _ENDS or wider.severity < event.severity:
+    if wider.incident_id == event.incident_id or wider.kind in ENDS or wider.severity < event.severity:
         return False
     if wider.labels.get("brand") != event.labels.get("brand") or event.labels.get("rule"):
         return False
@@ -306,7 +308,7 @@ def _blocked(event: Event, route: Route, mine: Sequence[Sent]) -> Held | None:
     if event.kind in _ALWAYS:
         return None
     told = any(sent.incident_id == event.incident_id for sent in mine)
-    if event.kind in _ENDS:
+    if event.kind in ENDS:
         if not route.ends:
             return Held.ENDS_UNWANTED
         return None if told else Held.NEVER_TOLD

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from babel.lists import format_list
 
-from alerts.message import Confounder, ConfounderKind, Facts, Kind, LinkKind, Message, Signal
+from alerts.message import ENDS, Confounder, ConfounderKind, Facts, Kind, LinkKind, Message, Signal
 from alerts.severity import Severity
 from alerts.words import Words
 
 _INCIDENT = (Kind.OPENED, Kind.ESCALATED, Kind.REPEATED, Kind.REOPENED, Kind.UNACKNOWLEDGED)
-_ENDED = (Kind.RESOLVED, Kind.NEW_NORMAL)
 _ALIKE = 0.75  # of the excess of the part that has most: none of them is where to begin
 
 
@@ -73,7 +72,7 @@ def subject(message: Message, words: Words) -> str:
     line = f"{message.brand}: {title(message, words)}"
     if where(message):
         line += f" · {where(message)}"
-    return f"Re: {line}" if message.kind in (*_INCIDENT, *_ENDED) and message.kind is not Kind.OPENED else line
+    return f"Re: {line}" if message.kind in (*_INCIDENT, *ENDS) and message.kind is not Kind.OPENED else line
 
 
 def badge(message: Message, words: Words) -> str:
@@ -85,6 +84,7 @@ def badge(message: Message, words: Words) -> str:
         Kind.RESOLVED: words.say("Over"),
         Kind.REOPENED: words.say("It is back"),
         Kind.NEW_NORMAL: words.say("New normal"),
+        Kind.JOINED: words.say("Part of a larger story"),
         Kind.UNACKNOWLEDGED: words.say("Nobody has answered"),
         Kind.TEST: words.say("Test"),
         Kind.DIGEST: words.say("Digest"),
@@ -115,7 +115,13 @@ def headline(message: Message, words: Words) -> str:
         return words.many(
             "%(n)s message was held back and is told here.", "%(n)s messages were held back and are told here.", n
         )
-    if message.kind in _ENDED and facts.life_observed is not None:
+    if message.kind is Kind.JOINED:
+        return words.say(
+            "%(place)s: mostly the same mentions as in the incident %(larger)s. It is one story, and goes on there.",
+            place=place(message),
+            larger=words.quoted(message.joined_to),
+        )
+    if message.kind in ENDS and facts.life_observed is not None:
         return _ending(message, words)
     sentence = _what(message, words)
     if message.kind is Kind.ESCALATED:
@@ -233,7 +239,7 @@ def facts_of(message: Message, words: Words) -> list[Fact]:
     """The lines of the table of numbers, in the order people ask."""
     facts = message.facts
     lines: list[Fact] = []
-    closing = message.kind in _ENDED and facts.life_observed is not None  # the newest window says nothing then
+    closing = message.kind in ENDS and facts.life_observed is not None  # the newest window says nothing then
     if facts.n_observed is not None and not closing:
         observed = counted(facts.n_observed, signal_of(message), words)
         lines.append(Fact(words.say("Observed"), observed, on_top=True))
@@ -318,7 +324,9 @@ def next_steps(message: Message, words: Words) -> list[str]:
     """What to do next, most useful first."""
     if message.kind is Kind.TEST:
         return [words.say("Nothing to do: delivery works.")]
-    if message.kind in _ENDED:
+    if message.kind is Kind.JOINED:
+        return [words.say("Go on in the larger incident: what was said and done here stays readable.")]
+    if message.kind in ENDS:
         steps = [words.say("Nothing urgent: look again in a few days whether it stays quiet.")]
         if message.kind is Kind.NEW_NORMAL:
             steps.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from alerts import sentences
-from alerts.message import Driver, Kind, Link, LinkKind, Message, Quote, Scope, Signal
+from alerts.message import ENDS, Driver, Kind, LinkKind, Message, Quote, Scope, Signal
 from alerts.text import clean, shorten
 from alerts.words import Words
 
@@ -132,7 +132,7 @@ def view(message: Message) -> View:
     message = tidy(message)
     words = sentences.words_of(message)
     incident = message.kind not in (Kind.TEST, Kind.DIGEST, Kind.OPERATOR, Kind.REPORT)
-    over = message.kind in (Kind.RESOLVED, Kind.NEW_NORMAL)
+    over = message.kind in ENDS
     return View(
         subject=sentences.subject(message, words),
         badge=sentences.badge(message, words),
@@ -142,7 +142,7 @@ def view(message: Message) -> View:
         figures=_figures(message, words),
         chart_alt=message.chart_alt or words.say("Chart of the counts with the range that is usual"),
         steps=sentences.next_steps(message, words),
-        buttons=_buttons(message.links, words),
+        buttons=_buttons(message, words),
         items=[_item(item) for item in message.items[:N_ITEMS]],
         drivers=_drivers(message.drivers, words),
         topics=[Counted(topic.name, words.number(topic.n)) for topic in message.topics[:N_TOPICS]],
@@ -157,7 +157,7 @@ def view(message: Message) -> View:
 
 def tone(message: Message) -> str:
     """The colour of a message."""
-    if message.kind in (Kind.RESOLVED, Kind.NEW_NORMAL):
+    if message.kind in ENDS:
         return "over"
     if message.kind in (Kind.TEST, Kind.DIGEST, Kind.REPORT):
         return "note"
@@ -166,7 +166,7 @@ def tone(message: Message) -> str:
 
 def _figures(message: Message, words: Words) -> list[Figure]:
     facts, signal = message.facts, sentences.signal_of(message)
-    over = message.kind in (Kind.RESOLVED, Kind.NEW_NORMAL)
+    over = message.kind in ENDS
     if signal is Signal.RATING and facts.rating is not None and facts.rating_before is not None:
         drop = facts.rating - facts.rating_before
         return [
@@ -196,9 +196,12 @@ def _figures(message: Message, words: Words) -> list[Figure]:
     return figures
 
 
-def _buttons(links: tuple[Link, ...], words: Words) -> list[Button]:
-    order = (LinkKind.ACKNOWLEDGE, LinkKind.DASHBOARD, LinkKind.MUTE, LinkKind.REJECT, LinkKind.CONFIRM)
-    found = {link.kind: link.url for link in links}
+def _buttons(message: Message, words: Words) -> list[Button]:
+    """What can be done, most useful first. What has ended needs nobody to be on it, and no mute."""
+    order = [LinkKind.ACKNOWLEDGE, LinkKind.DASHBOARD, LinkKind.MUTE, LinkKind.REJECT, LinkKind.CONFIRM]
+    if message.kind in ENDS:
+        order = [kind for kind in order if kind not in (LinkKind.ACKNOWLEDGE, LinkKind.MUTE)]
+    found = {link.kind: link.url for link in message.links}
     return [Button(kind, sentences.link_label(kind, words), found[kind]) for kind in order if kind in found]
 
 

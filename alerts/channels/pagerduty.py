@@ -10,12 +10,11 @@ from pydantic import Field, SecretStr
 from alerts import render
 from alerts.channels.base import Channel, Declaration, Receipt, Settings
 from alerts.errors import Rejected
-from alerts.message import Envelope, Kind, LinkKind, Message
+from alerts.message import ENDS, Envelope, Kind, LinkKind, Message
 from alerts.text import shorten
 from alerts.view import tidy
 
 MAX_SUMMARY, MAX_KEY, MAX_DETAIL = 1024, 255, 20_000
-_RESOLVES = (Kind.RESOLVED, Kind.NEW_NORMAL)
 
 
 class PagerDutySettings(Settings):
@@ -55,7 +54,7 @@ class PagerDuty(Channel[PagerDutySettings]):
     def _event(self, message: Message) -> dict[str, Any]:
         event: dict[str, Any] = {
             "routing_key": self.settings.routing_key.get_secret_value(),
-            "event_action": "resolve" if message.kind in _RESOLVES else "trigger",
+            "event_action": "resolve" if message.kind in ENDS else "trigger",
             "dedup_key": (message.thread_key or message.dedup_key)[:MAX_KEY],
             "payload": {
                 "summary": shorten(render.headline(message), MAX_SUMMARY),

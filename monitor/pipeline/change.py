@@ -19,3 +19,4 @@ class Change:
     finding: Finding | None = None
     hit: Hit | None = None
     event: IncidentEvent | None = None
+    larger: Incident | None = None  # which it has joined

@@ -123,6 +123,7 @@ def detect_brand(session: Session, context: Context, brand: Brand, watches: Watc
     spikes.by_days(by_day.look(session, now, keys, keep=[*keep, SeriesKey(brand.slug)]))
     opened = [key for row in spikes.active() if (key := related.key_of(row.series)) is not None]
     spikes.by_hours(by_hour.look(session, now, busy, keep=opened))
+    spikes.join()
     changes = spikes.changes
     changes += sides.look(
         session, settings, brand, [row for row in rows if row.signal in sides.SIGNALS], now=now, rated=rated,

@@ -102,9 +102,14 @@ def links_of(session: Session, settings: Settings, row: Incident, channel: str, 
     base = settings.web.base_url
     if not base:
         return ()
-    page = Link(LinkKind.DASHBOARD, f"{base.rstrip('/')}/incidents/{row.uid}")
     secret = meta.install_key(session)
-    return (page, *alerts.links.links(base, row.uid, secret=secret, now=now, sent_to=channel))
+    return (*page_of(settings, row), *alerts.links.links(base, row.uid, secret=secret, now=now, sent_to=channel))
+
+
+def page_of(settings: Settings, row: Incident) -> tuple[Link, ...]:
+    """The way to the page of an incident alone."""
+    base = settings.web.base_url
+    return (Link(LinkKind.DASHBOARD, f"{base.rstrip('/')}/incidents/{row.uid}"),) if base else ()
 
 
 def event_of(row: Incident, brand: Brand, kind: Kind, *, now: datetime) -> Event:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, func, select
 from alerts.decision import Decision
 from alerts.evidence import tail
 from alerts.hierarchy import Finding
-from alerts.incident import Evidence
+from alerts.incident import Ending, Evidence
 from alerts.series import SeriesKey
 from alerts.severity import classify, classify_rating
 from monitor.config import Settings
@@ -103,6 +103,8 @@ def is_aftermath(
     for row in known:
         key = related.key_of(row.series)
         if key is None or row.resolved_at is None or finding.since > row.resolved_at:
+            continue
+        if row.machine.get("ending") == str(Ending.JOINED):  # its story has not ended with it
             continue
         if not key.overlaps(finding.series):  # another topic of the same texts: complaints of the app, also of quality
             own = own or related.negative_ids(session, brand, finding.series, since=finding.since)

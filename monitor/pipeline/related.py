@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from alerts.errors import BadRule
@@ -39,6 +40,16 @@ def negatives(session: Session, brand: Brand, key: SeriesKey, *, since: datetime
 def negative_ids(session: Session, brand: Brand, key: SeriesKey, *, since: datetime, limit: int = 500) -> set[int]:
     """The ids of the same."""
     return set(session.exec(_newest(select(Mention.id), conditions(session, brand, key, since=since), key, limit)))
+
+
+def n_negatives(session: Session, brand: Brand, *keys: SeriesKey, since: datetime, until: datetime) -> int:
+    """How many mentions of a span are negatives of each of the series."""
+    inside = [
+        part
+        for key in keys
+        for part in (*conditions(session, brand, key, since=since, until=until), negative(key))
+    ]  # fmt: skip
+    return session.exec(select(func.count()).select_from(Mention).where(*inside)).one()
 
 
 def _newest(statement: Any, inside: list[Any], key: SeriesKey, limit: int) -> Any:

@@ -127,7 +127,8 @@ def _write(context: Context, out: Path, *, file: Path, n_bad: int, n_rows: int) 
                 {
                     "id": row.uid, "brand": brands.get(row.brand_id), "series": row.series, "signal": row.signal,
                     "rule": row.rule, "topic": row.topic, "location": row.location, "severity": row.severity,
-                    "state": row.state, "opened_at": row.opened_at.isoformat(), "since_at": row.since_at.isoformat(),
+                    "state": row.state, "joined_to": row.machine.get("joined_to"),
+                    "opened_at": row.opened_at.isoformat(), "since_at": row.since_at.isoformat(),
                     "last_seen_at": row.last_seen_at.isoformat(),
                     "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
                     "observed": row.n_observed, "expected": round(row.n_expected, 2), "excess": round(row.n_excess, 2),
@@ -159,6 +160,7 @@ def _write(context: Context, out: Path, *, file: Path, n_bad: int, n_rows: int) 
         "sentiment": {name: sum(s == name for s, _, _ in mentions) for name in ("negative", "neutral", "positive")},
         "brands": sorted(name for name in brands.values() if name),
         "incidents": len(lines),
+        "joined": sum(line["joined_to"] is not None for line in lines),  # of them, those that another one tells
         "notifications": len(sent),
         "reports": len(reports),
         "reports_from_mentions": REPORT_FROM,

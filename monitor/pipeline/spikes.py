@@ -26,7 +26,7 @@ from monitor.pipeline.advance import advance, move
 from monitor.pipeline.change import Change
 from monitor.pipeline.evidence import enough, evidence_of, is_aftermath, is_flood
 from monitor.pipeline.steps import DAY
-from monitor.pipeline.stories import Stories, narrowest
+from monitor.pipeline.stories import Stories, joins, narrowest
 from monitor.pipeline.watch import SIGNAL, Hours, Point, SeriesWatch, Watch
 from monitor.store import incidents
 from monitor.store.tables import Brand, Incident
@@ -95,6 +95,18 @@ class Spikes:
                 if key in decisions and row.state != "resolved" and _steps_of(row) != DAY:
                     self._advance(row, self._evidence(key, decisions[key], complete=True), finding=found.get(key))
             self._open([finding for finding in findings if finding.series in hours.busy], decisions)
+
+    def join(self) -> None:
+        """What has turned out to be one story becomes one incident: the smaller ends and says where it goes on."""
+        while (pair := joins(self._session, self._brand, self.active(), now=self._now)) is not None:
+            row, larger = pair
+            made = alerts.incident.join(incidents.value_of(row), incidents.value_of(larger), now=self._now)
+            if not made:
+                return
+            stored = incidents.store(self._session, made[0].incident, brand_id=row.brand_id, row=row)
+            event = incidents.record(self._session, stored, str(made[0].kind), at=self._now)
+            incidents.record(self._session, larger, "took_in", at=self._now, note=row.uid)
+            self.changes.append(Change(stored, made[0], event=event, larger=larger))
 
     # ---- opening
 

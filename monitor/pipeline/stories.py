@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from scipy.special import bdtrc
@@ -11,6 +11,7 @@ from sqlmodel import Session
 from alerts.decision import Decision
 from alerts.hierarchy import Finding
 from alerts.series import DIMENSIONS, SeriesKey
+from alerts.severity import Severity
 from monitor.pipeline import related
 from monitor.store.tables import Brand, Incident
 
@@ -45,6 +46,41 @@ def narrowest(whole: SeriesKey, decisions: Mapping[SeriesKey, Decision]) -> Seri
         found.append((float(bdtrc(int(observed) - 1, int(top.observed), usual)), -key.depth, key.text(), key))
     chance, _, _, key = min(found, default=(1.0, 0, "", whole))
     return key if chance <= BY_CHANCE else whole
+
+
+def joins(
+    session: Session, brand: Brand, rows: Iterable[Incident], *, now: datetime
+) -> tuple[Incident, Incident] | None:
+    """Of open incidents the smallest that is part of a larger one's story, and that one; None where each is its own.
+
+    Two that hold mostly the same mentions are one story, though neither was when it opened: complaints about waiting
+    that began a night before the network failed are complaints about the failure by noon. The one with fewer mentions
+    joins the other, of two alike the later.
+    """
+    found = []
+    for row in rows:
+        key = related.key_of(row.series)
+        if key is not None and not row.rule:
+            n = related.n_negatives(session, brand, key, since=row.since_at, until=now)
+            found.append((n, -row.opened_at.timestamp(), row.id or 0, row, key))
+    found.sort(key=lambda one: one[:3])
+    for place, (n, _, _, row, key) in enumerate(found):
+        least, taker = SAME_MENTIONS * n, None
+        for _, _, _, other, wider in found[place + 1 :]:
+            if Severity(other.severity) < Severity(row.severity) or not _can_share(key, wider):
+                continue
+            since = max(row.since_at, other.since_at)
+            common = related.n_negatives(session, brand, key, wider, since=since, until=now)
+            if common and common >= least:
+                least, taker = common, other
+        if taker is not None:
+            return row, taker
+    return None
+
+
+def _can_share(one: SeriesKey, two: SeriesKey) -> bool:
+    """Whether a mention can be in both: it has one place and one source, and may have several topics."""
+    return one.opened("topic").overlaps(two.opened("topic"))
 
 
 class Stories:

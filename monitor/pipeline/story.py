@@ -6,12 +6,12 @@ Called inside the transaction that changed the incident, so that no transition i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 import alerts.charts
 import alerts.incident
@@ -32,14 +32,14 @@ from alerts.message import (
 from alerts.routing import Decision
 from alerts.series import SeriesKey
 from monitor.config import Settings
-from monitor.pipeline import dispatch
+from monitor.pipeline import dispatch, related
 from monitor.pipeline.change import Change
 from monitor.pipeline.context import Context
 from monitor.pipeline.material import Material, gather
 from monitor.pipeline.signals import RATING
 from monitor.pipeline.watch import BrandWatch, HourWatch, Point
 from monitor.store import incidents
-from monitor.store.tables import Brand, Incident, Mention
+from monitor.store.tables import Brand, Incident, Mention, Source
 
 N_DRIVERS = 5
 FALLEN, REMARKABLE = 0.8, 1.25  # of all mentions and of the negatives that volume does not explain: told as a share
@@ -55,7 +55,8 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, by_d
         return
     settings, now = context.settings, change.event.at
     kind = Kind(str(change.transition.kind))
-    material, told = explain(session, settings, brand, change, by_day, by_hour, now=now)
+    if change.larger is None:
+        material, told = explain(session, settings, brand, change, by_day, by_hour, now=now)
     decisions = dispatch.decisions_for(session, settings, change.row, brand, kind, now=now)
     change.event.note = dispatch.held_back(decisions)
     session.add(change.event)
@@ -63,7 +64,15 @@ def queue(session: Session, context: Context, brand: Brand, change: Change, by_d
     if until is not None:
         value = withheld(change.transition.incident, until=until)
         incidents.store(session, value, brand_id=change.row.brand_id, row=change.row)
-    send(session, settings, brand, change, material, decisions, told, now=now)
+
+    def said(language: Language) -> Message:
+        if change.larger is not None:
+            return tell_joined(session, settings, brand, change, change.larger, now=now, language=language)
+        if language == settings.language:  # the others have no chart yet
+            return told[language]
+        return tell(session, settings, brand, change, material, now=now, language=language)
+
+    send(session, settings, change.row, decisions, said, now=now)
 
 
 def explain(
@@ -94,24 +103,30 @@ def remind(session: Session, context: Context, brand: Brand, row: Incident, by_d
         return False
     change = Change(row, Transition(alerts.incident.Kind.REPEATED, incidents.value_of(row)))
     material = gather(session, brand, change, by_day, by_hour, now=now)
-    send(session, context.settings, brand, change, material, decisions, {}, now=now, kind=Kind.UNACKNOWLEDGED)
+
+    def said(language: Language) -> Message:
+        return tell(session, context.settings, brand, change, material, now=now, language=language,
+                    kind=Kind.UNACKNOWLEDGED)  # fmt: skip
+
+    send(session, context.settings, row, decisions, said, now=now)
     incidents.record(session, row, str(Kind.UNACKNOWLEDGED), at=now)
     return True
 
 
-def send(
-    session: Session, settings: Settings, brand: Brand, change: Change, material: Material,
-    decisions: Sequence[Decision], told: dict[Language, Message], *, now: datetime, kind: Kind | None = None,
-) -> None:  # fmt: skip
-    """Queue the message for every channel that was decided on, each in its language."""
+def send(session: Session, settings: Settings, row: Incident, decisions: Sequence[Decision],
+         said: Callable[[Language], Message], *, now: datetime) -> None:  # fmt: skip
+    """Queue what is `said` of an incident for every channel that was decided on, each in its language."""
+    told: dict[Language, Message] = {}
     for decision in decisions:
         if decision.send_at is None:
             continue
         language: Language = settings.channels[decision.channel].language or settings.language
         if language not in told:
-            told[language] = tell(session, settings, brand, change, material, now=now, language=language, kind=kind)
-        links = dispatch.links_of(session, settings, change.row, decision.channel, now=now)
-        dispatch.put_message(session, settings, replace(told[language], links=links), decision, row=change.row, now=now)
+            told[language] = said(language)
+        message = told[language]
+        if not message.links:
+            message = replace(message, links=dispatch.links_of(session, settings, row, decision.channel, now=now))
+        dispatch.put_message(session, settings, message, decision, row=row, now=now)
 
 
 def tell(session: Session, settings: Settings, brand: Brand, change: Change, material: Material, *, now: datetime,
@@ -148,6 +163,29 @@ def tell(session: Session, settings: Settings, brand: Brand, change: Change, mat
         confounders=confounders_of(change),
         chart_png=chart,
         chart_alt=alt,
+    )
+
+
+def tell_joined(session: Session, settings: Settings, brand: Brand, change: Change, larger: Incident, *, now: datetime,
+                language: Language) -> Message:  # fmt: skip
+    """One line for those who heard of an incident: which other one tells its story from now on, and the way there."""
+    titles = {source.slug: source.name for source in session.exec(select(Source))}
+    own, other = (
+        scope_of(related.series_key(row.series, brand), titles, language, session) for row in (change.row, larger)
+    )
+    return Message(
+        kind=Kind.JOINED,
+        dedup_key=dispatch.message_key(change.row, Kind.JOINED, now),
+        brand=brand.name,
+        at=now,
+        language=language,
+        time_zone=settings.time_zone,
+        signal=change.row.signal,
+        severity=change.transition.incident.severity,
+        incident_id=change.row.uid,
+        scope=own,
+        joined_to=" · ".join([brand.name, *(name for _, name in other.parts())]),
+        links=dispatch.page_of(settings, larger),
     )
 
 

@@ -139,7 +139,7 @@ class Rows:
         return cells
 
     def incidents(self, titles: Mapping[int, str], base_url: str) -> tuple[IncidentLine, ...]:
-        """Incidents that were open at any time of the week, oldest first."""
+        """Incidents that were open at any time of the week, oldest first; one that joined another is told by that."""
         statement = (
             sa.select(Incident)
             .where(
@@ -167,6 +167,7 @@ class Rows:
                 signal=row.signal,
             )
             for row in self.session.scalars(statement)
+            if not (row.machine.get("joined_to") and row.resolved_at and row.resolved_at < self.frame.now.end)
         )
 
     def quotes(self, sentiment: str, rises: Mapping[str, int], titles: Mapping[int, str]) -> tuple[Quote, ...]:

@@ -149,6 +149,17 @@ def resolved(language: str = "en") -> Message:
     )
 
 
+def joined(language: str = "en") -> Message:
+    """It has turned out to be part of a larger incident."""
+    base = opened(language)
+    return Message(
+        kind=Kind.JOINED, dedup_key=f"incident:42:joined:{language}", brand=base.brand, at=NOW, language=base.language,
+        time_zone=base.time_zone, severity=base.severity, incident_id="42", scope=base.scope,
+        joined_to=f"{base.brand} · {base.scope.topic}",
+        links=(Link(LinkKind.DASHBOARD, "https://monitor.example/incidents/43"),),
+    )  # fmt: skip
+
+
 def rating(language: str = "en") -> Message:
     """A fall of the mean rating."""
     return replace(
@@ -205,6 +216,7 @@ def all_of(language: str) -> list[Message]:
         base,
         resolved(language),
         normal,
+        joined(language),
         rating(language),
         test(language),
         digest(language),

@@ -24,6 +24,7 @@ from alerts.incident import (
     acknowledge,
     advance,
     confirm,
+    join,
     reject,
     resolve,
     withheld,
@@ -237,6 +238,20 @@ def test_news_of_past_days_is_not_counted_twice() -> None:
     assert advance(told[-1].incident, seen(0, 9.0, 99), now=START + 5 * DAY, policy=POLICY) == []
 
 
+def test_what_joins_a_larger_one_ends_there_and_comes_back_as_one_of_its_own() -> None:
+    larger = replace(walk(seen(0, 9.0, 40))[-1].incident, id="large")
+    small = acknowledge(replace(walk(seen(0, 5.0))[-1].incident, id="small"), now=START + DAY, by="anna")
+    (told,) = join(small, larger, now=START + DAY)
+    joined = told.incident
+    assert told.speaks and (told.kind, joined.ending, joined.joined_to) == (Kind.JOINED, Ending.JOINED, "large")
+    assert (joined.acknowledged_at, joined.by, joined.n_observed) == (START + DAY, "anna", small.n_observed)
+    (again,) = walk(seen(1, 5.0), first=joined)
+    assert again.kind is Kind.OPENED and again.incident.joined_to is None
+    assert join(joined, larger, now=START + DAY) == join(small, joined, now=START + DAY) == []
+    assert join(larger, larger, now=START + DAY) == []
+    assert join(replace(small, severity=Severity.CRITICAL), larger, now=START + DAY) == []
+
+
 @pytest.mark.parametrize("severity", list(Severity))
 def test_severities_are_ordered(severity: Severity) -> None:
     assert severity >= Severity.INFO and severity <= Severity.CRITICAL
@@ -272,8 +287,17 @@ class Life(RuleBasedStateMachine):
         if transition.kind is Kind.OPENED:
             assert was is None or was.state is State.RESOLVED
             assert now.state is State.OPEN and now.n_reopened == 0
+        elif transition.kind is Kind.JOINED:
+            assert was is not None and was.active and now.state is State.RESOLVED
+            said = ("severity", "verdict", "by", "acknowledged_at", "n_observed", "peak_at", "opened_at")
+            assert all(getattr(was, name) == getattr(now, name) for name in said)
         elif transition.kind is Kind.REOPENED:
-            assert was is not None and was.state is State.RESOLVED and now.n_reopened == was.n_reopened + 1
+            assert (
+                was is not None
+                and was.ending is not Ending.JOINED
+                and was.state is State.RESOLVED
+                and now.n_reopened == was.n_reopened + 1
+            )
             assert was.resolved_at is not None and self.now - was.resolved_at <= POLICY.reopen_within
         elif transition.kind in (Kind.RESOLVED, Kind.NEW_NORMAL):
             assert was is not None and was.active and now.state is State.RESOLVED
@@ -323,6 +347,20 @@ class Life(RuleBasedStateMachine):
         if self.incident is not None:
             self.incident = reject(self.incident, now=self.now, by="anna")
 
+    @rule(severity=st.sampled_from(Severity))
+    def a_larger_one_holds_its_mentions(self, severity: Severity) -> None:
+        if self.incident is None:
+            return
+        self.before = self.incident
+        larger = replace(walk(seen(0, 9.0, 99, severity=severity))[-1].incident, id="larger")
+        told = join(self.incident, larger, now=self.now)
+        assert bool(told) == (self.incident.active and self.incident.severity <= severity)
+        for transition in told:
+            self.legal(transition)
+            self.incident = transition.incident
+            self.spoken.append((self.now, transition.kind))
+            assert join(self.incident, larger, now=self.now) == []
+
     @rule()
     def somebody_confirms(self) -> None:
         if self.incident is not None:
@@ -341,6 +379,7 @@ class Life(RuleBasedStateMachine):
         assert incident.last_seen_at <= incident.last_step_at
         assert incident.n_observed >= incident.step_observed >= 0
         assert not (incident.held and incident.active)
+        assert (incident.ending is Ending.JOINED) == (incident.joined_to is not None)
         if incident.active:
             assert incident.notified_severity is not None and incident.severity >= incident.notified_severity
         if incident.verdict is Verdict.REJECTED:

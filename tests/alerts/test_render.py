@@ -188,7 +188,7 @@ def test_every_kind_and_signal_renders_everywhere(language: str, n: int) -> None
 
 
 def test_the_sample_has_one_of_each_kind() -> None:
-    assert len(samples.all_of("en")) == 19
+    assert len(samples.all_of("en")) == 20
     assert {message.kind for message in samples.all_of("en")} == set(Kind)
 
 

@@ -293,10 +293,11 @@ class IncidentOut(Value):
     n_expected: float
     n_excess: float
     score: float
+    joined_to: str | None = Field(default=None, description="the incident that tells its story from its end on")
 
     @classmethod
     def of(cls, row: Incident) -> IncidentOut:
-        return cls(**row.model_dump(include=set(cls.model_fields)))
+        return cls(**row.model_dump(include=set(cls.model_fields)), joined_to=row.machine.get("joined_to"))
 
 
 class EventOut(Value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -64,10 +64,18 @@ def one(request: Request, visitor: Viewer, rows: Rows, uid: str) -> Response:
         location=(key.location,) if key.location else (), language=(key.language,) if key.language else (),
     ).with_days(row.since_at.astimezone(visitor.zone).date(), until.astimezone(visitor.zone).date())  # fmt: skip
     titles = source_titles(rows)
+
+    def named(uid: str) -> str:
+        other = incidents.by_uid(rows, uid)
+        parts = scope(other.series, brand, framed.taxonomy, titles, visitor) if other is not None else []
+        return " · ".join([brand.name, *(name for _, name in parts)])
+
+    goes_on = str(row.machine.get("joined_to") or "")
     return page(
         request, rows, visitor, "incident.html", framed=framed, incident=row, incident_brand=brand,
         scope=scope(row.series, brand, framed.taxonomy, titles, visitor), band=shown,
-        events=log_of(row, incidents.events(rows, row.id or 0), brand, framed.taxonomy, titles, visitor),
+        events=log_of(row, incidents.events(rows, row.id or 0), brand, framed.taxonomy, titles, visitor, named),
+        goes_on=(goes_on, named(goes_on)) if goes_on else None,
         messages=incidents.messages(rows, row.id or 0),
         quotes=mentions.entries(rows, speaking), wanted=wanted, sources=sources_by_id(rows), hours=SILENCES,
         silence=silence_of(row, brand), explained=explained(row, framed.taxonomy, visitor.translator.language),
@@ -112,6 +120,7 @@ class LogLine:
     actor: str
     at: datetime
     note: str
+    link: tuple[str, str] = ("", "")  # to another incident: its id and name
 
 
 _MOVES = ("widened", "narrowed", "sharpened")
@@ -119,10 +128,12 @@ _MOVES = ("widened", "narrowed", "sharpened")
 
 def log_of(
     row: Incident, events: Sequence[IncidentEvent], brand: Brand, taxonomy: TaxonomyView, titles: dict[str, str],
-    visitor: Visitor,
+    visitor: Visitor, named: Callable[[str], str],
 ) -> list[LogLine]:  # fmt: skip
-    """The log; where the incident came to be about another node, that node, by its name. The store keeps what it was
-    about before. Moves with nothing between them are one: in its first hours an incident looks for its place.
+    """The log; `named` says what another incident is called.
+
+    Where the incident came to be about another node, that node, by its name. The store keeps what it was about before.
+    Moves with nothing between them are one: in its first hours an incident looks for its place.
     """
     after = [*[event.note for event in events if event.kind in _MOVES][1:], row.series]
     lines: list[LogLine] = []
@@ -131,7 +142,11 @@ def log_of(
         if not moved:
             for event in part:
                 note = event.note if event.actor or not event.note else words.log_note(visitor.translator, event.note)
-                lines.append(LogLine(event.kind, event.actor, event.at, note))
+                link = ("", "")
+                if event.kind in ("joined", "took_in"):
+                    other = str(row.machine.get("joined_to", "")) if event.kind == "joined" else event.note
+                    link, note = (other, named(other)), "" if event.kind == "took_in" else note
+                lines.append(LogLine(event.kind, event.actor, event.at, note, link))
             continue
         where, after = after[: len(part)][-1], after[len(part) :]
         before, now = related.series_key(part[0].note, brand), related.series_key(where, brand)

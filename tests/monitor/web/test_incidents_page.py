@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlmodel import select
 
+import alerts.incident
 from monitor.store.engine import reading, writing
-from monitor.store.incidents import record, value_of
+from monitor.store.incidents import record, store, value_of
 from monitor.store.tables import Incident, IncidentEvent, Silence
 from tests.monitor import support
 from tests.monitor.web.conftest import UID, House
@@ -63,6 +65,29 @@ def test_the_log_says_where_an_incident_moved_in_words(house: House) -> None:
         r"(Wider|Narrower|Seen) (?:than it seemed|elsewhere) [^:]*:\d\d (Market Square|Staff|Cafe)", text
     )
     assert moves == [("Seen", "Market Square"), ("Narrower", "Staff")]
+
+
+def test_an_incident_that_joined_another_leads_there_and_back(house: House) -> None:
+    with writing(house.context.engine) as session:
+        large = session.exec(select(Incident)).one()
+        step = replace(value_of(large), id="small", series_text="brand=cafe/topic=staff")
+        larger = replace(value_of(large), id=UID)
+        (told,) = alerts.incident.join(step, larger, now=support.NOW)
+        row = store(session, told.incident, brand_id=large.brand_id)
+        small = row.uid
+        record(session, row, "comment", at=support.NOW, actor="anna", note="the new shift")
+        record(session, row, "joined", at=support.NOW, note="mail: ends_unwanted")
+        record(session, large, "took_in", at=support.NOW, note=small)
+    viewer = house.as_("viewer")
+    page, other, listing = (
+        viewer.get(path).text for path in (f"/incidents/{small}", f"/incidents/{UID}", "/incidents")
+    )
+    assert "Mostly the same mentions as in a larger incident" in page and "the new shift" in page
+    assert page.count(f'<a href="/incidents/{UID}">Cafe</a>') == 2 and "wants no closing notes" in page
+    assert f'<a href="/incidents/{small}">Cafe · Staff</a>' in other and "Took in a smaller incident" in other
+    assert f'<a class="tag" href="/incidents/{UID}">part of a larger one</a>' in listing
+    assert viewer.get(f"/api/v1/incidents/{small}").json()["incident"]["joined_to"] == UID
+    assert viewer.get(f"/api/v1/incidents/{UID}").json()["incident"]["joined_to"] is None
 
 
 def test_not_an_incident_ends_it(house: House) -> None:
