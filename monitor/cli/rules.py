@@ -14,6 +14,7 @@ from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from sqlmodel import Session
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from alerts.series import SeriesKey
     from monitor.config import Rule
     from monitor.i18n import Translator
-    from monitor.pipeline.backtest import Against, Alarm
+    from monitor.pipeline.backtest import Against, Alarm, Tested
     from monitor.pipeline.context import Context
     from monitor.store.tables import Brand
 
@@ -114,10 +115,22 @@ def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: tim
     until = context.now
     begins = until - span
     with reading(context.engine) as session:
+        held = backtest.span_of(session, brand, since=begins, until=until)
+        if nothing := _untested(t, context.settings.zone, brand, held, begins, detector=rule is None):
+            plain = {"brand": brand.slug, "rule": name, "n_mentions": held.n_mentions, "untested": nothing}
+            print(json.dumps(plain, ensure_ascii=False) if as_json else nothing)
+            return
+        if held.since > begins and not as_json:
+            first = t.day(held.since.astimezone(context.settings.zone).date())
+            say(t.gettext("{brand}: the first mention is of {day}: tested from then on", brand=brand.name, day=first))
+        begins = held.since
         real = backtest.confirmed(session, brand, since=begins, until=until)
         if rule is None:
             own = context.settings.alerts.false_alarms_per_week
-            trials = backtest.detector_trials(session, context.settings, brand, since=begins, until=until)
+            trials = backtest.detector_trials(
+                session, context.settings, brand, since=begins, until=until,
+                progress=lambda done, n: context.progress(f"test {brand.slug}", done, n),
+            )  # fmt: skip
             told = [(_budget(t, budget), budget == own, alarms) for budget, alarms in trials]
         else:
             facts = backtest.facts_of(session, brand, since=begins, until=until)
@@ -140,6 +153,23 @@ def _try(context: Context, brand: Brand, name: str, rule: Rule | None, span: tim
             print(json.dumps(_plain(brand, name, setting, chosen, alarms, result), ensure_ascii=False))
         else:
             _print(t, zone, setting, chosen, alarms, places, result)
+
+
+def _untested(
+    t: Translator, zone: ZoneInfo, brand: Brand, held: Tested, begins: datetime, *, detector: bool
+) -> str:  # fmt: skip
+    """Why there is nothing to say of a span; "" where there is."""
+    if held.first_at is None:
+        return t.gettext("{brand}: no judged mention is stored yet, so there is nothing to test on", brand=brand.name)
+    first = t.day(held.first_at.astimezone(zone).date())
+    if not held.n_mentions:
+        span = t.day_range(begins.astimezone(zone).date(), held.until.astimezone(zone).date())
+        return t.gettext("{brand}: no judged mention of {span} is stored, so there is nothing to test on",
+                         brand=brand.name, span=span)  # fmt: skip
+    if detector and held.too_short:
+        return t.gettext("{brand}: the first mention is of {day}, and the detector needs three days of history",
+                         brand=brand.name, day=first)  # fmt: skip
+    return ""
 
 
 def _print(
@@ -192,7 +222,7 @@ def _plain(brand: Brand, name: str, setting: str, chosen: bool, alarms: tuple[Al
     return {
         "brand": brand.slug, "rule": name, "setting": setting, "configured": chosen, "n_alarms": len(alarms),
         "hits": [row.uid for row in result.hits], "misses": [row.uid for row in result.misses],
-        "n_false": result.n_false, "false_a_week": round(result.false_a_week, 3),
+        "n_false": result.n_false, "weeks": round(result.weeks, 2), "false_a_week": round(result.false_a_week, 3),
         "alarms": [
             {"first_at": one.first_at.isoformat(), "last_at": one.last_at.isoformat(), "worst": one.worst,
              "series": one.series.text() if one.series is not None else None}

@@ -6,37 +6,34 @@ What it would have told is held against what people confirmed: hits, misses, and
 from __future__ import annotations
 
 import contextlib
+import itertools
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Self
 
-import numpy as np
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event, func
+from sqlalchemy.orm import ORMExecuteState, with_loader_criteria
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, SQLModel, col, select
 
 import alerts.incident as lives
-import alerts.settings
 from alerts.decision import Decision
-from alerts.panel import Panel
 from alerts.rules import Fact, MeanRatingBelow, MoreThan, Words
 from alerts.series import SeriesKey
-from alerts.threshold import threshold
+from alerts.threshold import as_daily, threshold
 from alerts.verdict import Answer
 from monitor.config import Rule, Settings
 from monitor.pipeline import detect, related, rules
-from monitor.pipeline.counts import Counts
 from monitor.pipeline.rules import FixedRule
-from monitor.pipeline.spikes import Spikes
-from monitor.pipeline.steps import DAY as DAILY
-from monitor.pipeline.steps import Steps
-from monitor.pipeline.watch import HISTORY, MIN_HISTORY, Watch
+from monitor.pipeline.signals import SILENT, VOLUME
+from monitor.pipeline.simulate import ticks
+from monitor.pipeline.watch import MIN_HISTORY, Hours, Watch
 from monitor.store import incidents
 from monitor.store.queries.facts import fact_rows
-from monitor.store.tables import Brand, Incident, IncidentEvent
+from monitor.store.tables import Brand, Bucket, DetectorState, Incident, IncidentEvent, Mention, Meta
 
 PAST = timedelta(days=90)
 NOTHING, SECOND, HOUR, DAY = timedelta(0), timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
@@ -45,7 +42,7 @@ BUDGETS = (2.0, 1.0, 0.5)  # times the configured false alarms a week, the most 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One story, as the daemon would have made an incident of it: when it was true first and last.
+    """One story, as the daemon would have made an incident of it: when it was told first, and when it was true last.
 
     `worst` is the farthest number of a rule; of the detector's stories how many negatives the incident counts.
     """
@@ -113,66 +110,100 @@ def facts_of(session: Session, brand: Brand, *, since: datetime, until: datetime
     ]
 
 
-def detector_trials(session: Session, settings: Settings, brand: Brand, *, since: datetime,
-                    until: datetime) -> list[tuple[float, tuple[Alarm, ...]]]:  # fmt: skip
-    """(false alarms a week, stories) of the detector by days over what is stored now, at three budgets.
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The part of a span that there is anything to test on. `first_at` is when the brand was first spoken of."""
 
-    A story is an incident that the daemon would have opened: the decisions of every day go through `Spikes`, as they do
-    there. Nothing sees the future, but late mentions stand on their own day; hours and ratings are not looked at.
+    since: datetime
+    until: datetime
+    n_mentions: int
+    first_at: datetime | None
+
+    @property
+    def too_short(self) -> bool:
+        """Whether nobody can say yet what is usual, so that the detector keeps silent."""
+        return self.first_at is None or self.until - self.first_at < MIN_HISTORY
+
+
+def span_of(session: Session, brand: Brand, *, since: datetime, until: datetime) -> Tested:
+    """What a span holds; it begins with the first mention, where that is later."""
+    first_at, newest = None, None
+    n = 0
+    asked = select(func.min(Bucket.hour_at), func.max(Bucket.hour_at), func.sum(Bucket.n)).where(
+        Bucket.brand_id == brand.id, Bucket.topic == "", col(Bucket.hour_at) < until
+    )
+    first_at = session.exec(asked).one()[0]
+    if first_at is not None:
+        since = max(since, first_at)
+        _, newest, n = session.exec(asked.where(col(Bucket.hour_at) >= since - HOUR)).one()
+    return Tested(since, until, int(n or 0) if newest is not None else 0, first_at)
+
+
+def detector_trials(
+    session: Session, settings: Settings, brand: Brand, *, since: datetime, until: datetime,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[float, tuple[Alarm, ...]]]:  # fmt: skip
+    """(false alarms a week, incidents) of the detector at three budgets, had it been set up at `since`.
+
+    The daemon's own step (`detect.judge`) is run at every hour in which a mention came, as a replay does, for each
+    budget in a store of incidents of its own: days, hours, ratings, the mix of topics. Mentions count from when they
+    were written, and nothing sees the future.
     """
     account = settings.alerts.false_alarms_per_week
-    keys = detect.watched_series(session, settings, brand)
-    watch = detect.brand_watch(settings, brand)
-    oldest = watch.first_step(session)
-    if oldest is None or not keys:
+    hours = session.exec(
+        select(Bucket.hour_at).where(Bucket.brand_id == brand.id, Bucket.topic == "", col(Bucket.hour_at) >= since,
+                                     col(Bucket.hour_at) < until).distinct().order_by(col(Bucket.hour_at))
+    ).all()  # fmt: skip
+    if not hours:
         return [(account * factor, ()) for factor in BUDGETS]
-    busy = detect.hour_watch(settings, brand).series(session, until)
-    begins, last = watch.steps.of(since), watch.steps.of(until)
-    counts = watch.counts(session, keys, max(oldest, begins - HISTORY[DAILY].days), last, until)
-    begins = max(begins, oldest + MIN_HISTORY.days)
-    known, budget = _known_since(counts), detect.share_of_budget(session, settings)
-
-    def at_the_time(day: int) -> alerts.settings.Settings:
-        """The budget is divided among the series that were known by then."""
-        n_series = detect.n_watched(settings, [key for key in keys if known[key] <= day], busy)
-        return detect.detector_settings(settings, brand, n_series, budget)
-
-    lowest = at_the_time(begins)  # series only come: no threshold is under this one at the largest budget
-    watch.settings = replace(lowest, false_alarms_per_week=lowest.false_alarms_per_week * max(BUDGETS))
-    panel = Panel(len(keys), watch.settings)
     answers = incidents.answers(session, brand.id or 0)
     session.commit()  # nothing was written: a server ends sessions that only compute
+    ends = [min(hour + HOUR - SECOND, until) for hour in hours]
     with contextlib.ExitStack() as stack:
-        pasts = {factor: stack.enter_context(_Past.of(session, settings, brand, answers)) for factor in BUDGETS}
-        for day in range(counts.first, last + 1):
-            verdicts = panel.tick(**watch.arrays(counts, day))
-            if day < begins:
-                continue
-            keep = {SeriesKey(brand.slug)}.union(*(past.keys() for past in pasts.values()))
-            decisions = watch.decide(panel, verdicts, counts, day, keep)  # at the lowest threshold of all
-            rate = at_the_time(day).rate
-            for factor, past in pasts.items():
-                needed = threshold(rate * factor)
-                past.live(
-                    {
-                        key: replace(one, threshold=needed, alarm=one.alarm and one.news >= needed,
-                                     active=one.active and one.score >= needed)
-                        for key, one in decisions.items()
-                    },
-                    watch.steps.start(day), min(watch.steps.start(day + 1), until),
-                )  # fmt: skip
+        pasts = {factor: stack.enter_context(_Past.of(session, settings, brand, answers, factor)) for factor in BUDGETS}
+        seen = 0
+        for at, due, new_day in ticks(ends, every=HOUR, end=until, zone=settings.zone):
+            if due > seen or (new_day and any(past.is_busy() for past in pasts.values())):
+                _look(list(pasts.values()), min(at, until))
+            seen = due
+            if progress is not None:
+                progress(due, len(ends))
         return [(account * factor, past.alarms()) for factor, past in pasts.items()]
 
 
-def _known_since(counts: Counts) -> dict[SeriesKey, int]:
-    """The day from which each series was watched: of a topic at a place (source) from when both had been seen."""
-    seen = np.cumsum(counts.total, axis=0) > 0
-    first = counts.first + np.where(seen.any(axis=0), seen.argmax(axis=0), len(counts))
-    known = dict(zip(counts.series, first.tolist(), strict=True))
+def _look(pasts: Sequence[_Past], now: datetime) -> None:
+    """One look of the daemon at each budget. What the counts say is worked out once, for the largest, the first."""
+    rows = [past.known(now) for past in pasts]
+    keep = {key for row in itertools.chain(*rows) if (key := related.key_of(row.series)) is not None}
+    seen = pasts[0].see(now, [*keep, pasts[0].root])
+    for past, own in zip(pasts, rows, strict=True):
+        past.judge(seen, own, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(detect.Watches):
+    """What was seen once, at the largest budget; a smaller one asks for more."""
+
+    said: Watch
+    ended: Hours
+
+    def days(self, session: Session, now: datetime, keep: Collection[SeriesKey]) -> Watch:
+        needed = threshold(self.by_day.settings.rate)
+        today, before = (_held_to(needed, some) for some in (self.said.decisions, self.said.yesterday))
+        return Watch(today, before, self.said.n_series)
+
+    def hours(self, session: Session, now: datetime, keep: Collection[SeriesKey]) -> Hours:
+        needed = as_daily(threshold(self.by_hour.settings.rate, step_seconds=self.by_hour.settings.step_seconds))
+        return Hours([_held_to(needed, decisions) for decisions in self.ended.ended], self.ended.busy)
+
+
+def _held_to(needed: float, decisions: Mapping[SeriesKey, Decision]) -> dict[SeriesKey, Decision]:
+    """Decisions as a higher threshold makes them."""
     return {
-        key: max(known.get(wider, day) for wider in key.parents()) if key.depth > 1 else day
-        for key, day in known.items()
-    }
+        key: replace(one, threshold=needed, alarm=one.alarm and one.news >= needed,
+                     active=one.active and one.score >= needed)
+        for key, one in decisions.items()
+    }  # fmt: skip
 
 
 class _Past:
@@ -183,42 +214,75 @@ class _Past:
         self._settings = settings
         self._brand = brand
         self._answers = answers
-        self._yesterday: dict[SeriesKey, Decision] = {}
-        self._steps = Steps(settings.zone)
+        self.root = SeriesKey(brand.slug)
+        self._now = datetime.min.replace(tzinfo=UTC)
+        event.listen(session, "do_orm_execute", self._only_the_past)
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, session: Session, settings: Settings, brand: Brand, answers: Sequence[Answer]) -> Iterator[Self]:
-        """Mentions and buckets are read where `session` reads them; incidents stay in memory."""
+    def of(cls, session: Session, settings: Settings, brand: Brand, answers: Sequence[Answer],
+           factor: float) -> Iterator[Self]:  # fmt: skip
+        """Mentions and buckets are read where `session` reads them; what a detector writes stays in memory."""
+        knob = settings.alerts
+        signals = tuple(signal for signal in knob.signals if signal not in (SILENT, VOLUME))  # nobody is told of those
+        knob = knob.model_copy(
+            update={"false_alarms_per_week": knob.false_alarms_per_week * factor, "signals": signals}
+        )
         scratch = create_engine("sqlite://", poolclass=StaticPool)
-        tables = {Incident: scratch, IncidentEvent: scratch}
-        SQLModel.metadata.create_all(scratch, tables=[Incident.__table__, IncidentEvent.__table__])
+        tables = dict.fromkeys((Incident, IncidentEvent, DetectorState, Meta), scratch)
+        SQLModel.metadata.create_all(scratch, tables=[table.__table__ for table in tables])
         with Session(bind=session.get_bind(), binds=tables, expire_on_commit=False) as own:
-            yield cls(own, settings, brand, answers)
+            yield cls(own, settings.model_copy(update={"alerts": knob}), brand, answers)
         scratch.dispose()
 
-    def keys(self) -> set[SeriesKey]:
-        """What must be decided on: the series of what is known."""
-        found = self._session.exec(select(Incident.series)).all()
-        return {key for text in found if (key := related.key_of(text)) is not None}
+    def _only_the_past(self, state: ORMExecuteState) -> None:
+        """What had not been written yet is not there, whoever asks."""
+        if state.is_select:
+            state.statement = state.statement.options(
+                with_loader_criteria(Mention, col(Mention.published_at) <= self._now),
+                with_loader_criteria(Bucket, col(Bucket.hour_at) < self._now),
+            )
 
-    def live(self, decisions: dict[SeriesKey, Decision], begins: datetime, ends: datetime) -> None:
-        """One day, seen when it is over."""
-        rows = incidents.current(self._session, self._brand.id or 0, now=ends, memory=detect.MEMORY)
-        spikes = Spikes(self._session, self._settings, self._brand, rows, now=ends,
-                        answers=[answer for answer in self._answers if answer.at < begins])  # fmt: skip
-        spikes.by_days(Watch(dict(decisions), self._yesterday, len(decisions)))
-        self._yesterday = decisions
+    def is_busy(self) -> bool:
+        """Whether something is open, which may end by itself."""
+        return bool(incidents.active_series(self._session, self._brand.id or 0))
+
+    def known(self, now: datetime) -> Sequence[Incident]:
+        """What is open, or may come back."""
+        self._now = now
+        return incidents.current(self._session, self._brand.id or 0, now=now, memory=detect.MEMORY)
+
+    def see(self, now: datetime, keep: Collection[SeriesKey]) -> Seen:
+        """What there is to see now, with the decisions that this budget, the largest, makes."""
+        watches = detect.watches_of(self._session, self._settings, self._brand, now=now)
+        n_series = detect.n_watched(self._settings, watches.keys, watches.busy)
+        budget = detect.share_of_budget(self._session, self._settings)
+        for watch in (watches.by_day, watches.by_hour):
+            watch.settings = detect.detector_settings(self._settings, self._brand, n_series, budget,
+                                                      step=watch.steps.seconds)  # fmt: skip
+        days, hours = watches.days(self._session, now, keep), watches.hours(self._session, now, keep)
+        return Seen(watches.by_day, watches.by_hour, watches.keys, watches.busy, days, hours)
+
+    def judge(self, seen: Seen, rows: Sequence[Incident], now: datetime) -> None:
+        """One look of the daemon."""
+        answers = [answer for answer in self._answers if answer.at < now]
+        detect.judge(self._session, self._settings, self._brand, seen, rows, now=now, answers=answers)
         self._session.commit()
 
     def alarms(self) -> tuple[Alarm, ...]:
-        """Every incident that was opened, oldest first."""
-        rows = self._session.exec(select(Incident).order_by(col(Incident.id))).all()
-        return tuple(
-            Alarm(self._steps.start(self._steps.of(row.opened_at - SECOND)), row.last_seen_at + DAY,
-                  row.n_observed, related.key_of(row.series))
-            for row in rows
-        )  # fmt: skip
+        """Every story that was told, oldest first: an incident that joined another is told by that one."""
+        rows = {row.uid: row for row in self._session.exec(select(Incident).order_by(col(Incident.id)))}
+        found: dict[str, Alarm] = {}
+        for row in rows.values():
+            told = row
+            while told.machine.get("joined_to") in rows:
+                told = rows[told.machine["joined_to"]]
+            lasts = timedelta(seconds=int(told.machine.get("step_seconds", 86_400)))
+            known = found.get(told.uid)
+            first_at = min(row.opened_at, known.first_at) if known is not None else row.opened_at
+            found[told.uid] = Alarm(first_at, max(first_at, told.last_seen_at + lasts), told.n_observed,
+                                    related.key_of(told.series))  # fmt: skip
+        return tuple(sorted(found.values(), key=lambda alarm: alarm.first_at))
 
 
 def backtest(rule: Rule, facts: Sequence[Fact], *, brand: str, until: datetime) -> list[Trial]:

@@ -6,9 +6,9 @@ at all. What can be learnt without it is learnt before it, so that others may wr
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlmodel import Session, col, select
@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 import alerts.settings
 from alerts.incident import Policy
 from alerts.series import SeriesKey
+from alerts.verdict import Answer
 from monitor.config import Brand as BrandSettings
 from monitor.config import Settings
 from monitor.pipeline import delays, related, sides, story
@@ -26,10 +27,10 @@ from monitor.pipeline.series import series_of
 from monitor.pipeline.signals import RATING
 from monitor.pipeline.spikes import Spikes
 from monitor.pipeline.steps import DAY, HOUR, Steps
-from monitor.pipeline.watch import SIGNAL, BrandWatch, HourWatch
+from monitor.pipeline.watch import SIGNAL, BrandWatch, Hours, HourWatch, Watch
 from monitor.store import incidents
 from monitor.store.engine import exclusive, reading, writing
-from monitor.store.tables import Brand
+from monitor.store.tables import Brand, Incident
 
 log = structlog.get_logger()
 
@@ -72,6 +73,14 @@ class Watches:
     keys: list[SeriesKey]
     busy: list[SeriesKey]
 
+    def days(self, session: Session, now: datetime, keep: Collection[SeriesKey]) -> Watch:
+        """What the days say; `keep` are series to decide on whatever they say."""
+        return self.by_day.look(session, now, self.keys, keep=keep)
+
+    def hours(self, session: Session, now: datetime, keep: Collection[SeriesKey]) -> Hours:
+        """What the hours that have ended say."""
+        return self.by_hour.look(session, now, self.busy, keep=keep)
+
 
 def _look_at(context: Context, brand: Brand) -> list[Change]:
     """The changes of one brand, with their messages, in one transaction."""
@@ -94,42 +103,56 @@ def _look_at(context: Context, brand: Brand) -> list[Change]:
 
 def learn(context: Context, brand: Brand) -> Watches:
     """The detectors, brought as far as they get without writing: seconds of arithmetic at the first look."""
-    by_day, by_hour = brand_watch(context.settings, brand), hour_watch(context.settings, brand)
     with reading(context.engine) as session:
-        now = context.now
-        keys = watched_series(session, context.settings, brand)
-        by_day.learn(session, now, keys)
+        now, seen = context.now, watches_of(session, context.settings, brand, now=context.now)
+        seen.by_day.learn(session, now, seen.keys)
         opened = [key for text in incidents.active_series(session, brand.id or 0) if (key := related.key_of(text))]
-        busy = by_hour.series(session, now)
-        if busy:
-            by_hour.learn(session, now, list(dict.fromkeys([*busy, *opened])))
-    return Watches(by_day, by_hour, keys, busy)
+        if seen.busy:
+            seen.by_hour.learn(session, now, list(dict.fromkeys([*seen.busy, *opened])))
+    return seen
+
+
+def watches_of(session: Session, settings: Settings, brand: Brand, *, now: datetime) -> Watches:
+    """The detectors of a brand and what they look at now, as far as they were stored."""
+    by_day, by_hour = brand_watch(settings, brand), hour_watch(settings, brand)
+    return Watches(by_day, by_hour, watched_series(session, settings, brand), by_hour.series(session, now))
 
 
 def detect_brand(session: Session, context: Context, brand: Brand, watches: Watches) -> list[Change]:
     """Judge one brand now, in the caller's writing transaction."""
     now, settings = context.now, context.settings
-    policy = Policy(repeat_interval=settings.alerts.repeat_interval)
     rows = incidents.current(session, brand.id or 0, now=now, memory=MEMORY)
+    changes = judge(session, settings, brand, watches, rows, now=now)
+    policy = Policy(repeat_interval=settings.alerts.repeat_interval)
+    changes += check_rules(session, settings, brand, rows, now=now, policy=policy)
+    return changes
+
+
+def judge(session: Session, settings: Settings, brand: Brand, watches: Watches, rows: Sequence[Incident], *,
+          now: datetime, answers: Sequence[Answer] | None = None) -> list[Change]:  # fmt: skip
+    """What the detectors say now, as changes of the incidents `rows`; plain rules apart.
+
+    The back-test lives through the past by this very function; `answers` are what people had said by then.
+    """
     by_day, by_hour, keys, busy = watches.by_day, watches.by_hour, watches.keys, watches.busy
     rated = sides.rated_series(keys) if RATING in settings.alerts.signals else []
     n_series = n_watched(settings, keys, busy)
     share = share_of_budget(session, settings)
-    spikes = Spikes(session, settings, brand, [row for row in rows if row.signal == SIGNAL], now=now, days=by_day)
+    spikes = Spikes(session, settings, brand, [row for row in rows if row.signal == SIGNAL], now=now, days=by_day,
+                    answers=answers)  # fmt: skip
     spikes.others = [row for row in rows if row.signal in sides.SIGNALS and row.state != "resolved"]
     keep = [key for row in spikes.rows() if (key := related.key_of(row.series)) is not None]
     by_day.settings = detector_settings(settings, brand, n_series, share)
     by_hour.settings = detector_settings(settings, brand, n_series, share, step=HOUR)
-    spikes.by_days(by_day.look(session, now, keys, keep=[*keep, SeriesKey(brand.slug)]))
+    spikes.by_days(watches.days(session, now, [*keep, SeriesKey(brand.slug)]))
     opened = [key for row in spikes.active() if (key := related.key_of(row.series)) is not None]
-    spikes.by_hours(by_hour.look(session, now, busy, keep=opened))
+    spikes.by_hours(watches.hours(session, now, opened))
     spikes.join()
     changes = spikes.changes
     changes += sides.look(
         session, settings, brand, [row for row in rows if row.signal in sides.SIGNALS], now=now, rated=rated,
         spikes=spikes.rows(), detector=detector_settings(settings, brand, n_series, share),
     )  # fmt: skip
-    changes += check_rules(session, settings, brand, rows, now=now, policy=policy)
     return changes
 
 

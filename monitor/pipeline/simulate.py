@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from sqlmodel import col, select
@@ -102,22 +103,15 @@ def simulate(
         return 0
     ordered = sorted(arrivals, key=lambda arrival: arrival.at)
     end = until if until is not None else ordered[-1].at + TAIL
-    at = _floor(ordered[0].at, every)
     position = n_ticks = 0
-    day = None
     busy: set[int] = set()
-    while at < end:
-        at += every
+    for at, due, new_day in ticks([arrival.at for arrival in ordered], every=every, end=end,
+                                  zone=context.settings.zone):  # fmt: skip
         clock.at = at
-        due = position
-        while due < len(ordered) and ordered[due].at <= at:
-            due += 1
-        local_day = at.astimezone(context.settings.zone).date()
-        new_day = local_day != day
         if due == position and not new_day:
             continue
         touched = arrive(context, ordered[position:due]) if due > position else set()
-        position, day = due, local_day
+        position = due
         if touched or busy:
             detect(context, only=touched | busy)
             busy = _active(context)
@@ -132,6 +126,22 @@ def simulate(
         if position == len(ordered) and not busy and until is None:
             break
     return n_ticks
+
+
+def ticks(
+    times: Sequence[datetime], *, every: timedelta, end: datetime, zone: tzinfo
+) -> Iterator[tuple[datetime, int, bool]]:
+    """The looks of a simulated daemon, from the first of the sorted `times` to the first look at `end` or after it.
+
+    Of each: when, how many of the times have come by then, and whether it is the first of its local day.
+    """
+    at, due, day = _floor(times[0], every), 0, None
+    while at < end:
+        at += every
+        due = bisect_right(times, at, lo=due)
+        local_day = at.astimezone(zone).date()
+        yield at, due, local_day != day
+        day = local_day
 
 
 def arrive(context: Context, arrivals: Sequence[Arrival]) -> set[int]:

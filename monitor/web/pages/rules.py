@@ -34,14 +34,17 @@ def rules(request: Request, visitor: Viewer, rows: Rows) -> Response:
         given = {**fields_of(stored_rules.rule_of(edited)), "name": edited.name, **given}
     tried: Rule | None = None
     trials: list[Trial] = []
+    n_facts = 0
     if "rule" in given and framed.brand is not None:
         tried = rule_of(given, brand=framed.brand.slug)
         now = context_of(request).now
         facts = facts_of(rows, framed.brand, since=now - PAST, until=now)
+        n_facts = len(facts)
         trials = backtest(tried, facts, brand=framed.brand.slug, until=now)
     settings = context_of(request).settings
     return page(
         request, rows, visitor, "rules.html", framed=framed, given=given, tried=tried, trials=trials, kinds=KINDS,
+        n_facts=n_facts,
         windows=WINDOWS, configured=settings.rules, knob=settings.alerts, severities=SEVERITIES,
         stored=[(row, stored_rules.rule_of(row)) for row in own],
         snippets=[toml(trial.rule) for trial in trials],

@@ -341,6 +341,7 @@ recipients = ["team@luna.example"]
             '[brands.cafe]\nname = "Cafe"\n[rules.bad_day]\nkind = "negative_count"\nmore_than = 2\n', encoding="utf-8"
         )
         today = datetime.now(UTC).replace(microsecond=0)
+        assert run("rule", "test").out == "Cafe: no judged mention is stored yet, so there is nothing to test on\n"
         rows = [
             {"id": str(n), "date": (today - timedelta(days=30, minutes=n)).isoformat(), "text": f"late {n}"}
             for n in range(3)
@@ -364,6 +365,8 @@ recipients = ["team@luna.example"]
         assert lines[1]["n_false"] == 1 and lines[1]["hits"] == []
         shown = run("rule", "test")
         assert shown.code == 0 and shown.out.count(" 0 misses") == 3 and "nobody has confirmed" in shown.err
+        (line,) = run("rule", "test", "--since", "7d", "--json").out.splitlines()
+        assert json.loads(line)["n_mentions"] == 0 and "there is nothing to test on" in json.loads(line)["untested"]
         assert run("rule", "test", "nothing").code == 2
         assert run("rule", "test", "--since", "ages").code == 2
         assert run("rule", "test", "--brand", "tea").code == 2
