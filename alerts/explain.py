@@ -38,17 +38,21 @@ class _Gram:
     surfaces: Counter[str] = field(default_factory=Counter)
 
 
-def phrases(recent: Sequence[str], before: Sequence[str] = (), *, k: int = 8, min_n: int = 2) -> list[Phrase]:
+def phrases(
+    recent: Sequence[str], before: Sequence[str] = (), *, k: int = 8, min_n: int = 2, names: Iterable[str] = ()
+) -> list[Phrase]:
     """Up to `k` phrases of one to three words that texts use now and did not `before`, the most telling first.
 
     Each text counts a phrase once, so one long rant is one voice. Without texts from before, the most frequent ones.
+    `names` tell nothing, in whatever form: everybody who complains about a place says where it was.
     """
+    own = {lemma(word) for name in names for word in _WORD.findall(name) if not word.isdecimal()} - STOP - NEGATIONS
     now, then = _counted(recent), _counted(before)
     n_recent, n_before = len(recent), len(before)
     least = LEAST_Z * min(1.0, n_before / ENOUGH_BEFORE)
     scored: dict[tuple[str, ...], float] = {}
     for gram, found in now.items():
-        if found.n < min_n:
+        if found.n < min_n or not own.isdisjoint(gram):  # what else it says is counted without the name
             continue
         n_then = then[gram].n if gram in then else 0
         z = _log_odds(found.n, n_recent, n_then, n_before) if n_before else math.sqrt(found.n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 import alerts.explain
 from alerts.message import Phrase, Quote
 from alerts.series import SeriesKey
+from monitor.config import Settings
 from monitor.pipeline import related
 from monitor.pipeline.change import Change
 from monitor.pipeline.signals import RATING, VOLUME
@@ -39,8 +40,8 @@ class Material:
     hot_since: datetime
 
 
-def gather(session: Session, brand: Brand, change: Change, by_day: BrandWatch, by_hour: HourWatch, *,
-           now: datetime) -> Material:  # fmt: skip
+def gather(session: Session, settings: Settings, brand: Brand, change: Change, by_day: BrandWatch,
+           by_hour: HourWatch, *, now: datetime) -> Material:  # fmt: skip
     """The mentions behind a change, what is new in their words, and the steps before it."""
     row, finding = change.row, change.finding
     key = related.series_key(row.series, brand)
@@ -58,7 +59,7 @@ def gather(session: Session, brand: Brand, change: Change, by_day: BrandWatch, b
         if hourly and points and points[-1].at + timedelta(seconds=HOUR) > now:
             points = points[:-1]  # an hour is judged when it is over
     known = session.exec(select(Source)).all()
-    phrases = phrases_of(mentions, before)
+    phrases = phrases_of(mentions, before, names=names_of(settings, brand, key))
     return Material(
         key=key, since=since, mentions=mentions, points=points, phrases=phrases,
         quotes=quotes_of(mentions, {source.id: source.name for source in known}, phrases),
@@ -82,10 +83,22 @@ def topics_of(session: Session, mentions: Sequence[Mention]) -> tuple[tuple[str,
     return tuple((topic, n) for topic, n in counts.most_common(N_TOPICS) if n > 1 or len(counts) < 3)
 
 
-def phrases_of(mentions: Sequence[Mention], before: Sequence[Mention]) -> tuple[Phrase, ...]:
-    """Words that people use now and did not use before."""
+def names_of(settings: Settings, brand: Brand, key: SeriesKey) -> list[str]:
+    """What people call the brand, and the place that a series is narrowed to."""
+    known = settings.brands.get(brand.slug)
+    found = [brand.name, *(known.aliases if known is not None else ())]
+    if key.location is None:
+        return found
+    places = known.locations if known is not None else ()
+    return [*found, key.location, *(name for place in places if place.name == key.location for name in place.aliases)]
+
+
+def phrases_of(
+    mentions: Sequence[Mention], before: Sequence[Mention], *, names: Iterable[str] = ()
+) -> tuple[Phrase, ...]:
+    """Words that people use now and did not use before, but for the names of what they speak of."""
     now_words, then_words = ([related.words(mention) for mention in some] for some in (mentions, before))
-    return tuple(alerts.explain.phrases(now_words, then_words, k=N_PHRASES))
+    return tuple(alerts.explain.phrases(now_words, then_words, k=N_PHRASES, names=names))
 
 
 def quotes_of(

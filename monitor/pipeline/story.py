@@ -80,7 +80,7 @@ def explain(
     now: datetime,
 ) -> tuple[Material, dict[Language, Message]]:  # fmt: skip
     """Keep the explanation with the incident: its page shows it, with the headline in every language."""
-    material = gather(session, brand, change, by_day, by_hour, now=now)
+    material = gather(session, settings, brand, change, by_day, by_hour, now=now)
     told = {settings.language: tell(session, settings, brand, change, material, now=now)}
     others = {
         language: tell(session, settings, brand, change, material, now=now, language=language, with_chart=False)
@@ -102,7 +102,7 @@ def remind(session: Session, context: Context, brand: Brand, row: Incident, by_d
     if not decisions:
         return False
     change = Change(row, Transition(alerts.incident.Kind.REPEATED, incidents.value_of(row)))
-    material = gather(session, brand, change, by_day, by_hour, now=now)
+    material = gather(session, context.settings, brand, change, by_day, by_hour, now=now)
 
     def said(language: Language) -> Message:
         return tell(session, context.settings, brand, change, material, now=now, language=language,

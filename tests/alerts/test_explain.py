@@ -50,6 +50,22 @@ def texts(found: object) -> list[str]:
     return [item.text for item in found]  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "told", "never"),
+    [
+        ("Кафе «Мира», ул. Лесная 5", ["На Мире снова холодно, Лесную не топят", "Холодно на Мира", "Лесная: холодно"],
+         "холодно", ("мир", "лесн")),
+        ("Harbour Street 8", ["Harbour Street is freezing", "freezing at Harbour Street's corner", "Freezing, Harbour"],
+         "freezing", ("harbour", "street")),
+    ],
+)  # fmt: skip
+def test_the_name_of_the_place_is_no_news(name: str, said: list[str], told: str, never: tuple[str, ...]) -> None:
+    anonymous, named = texts(phrases(said, RUSSIAN_BEFORE)), texts(phrases(said, RUSSIAN_BEFORE, names=[name]))
+    assert any(part in text.lower() for text in anonymous for part in never)
+    assert told in named
+    assert not any(part in text.lower() for text in named for part in never)
+
+
 def test_russian_phrases_are_counted_by_lemma_and_shown_as_written() -> None:
     found = phrases(RUSSIAN_NOW, RUSSIAN_BEFORE)
     assert texts(found)[:3] == ["курьер не отвечал", "холодный суп", "два часа"]
