@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from alerts.message import LinkKind, Message
+from alerts.message import ENDS, LinkKind, Message
 from alerts.sentences import link_label, words_of
 from alerts.text import shorten
 from alerts.view import QuoteView, View, tidy, view
@@ -149,7 +149,7 @@ def _buttons(message: Message, shown: View, *, interactive: bool) -> list[Block]
     if not interactive or not message.incident_id:
         return buttons
     links = [button for button in buttons if button["action_id"] not in CALLBACKS]
-    if shown.tone == "over":
+    if message.kind in ENDS:
         return links
     words = words_of(message)
     value = message.incident_id[:MAX_VALUE]

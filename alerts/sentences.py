@@ -117,7 +117,7 @@ def headline(message: Message, words: Words) -> str:
         )
     if message.kind is Kind.JOINED:
         return words.say(
-            "%(place)s: mostly the same mentions as in the incident %(larger)s. It is one story, and goes on there.",
+            "%(place)s is part of the incident %(larger)s from now on: mostly the same mentions.",
             place=place(message),
             larger=words.quoted(message.joined_to),
         )

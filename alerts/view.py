@@ -156,10 +156,10 @@ def view(message: Message) -> View:
 
 
 def tone(message: Message) -> str:
-    """The colour of a message."""
-    if message.kind in ENDS:
+    """The colour of a message. What joined another is not over."""
+    if message.kind in (Kind.RESOLVED, Kind.NEW_NORMAL):
         return "over"
-    if message.kind in (Kind.TEST, Kind.DIGEST, Kind.REPORT):
+    if message.kind in (Kind.JOINED, Kind.TEST, Kind.DIGEST, Kind.REPORT):
         return "note"
     return str(message.severity)
 

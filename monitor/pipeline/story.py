@@ -184,7 +184,7 @@ def tell_joined(session: Session, settings: Settings, brand: Brand, change: Chan
         severity=change.transition.incident.severity,
         incident_id=change.row.uid,
         scope=own,
-        joined_to=" · ".join([brand.name, *(name for _, name in other.parts())]),
+        joined_to=" · ".join(name for _, name in other.parts()) or brand.name,
         links=dispatch.page_of(settings, larger),
     )
 

@@ -155,7 +155,7 @@ def joined(language: str = "en") -> Message:
     return Message(
         kind=Kind.JOINED, dedup_key=f"incident:42:joined:{language}", brand=base.brand, at=NOW, language=base.language,
         time_zone=base.time_zone, severity=base.severity, incident_id="42", scope=base.scope,
-        joined_to=f"{base.brand} · {base.scope.topic}",
+        joined_to=base.scope.topic or "",
         links=(Link(LinkKind.DASHBOARD, "https://monitor.example/incidents/43"),),
     )  # fmt: skip
 

@@ -97,8 +97,8 @@ def test_the_smaller_joins_the_larger_and_nothing_is_lost(life: Life) -> None:
         assert session.exec(select(Outbox).where(Outbox.incident_id == other.id, Outbox.kind != "opened")).all() == []
     assert english is not None and russian is not None
     assert english.subject.startswith("Re: ") and english.thread_key == f"incident:{small}"
-    assert "Waiting: mostly the same mentions as in the incident “Cafe”" in english.text
-    assert "Ожидание: в основном те же упоминания, что и в инциденте «Cafe»" in russian.text
+    assert "Waiting is part of the incident “Cafe” from now on: mostly the same mentions." in english.text
+    assert "Ожидание: теперь это часть инцидента «Cafe», упоминания в основном те же." in russian.text
     for envelope in (english, russian):
         assert f"https://monitor.example/incidents/{large}" in envelope.text
         assert len(envelope.text.splitlines()) < 20 and not envelope.inline, "a line, no second alarm"
