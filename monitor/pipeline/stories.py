@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -57,12 +58,14 @@ def joins(
     that began a night before the network failed are complaints about the failure by noon. The one with fewer mentions
     joins the other, of two alike the later.
     """
-    found = []
-    for row in rows:
-        key = related.key_of(row.series)
-        if key is not None and not row.rule:
-            n = related.n_negatives(session, brand, key, since=row.since_at, until=now)
-            found.append((n, -row.opened_at.timestamp(), row.id or 0, row, key))
+    known = [(row, key) for row in rows if not row.rule and (key := related.key_of(row.series)) is not None]
+    if not any(_can_share(one, two) for (_, one), (_, two) in itertools.combinations(known, 2)):
+        return None
+    found = [
+        (related.n_negatives(session, brand, key, since=row.since_at, until=now), -row.opened_at.timestamp(),
+         row.id or 0, row, key)
+        for row, key in known
+    ]  # fmt: skip
     found.sort(key=lambda one: one[:3])
     for place, (n, _, _, row, key) in enumerate(found):
         least, taker = SAME_MENTIONS * n, None
