@@ -11,6 +11,7 @@ from monitor.metrics.effect import LEAST_AFTER, LEAST_BEFORE
 from monitor.pipeline.effects import EffectView, answer, checks
 from monitor.store import comparisons
 from monitor.store.tables import Comparison
+from monitor.told import told
 from monitor.web import comparing
 from monitor.web.asked import Asked, a_day, asked, must_ask
 from monitor.web.errors import BadRequest
@@ -81,7 +82,7 @@ def answered(found: Asked, row: Comparison, visitor: Visitor) -> tuple[EffectVie
             against=row.against, measure=row.measure,
         )  # fmt: skip
     except BadRequest as problem:
-        return None, str(problem)
+        return None, told(visitor.translator, str(problem))
     return view, answer(view, found.framed.taxonomy, visitor.translator)
 
 
