@@ -10,11 +10,13 @@ from monitor.reports.facts import GAP_WORTH_SAYING
 from monitor.reports.sentences import (
     Sentence,
     Tone,
+    begun,
     between,
     between_shares,
     fraction,
     incident_name,
     topic_in_sentence,
+    two_shares,
 )
 from monitor.reports.view import Cell, Table, Tile, View, incident_view, quote_view
 from monitor.reports.weekly import IncidentLine
@@ -151,11 +153,12 @@ def _negative_share(data: DayData, t: Translator) -> Sentence:
             "interval {interval})."
         )
     )
+    was, is_now, points = two_shares(t, usual, share)
     text = template.format(
-        share=t.percent(share),
-        usual=t.percent(usual),
+        share=is_now,
+        usual=was,
         weekdays=_on(data, t),
-        points=t.signed((share - usual) * 100),
+        points=points,
         interval=between(t, change.scaled(100)),
     )
     tone: Tone = "neutral" if not change.clear else "worse" if change.low > 0 else "better"
@@ -228,7 +231,7 @@ def _of_day(incident: IncidentLine, data: DayData) -> tuple[bool, bool]:
 def _incident(incident: IncidentLine, data: DayData, t: Translator) -> Sentence:
     began, over = _of_day(incident, data)
     name = incident_name(t, incident, data)
-    since = t.day(incident.since_at.astimezone(data.zone).date(), "d MMMM")
+    since = begun(t, incident.since_at, data)
     if over:
         text = t.gettext("Incident over: {name}, since {day}.", name=name, day=since)
         return Sentence(text, "better", "incidents")

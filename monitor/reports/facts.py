@@ -335,7 +335,7 @@ def _share_spread(line: Line) -> float:
     return dispersion_of_shares([(tally.n_negative, tally.n) for tally in line.history])
 
 
-def _share_change(line: Line) -> Interval:
+def share_change(line: Line) -> Interval:
     """Interval of the change of a line's negative share, in view of how much that swings from week to week."""
     now, before = line.now, line.before
     return newcombe(now.n_negative, now.n, before.n_negative, before.n, dispersion=_share_spread(line))
@@ -359,7 +359,7 @@ def _volume(data: WeeklyData) -> Volume:
 
 def _negative_share(data: WeeklyData) -> NegativeShare:
     now, before = data.total.now, data.total.before
-    change = _share_change(data.total) if before.n else None
+    change = share_change(data.total) if before.n else None
     return NegativeShare(
         now.n_negative, now.n, wilson(now.n_negative, now.n), before.negative_share, change
     )  # fmt: skip
@@ -430,7 +430,7 @@ def _share_changes(
         for line in enough
     ]
     for line, clear in zip(enough, clear_after_many(p_values), strict=True):
-        change = _share_change(line)
+        change = share_change(line)
         if clear and change.clear:
             weight = min(abs(change.low), abs(change.high)) * line.now.n
             weight *= 0.5 if line.names.get("en", line.key) in named else 1.0

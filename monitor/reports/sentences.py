@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from monitor.i18n import Translator, translator
@@ -12,6 +12,7 @@ from monitor.metrics.metric import Interval
 from monitor.reports import facts as found
 from monitor.reports.weekly import IncidentLine, Named, WeeklyData
 
+HALF_A_YEAR = timedelta(days=180)
 Tone = Literal["worse", "better", "neutral", "warning"]
 
 
@@ -43,6 +44,21 @@ def between(t: Translator, interval: Interval, *, digits: int = 0) -> str:
 def between_shares(t: Translator, interval: Interval) -> str:
     """An interval of a share: "9 to 30%"."""
     return t.gettext("{low} to {high}", low=t.number(interval.low * 100), high=t.percent(interval.high))
+
+
+def two_shares(t: Translator, before: float, now: float) -> tuple[str, str, str]:
+    """Two shares and the points between them, in as few decimals as let the one be the difference of the others."""
+    for digits in (0, 1, 2):
+        a, b, points = round(before * 100, digits), round(now * 100, digits), round((now - before) * 100, digits)
+        if abs(b - a - points) < 0.001:
+            break
+    return t.percent(before, digits), t.percent(now, digits), t.signed(points, digits)
+
+
+def begun(t: Translator, at: datetime, data: Named, time: str = "") -> str:
+    """The day on which something began, with its year where that lies half a year back: 18 December 2025."""
+    style = "d MMMM y" if data.built_at - at > HALF_A_YEAR else "d MMMM"
+    return t.moment(at, data.zone, style + time)
 
 
 def fraction(t: Translator, share: float) -> str:
@@ -143,10 +159,11 @@ def _negative_share(fact: found.NegativeShare, data: WeeklyData, t: Translator) 
         return Sentence(
             t.gettext("{share} of mentions are negative (interval {interval}).", **values), "neutral", "negative_share"
         )
-    points = (share - fact.share_before) * 100
+    before, now, points = two_shares(t, fact.share_before, share)
     values |= {
-        "before": t.percent(fact.share_before),
-        "points": t.signed(points),
+        "share": now,
+        "before": before,
+        "points": points,
         "change": between(t, fact.change.scaled(100)),
     }
     if not fact.change.clear:
@@ -219,11 +236,12 @@ def _share_change(fact: found.ShareChange, data: WeeklyData, t: Translator) -> S
             "{name}: the negative share fell from {before} to {now} ({points} points, interval {interval}; n = {n})."
         )
     )
+    was, is_now, points = two_shares(t, share_before, share_now)
     text = template.format(
         name=fact.line.name(t.language),
-        before=t.percent(share_before),
-        now=t.percent(share_now),
-        points=t.signed((share_now - share_before) * 100),
+        before=was,
+        now=is_now,
+        points=points,
         interval=between(t, fact.change.scaled(100)),
         n=t.number(now.n),
     )
@@ -232,14 +250,15 @@ def _share_change(fact: found.ShareChange, data: WeeklyData, t: Translator) -> S
 
 def _stands_out(fact: found.StandsOut, data: WeeklyData, t: Translator) -> Sentence:
     now = fact.line.now
+    elsewhere, share, points = two_shares(t, fact.share_elsewhere, now.negative_share or 0.0)
     text = t.gettext(
         "{name} stands out: {share} of {n} mentions are negative, against {elsewhere} elsewhere "
         "({points} points, interval {interval}).",
         name=fact.line.name(t.language),
-        share=t.percent(now.negative_share or 0.0),
+        share=share,
         n=t.number(now.n),
-        elsewhere=t.percent(fact.share_elsewhere),
-        points=t.signed(((now.negative_share or 0.0) - fact.share_elsewhere) * 100),
+        elsewhere=elsewhere,
+        points=points,
         interval=between(t, fact.difference.scaled(100)),
     )
     return Sentence(text, "worse", "stands_out")
@@ -269,7 +288,7 @@ def _impact(fact: found.Impact, data: WeeklyData, t: Translator) -> Sentence:
         "Nothing pulls the net sentiment down more than {topic}: without it, it would be {points} points higher "
         "(interval {interval}; n = {n}).",
         topic=topic_in_sentence(fact.topic.line.name(t.language), t.language),
-        points=t.number(-fact.metric.value),
+        points=t.number(-fact.metric.value, 0 if fact.metric.value <= -1 else 1),
         interval=between(t, fact.metric.interval.scaled(-1)),
         n=t.number(fact.metric.n),
     )
@@ -307,10 +326,11 @@ def _voice_change(fact: found.VoiceChange, data: WeeklyData, t: Translator) -> S
         if rose
         else t.gettext("Share of voice fell from {before} to {now} ({points} points, interval {interval}).")
     )
+    before, now, points = two_shares(t, fact.share_before, fact.share)
     text = template.format(
-        before=t.percent(fact.share_before),
-        now=t.percent(fact.share),
-        points=t.signed((fact.share - fact.share_before) * 100),
+        before=before,
+        now=now,
+        points=points,
         interval=between(t, fact.change.scaled(100)),
     )
     return Sentence(text, "neutral", "voice_change")
@@ -384,7 +404,7 @@ def _incidents(fact: found.Incidents, data: WeeklyData, t: Translator) -> Senten
         name=incident_name(t, first, data),
         observed=t.number(first.n_observed),
         expected=t.number(first.n_expected, 1 if first.n_expected < 10 else 0),
-        day=t.day(first.since_at.astimezone(data.zone).date(), "d MMMM"),
+        day=begun(t, first.since_at, data),
     )
     return Sentence(text, "worse" if n_open else "neutral", "incidents")
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from monitor.i18n import Translator, translator
 from monitor.metrics.metric import Interval, Metric
-from monitor.metrics.proportion import newcombe, wilson
+from monitor.metrics.proportion import wilson
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.metrics.survey import change_of_mean
 from monitor.metrics.voice import share_of_voice
 from monitor.reports.charts import Chart, charts
-from monitor.reports.facts import LEAST_IN_SHARE, change_of_complaints
+from monitor.reports.facts import LEAST_IN_SHARE, change_of_complaints, share_change
 from monitor.reports.measures import verdict_name
 from monitor.reports.sentences import (
     Sentence,
     Tone,
+    begun,
     between,
     between_shares,
     incident_name,
@@ -207,7 +208,7 @@ def _tiles(data: WeeklyData, t: Translator) -> tuple[Tile, ...]:
         )
     ]
     if now.n:
-        share = newcombe(now.n_negative, now.n, before.n_negative, before.n) if before.n else None
+        share = share_change(data.total) if before.n else None
         tiles.append(
             Tile(
                 t.gettext("Negative share"),
@@ -486,11 +487,11 @@ def heat_colour(net: float) -> tuple[str, str]:
 
 def incident_view(incident: IncidentLine, data: Named, t: Translator) -> IncidentView:
     """One incident in words."""
-    begun = t.moment(incident.since_at, data.zone, "d MMMM, HH:mm")
+    since = begun(t, incident.since_at, data, ", HH:mm")
     values = {
         "observed": t.number(incident.n_observed),
         "expected": t.number(incident.n_expected, 1 if incident.n_expected < 10 else 0),
-        "moment": begun,
+        "moment": since,
     }
     if incident.counts_negatives:
         text = t.gettext("{observed} negative mentions where {expected} were expected, since {moment}", **values)
@@ -500,7 +501,7 @@ def incident_view(incident: IncidentLine, data: Named, t: Translator) -> Inciden
         stars = {"observed": t.fixed(incident.n_observed, 1), "expected": t.fixed(incident.n_expected, 1)}
         text = t.gettext("mean rating {observed} where {expected} is usual, since {moment}", **values | stars)
     else:
-        text = t.gettext("since {moment}", moment=begun)
+        text = t.gettext("since {moment}", moment=since)
     if incident.resolved_at is not None:
         text += t.gettext("; resolved {moment}", moment=t.moment(incident.resolved_at, data.zone, "d MMMM, HH:mm"))
     state = incident_state(t, incident.state)
@@ -647,7 +648,7 @@ def _share_change_cells(line: Line, t: Translator) -> tuple[Cell, Cell]:
     now, before = line.now, line.before
     if min(now.n, before.n) < LEAST_IN_SHARE:
         return Cell("–", faint=True), Cell("–", faint=True)
-    change = newcombe(now.n_negative, now.n, before.n_negative, before.n)
+    change = share_change(line)
     points = ((now.negative_share or 0.0) - (before.negative_share or 0.0)) * 100
     clear = change.clear
     return (

@@ -230,6 +230,9 @@ class Named(Protocol):
     @property
     def zone(self) -> ZoneInfo: ...
 
+    @property
+    def built_at(self) -> datetime: ...
+
     def topic_name(self, key: str, language: str) -> str: ...
 
 
