@@ -18,6 +18,7 @@ from monitor.errors import ConfigError
 from monitor.i18n import languages
 from monitor.metrics.sentiment import Tally
 from monitor.reports.counts import ALL_TOPICS, NOWHERE, Counts, Frame, Span, sum_of
+from monitor.reports.facts import LEAST_PAST
 from monitor.reports.rows import Rows
 from monitor.reports.week import Week
 from monitor.reports.weekly import (
@@ -108,6 +109,7 @@ class _Builder:
         self.rows = Rows(session, frame)
         self.meanings = topic_meanings(session)
         self.titles = {source.id: source.name for source in session.scalars(sa.select(Source)) if source.id is not None}
+        self.outbreaks = self.rows.outbreaks()
 
     def build(self, measured: tuple[Measured, ...], written_sample: bool) -> WeeklyData:
         hourly, history = self.counts.hourly(), self.counts.history()
@@ -148,10 +150,6 @@ class _Builder:
         )  # fmt: skip
 
     def _line(self, key: str, names: Mapping[str, str], hours: Hours, history: History) -> Line:
-        # a silent week inside the brand's life is a count of zero; weeks before its first mention are not
-        lived = [
-            week for back in range(HISTORY_WEEKS, 0, -1) if (week := self.frame.week.back(back)) in history[ALL_TOPICS]
-        ]
         past = history.get(key, {})
         start = self.frame.now.start
         return Line(
@@ -159,8 +157,26 @@ class _Builder:
             names,
             sum_of(tally for hour_at, tally in hours.items() if hour_at >= start),
             sum_of(tally for hour_at, tally in hours.items() if hour_at < start),
-            tuple(past.get(week, Tally()) for week in lived),
+            tuple(past.get(week, Tally()) for week in self._ordinary(history)),
         )
+
+    def _ordinary(self, history: History) -> list[Week]:
+        """The weeks that tell how much a series swings, oldest first.
+
+        A silent week inside the brand's life is a count of zero; weeks before its first mention are not. A week with a
+        critical incident is no ordinary one: it would hide every change for two months, the end of the incident first.
+        All weeks of the brand are left out together, so that no series loses just its own largest ones.
+        """
+        lived = [
+            week for back in range(HISTORY_WEEKS, 0, -1) if (week := self.frame.week.back(back)) in history[ALL_TOPICS]
+        ]
+        spans = [(week, Span.of(week, self.frame.zone)) for week in lived]
+        calm = [
+            week
+            for week, span in spans
+            if not any(since < span.end and last >= span.start for since, last in self.outbreaks)
+        ]
+        return calm if len(calm) >= LEAST_PAST else lived
 
     def _topics(self, hourly: Mapping[str, Hours], history: History, total: Line) -> tuple[TopicLine, ...]:
         places = self.counts.parts(Bucket.location, str)
@@ -189,9 +205,8 @@ class _Builder:
         return tuple(sorted(lines, key=lambda topic: (-topic.line.now.n_negative, -topic.line.now.n, topic.line.key)))
 
     def _past(self, column: Any, history: History) -> list[dict[Any, Tally]]:
-        """Value of a dimension -> tally, of each week of the history in which the brand was mentioned, oldest first."""
-        weeks = sorted(history[ALL_TOPICS])[-HISTORY_WEEKS:]
-        return [self.counts.by(column, Span.of(week, self.frame.zone)) for week in weeks]
+        """Value of a dimension -> tally, of each ordinary week, oldest first."""
+        return [self.counts.by(column, Span.of(week, self.frame.zone)) for week in self._ordinary(history)]
 
     def _places(self, history: History) -> tuple[PlaceLine, ...]:
         now, before = (self.counts.by(Bucket.location, span) for span in (self.frame.now, self.frame.before))

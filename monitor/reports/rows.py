@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -169,6 +169,16 @@ class Rows:
             for row in self.session.scalars(statement)
             if not (row.machine.get("joined_to") and row.resolved_at and row.resolved_at < self.frame.now.end)
         )
+
+    def outbreaks(self) -> list[tuple[datetime, datetime]]:
+        """From when to when critical incidents ran that began before the week and that nobody rejected."""
+        statement = sa.select(Incident.since_at, Incident.last_seen_at).where(
+            col(Incident.brand_id) == self.frame.brand_id,
+            col(Incident.severity) == "critical",
+            col(Incident.since_at) < self.frame.now.start,
+            col(Incident.verdict).is_distinct_from("rejected"),
+        )
+        return [(since, last) for since, last in self.session.execute(statement)]
 
     def quotes(self, sentiment: str, rises: Mapping[str, int], titles: Mapping[int, str]) -> tuple[Quote, ...]:
         """The most telling mentions of one sentiment; those on topics whose complaints rose come first."""

@@ -156,6 +156,31 @@ def test_counts_are_those_of_the_rows(shop: Shop) -> None:
     assert (data.model.name, data.model.n_pending) == ("embedded@7", 1)
 
 
+def test_that_an_outbreak_is_over_is_told(shop: Shop) -> None:
+    """Its week is no ordinary one: as one, it would make every change look usual for two months."""
+    fill(shop)
+    for i in range(20):
+        sentiment = ("negative", "neutral", "positive", "positive", "positive")[i % 5]
+        shop.mention(
+            sentiment, START + timedelta(weeks=1, hours=8 * i), topics={("waiting", "staff")[i % 2]: sentiment}
+        )
+
+    def said() -> list[str]:
+        data = shop.build(WEEK.back(-1), NOW + timedelta(weeks=1))
+        return [str(one) for one in sentences(data, "en") if "fell from 20 to 2 " in str(one)]
+
+    assert not said()
+    incident = Incident(
+        uid="a", brand_id=shop.brand.id, series="brand=cafe", signal="negative", severity="critical", state="resolved",
+        opened_at=START + timedelta(days=3), since_at=START + timedelta(days=3),
+        last_seen_at=START + timedelta(days=6), resolved_at=START + timedelta(days=7),
+    )  # fmt: skip
+    shop.add(incident)
+    assert said()
+    incident.verdict = "rejected"
+    assert not said()
+
+
 def test_the_story_is_told_from_the_store(shop: Shop) -> None:
     fill(shop)
     data = shop.build()
