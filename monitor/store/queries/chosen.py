@@ -12,13 +12,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
+from monitor.errors import MonitorError
 from monitor.store import sheets
 from monitor.store.daily import day_start
 from monitor.store.queries.count import Count, Pair
 from monitor.store.queries.selection import Selection, remembered
-from monitor.store.search import match_expression, tsquery
+from monitor.store.search import match_expression, tsquery, with_room
 from monitor.store.sheets import Array, Columns
 
 Mask = npt.NDArray[np.bool_]
@@ -268,6 +270,7 @@ def _pick(selection: Selection, columns: Columns, start: datetime) -> tuple[Mask
     return mask, sentiment
 
 
+PATIENCE = "60s"  # of a search on PostgreSQL
 _MICROS_OF_HOUR = 3_600_000_000
 _NOT = -2  # the topic is not on it
 
@@ -305,7 +308,18 @@ def _found(session: Session, selection: Selection, ids: Sequence[npt.NDArray[np.
     # as one text: a row for each of a hundred thousand costs more than the search
     joined = "string_agg(rowid::text, ',')" if postgresql else "group_concat(rowid)"
     clause = text(f"SELECT {joined} FROM mention_search WHERE {where}")  # noqa: S608  (nothing of the user's is in it)
-    found = np.fromstring(session.execute(clause, asked).scalar_one() or "", np.int64, sep=",")
+    if postgresql:
+        with_room(session)
+        session.execute(text(f"SET LOCAL statement_timeout = '{PATIENCE}'"))
+    try:
+        listed = session.execute(clause, asked).scalar_one() or ""
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", "") != "57014":  # query_canceled
+            raise
+        raise MonitorError("the search took longer than a minute: choose a shorter time, or rarer words") from None
+    if postgresql:
+        session.execute(text("SET LOCAL statement_timeout TO DEFAULT"))
+    found = np.fromstring(listed, np.int64, sep=",")
     table[found - first] = True
     return table, first
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import case, func, or_, text
 from sqlmodel import Session, col, select
 
-from monitor.store.search import match_expression, tsquery
+from monitor.store.search import match_expression, tsquery, with_room
 from monitor.store.tables import Bucket, Mention, TopicTag
 
 _RARE = 20_000  # mentions with the words, beyond which the search is narrowed to what the span can hold
@@ -136,6 +136,7 @@ def words_condition(session: Session, selection: Selection) -> Any:
         expression = tsquery(selection.words)
         if not expression:
             return text("1 = 0")
+        with_room(session)
         clause = "SELECT rowid FROM mention_search WHERE to_tsvector('simple', body) @@ to_tsquery('simple', :words)"
         found = text(clause).bindparams(words=expression).columns(rowid=Mention.__table__.c.id.type)
         return col(Mention.id).in_(found)

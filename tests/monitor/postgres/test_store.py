@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 import monitor.store.tables  # noqa: F401  (fills the metadata)
+from monitor.errors import MonitorError
 from monitor.pipeline.aggregate import aggregate, roll_up
 from monitor.pipeline.context import Context
 from monitor.pipeline.housekeeping import forget, purge
@@ -23,7 +24,7 @@ from monitor.store.engine import open_engine, pending, reading, upgrade, writing
 from monitor.store.hosts import StoreLimiter
 from monitor.store.ingest import going, ingest, mark_gone
 from monitor.store.judgements import correct
-from monitor.store.queries import counts, mentions, operations, quality
+from monitor.store.queries import chosen, counts, mentions, operations, quality
 from monitor.store.queries.chats import any_chats, chats
 from monitor.store.queries.selection import Selection, words_condition
 from monitor.store.tables import Brand, Mention, TouchedHour
@@ -102,6 +103,25 @@ def test_search(context: Context, words: str, found: set[str]) -> None:
     fill(context, item(1, "Ещё одна чашка кофе, и всё"), item(2, "Coffee was 100% cold"), item(3, "Rude staff"),
          item(4, "配達が遅い"))  # fmt: skip
     assert ids(context, words) == found
+
+
+def test_a_search_that_takes_too_long_says_so(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held up by a lock here, by the size of the store elsewhere; what comes after it has its time."""
+    fill(context, item(1, "late coffee"), item(2, "late tea"))
+    score(context)
+    aggregate(context)
+    roll_up(context)
+    monkeypatch.setattr(chosen, "PATIENCE", "50ms")
+    with reading(context.engine) as session:
+        brand_id = session.exec(select(Brand.id)).one() or 0
+        span = Selection(brand_id, NOW - timedelta(days=2), NOW + timedelta(days=1), words="late")
+        with writing(context.engine) as other:
+            other.execute(text("LOCK TABLE mention_search"))
+            with pytest.raises(MonitorError, match="longer than a minute: choose a shorter time, or rarer words"):
+                mentions.count(session, span)
+        session.rollback()
+        assert mentions.count(session, span) == 2
+        session.execute(text("SELECT pg_sleep(0.1)"))
 
 
 def test_what_is_gone_is_not_found(context: Context) -> None:
