@@ -45,3 +45,11 @@ def _joins(char: str) -> bool:
         or char in (_JOINER, "\ufe0e", "\ufe0f")
         or "\U0001f3fb" <= char <= "\U0001f3ff"
     )
+
+
+def isolated(name: str | None) -> str:
+    """A name between signs that keep its direction to itself, where it is written from right to left: a number after
+    it stays after it."""
+    if name and any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in name):
+        return f"\u2068{name}\u2069"
+    return name or ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from alerts import sentences
 from alerts.message import ENDS, Driver, Kind, LinkKind, Message, Quote, Scope, Signal
-from alerts.text import clean, shorten
+from alerts.text import clean, isolated, shorten
 from alerts.words import Words
 
 N_DRIVERS, N_TOPICS, N_PHRASES, N_QUOTES, N_ITEMS = 6, 5, 8, 3, 25
@@ -222,7 +222,7 @@ def _drivers(drivers: tuple[Driver, ...], words: Words) -> list[DriverRow]:
 
 
 def _quote(quote: Quote, words: Words) -> QuoteView:
-    meta = [quote.author, quote.source, quote.location, words.moment(quote.at) if quote.at else None]
+    meta = [*map(isolated, (quote.author, quote.source, quote.location)), words.moment(quote.at) if quote.at else None]
     full = round(quote.rating) if quote.rating is not None else 0
     return QuoteView(
         text=shorten(quote.text, LONGEST_QUOTE),

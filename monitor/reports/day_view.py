@@ -15,6 +15,7 @@ from monitor.reports.sentences import (
     between_shares,
     fraction,
     incident_name,
+    isolated,
     topic_in_sentence,
     two_shares,
 )
@@ -202,7 +203,7 @@ def _topic(off: TopicOff, data: DayData, t: Translator) -> Sentence:
     ]
     if off.place is not None:
         parts.append(
-            t.gettext("{fraction} from {place}", fraction=fraction(t, off.place.share), place=off.place.name)
+            t.gettext("{fraction} from {place}", fraction=fraction(t, off.place.share), place=isolated(off.place.name))
         )  # fmt: skip
     if off.source is not None:
         if off.source.share == 1.0:

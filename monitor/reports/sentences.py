@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,6 +62,14 @@ def begun(t: Translator, at: datetime, data: Named, time: str = "") -> str:
     return t.moment(at, data.zone, style + time)
 
 
+def isolated(name: str) -> str:
+    """A name between signs that keep its direction to itself, where it is written from right to left: a number after
+    it stays after it."""
+    if any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in name):
+        return f"\u2068{name}\u2069"
+    return name
+
+
 def fraction(t: Translator, share: float) -> str:
     """A share in words where words are exact to two points, else per cent."""
     words = (
@@ -116,7 +125,7 @@ def incident_name(t: Translator, incident: IncidentLine, data: Named) -> str:
     parts = []
     if incident.topic:
         parts.append(data.topic_name(incident.topic, t.language))
-    parts += [part for part in (incident.place, incident.source) if part]
+    parts += [isolated(part) for part in (incident.place, incident.source) if part]
     return ", ".join(parts) if parts else t.gettext("all mentions")
 
 
@@ -207,7 +216,7 @@ def _topic_change(fact: found.TopicChange, data: WeeklyData, t: Translator) -> S
     parts = [template.format(**values)]
     if fact.place is not None:
         word = fraction(t, fact.place.share)
-        parts.append(t.gettext("{fraction} from {place}", fraction=word, place=fact.place.name))
+        parts.append(t.gettext("{fraction} from {place}", fraction=word, place=isolated(fact.place.name)))
     if fact.source is not None:
         if fact.source.share == 1.0:
             parts.append(t.gettext("all on {source}", source=fact.source.name))
@@ -238,7 +247,7 @@ def _share_change(fact: found.ShareChange, data: WeeklyData, t: Translator) -> S
     )
     was, is_now, points = two_shares(t, share_before, share_now)
     text = template.format(
-        name=fact.line.name(t.language),
+        name=isolated(fact.line.name(t.language)),
         before=was,
         now=is_now,
         points=points,
@@ -254,7 +263,7 @@ def _stands_out(fact: found.StandsOut, data: WeeklyData, t: Translator) -> Sente
     text = t.gettext(
         "{name} stands out: {share} of {n} mentions are negative, against {elsewhere} elsewhere "
         "({points} points, interval {interval}).",
-        name=fact.line.name(t.language),
+        name=isolated(fact.line.name(t.language)),
         share=share,
         n=t.number(now.n),
         elsewhere=elsewhere,

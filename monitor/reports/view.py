@@ -22,6 +22,7 @@ from monitor.reports.sentences import (
     between_shares,
     incident_name,
     incident_state,
+    isolated,
     metric_name,
     sentences,
     week_title,
@@ -516,7 +517,7 @@ def quote_view(quote: Quote, data: Named, t: Translator) -> QuoteView:
     parts = []
     if quote.rating is not None:
         parts.append("★" * round(quote.rating) + "☆" * (5 - round(quote.rating)))
-    parts += [part for part in (quote.source, quote.place) if part]
+    parts += [isolated(part) for part in (quote.source, quote.place) if part]
     parts.append(t.day(quote.published_at.astimezone(data.zone).date(), "d MMMM"))
     if quote.topics:
         parts.append(", ".join(data.topic_name(topic, t.language) for topic in quote.topics))

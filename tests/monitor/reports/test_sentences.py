@@ -12,7 +12,7 @@ from monitor.metrics.metric import Interval
 from monitor.metrics.sentiment import Tally
 from monitor.reports import facts as found
 from monitor.reports.facts import facts, fraction_of, rise_began
-from monitor.reports.sentences import between, fraction, sentences, topic_in_sentence
+from monitor.reports.sentences import between, fraction, isolated, sentences, topic_in_sentence, two_shares
 from monitor.reports.weekly import BrandLine, Line, Part, PlaceLine, TopicLine, WeeklyData
 from tests.monitor.reports.sample_week import a_quiet_week, a_week, an_empty_week, names
 
@@ -203,3 +203,20 @@ def test_topics_inside_a_sentence() -> None:
 def test_an_unknown_language_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(UnknownLanguage, match="en, ru"):
         sentences(a_week(), "xx")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (0.24, 0.32, ("24%", "32%", "+8")),
+        (0.206, 0.554, ("20.6%", "55.4%", "+34.8")),  # 21 to 55 is not 35
+        (0.302, 0.297, ("30.2%", "29.7%", "−0.5")),
+    ],
+)
+def test_points_are_the_difference_of_the_shares_told(before: float, now: float, told: tuple[str, str, str]) -> None:
+    assert two_shares(translator("en"), before, now) == told
+
+
+def test_a_name_written_from_the_right_keeps_its_direction_to_itself() -> None:
+    assert isolated("فرع المطار") == "\u2068فرع المطار\u2069"
+    assert isolated("Мира 12") == "Мира 12"
