@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from monitor.cli.common import say
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,16 +48,20 @@ def score_stream(
         yield from rows
 
     with _sink(output) as sink:
-        for text, judgement in stream(scorer, chained(), text_of=_usable):
-            n += 1
-            n_failed += judgement.sentiment is None
-            if isinstance(text, Unread):
-                line = judgement_line(None, replace(judgement, error=text.reason))
-            else:
-                line = judgement_line(text, judgement)
-            sink.write(_written(line) + "\n")
-            if n % 256 == 0:
-                report("score", n, n)
+        try:
+            for text, judgement in stream(scorer, chained(), text_of=_usable):
+                n += 1
+                n_failed += judgement.sentiment is None
+                if isinstance(text, Unread):
+                    line = judgement_line(None, replace(judgement, error=text.reason))
+                else:
+                    line = judgement_line(text, judgement)
+                sink.write(_written(line) + "\n")
+                if n % 256 == 0:
+                    report("score", n, n)
+        except KeyboardInterrupt:
+            say(f"interrupted; judged and written: {n} rows")
+            raise
     return n_failed, n
 
 

@@ -9,13 +9,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 
+from models.base import Scorer
 from tests.alerts.smtp_server import PASSWORD, USER, smtp
 from tests.monitor.cli.conftest import Told
 
@@ -59,6 +61,19 @@ class TestScore:
         book.save(tmp_path / "in.xlsx")
         lines = [json.loads(line) for line in run("score", tmp_path / "in.xlsx").out.splitlines()]
         assert [line["sentiment"] for line in lines] == ["negative", None, "positive"]
+
+    def test_an_interruption_says_what_is_done(
+        self, run: Callable[..., Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(scorer: Scorer, rows: Iterator[Any], text_of: Callable[[Any], Any]) -> Iterator[Any]:
+            row = next(rows)
+            yield row, scorer.score([text_of(row)])[0]
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("models.scorer.stream", interrupted)
+        told = run("score", table(tmp_path / "in.csv", [{"text": "late"}, {"text": "good"}]))
+        assert told.code == 130 and "judged and written: 1 rows" in told.err
+        assert json.loads(told.out)["sentiment"] == "negative"
 
     def test_half_a_character(self, run: Callable[..., Told], tmp_path: Path) -> None:
         """Exports cut texts within an emoji: JSON may say half of it, UTF-8 cannot."""
