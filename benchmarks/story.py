@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "places": ("metrics", "--metric", "nps", "--by", "location", *UNTIL),
     "journey": ("journey", *UNTIL),
     "segments": ("segments", "--export", "members.csv", *UNTIL),
+    "rivals": ("metrics", "--by", "competitor", *UNTIL),
     "effect": STAFF,
     "chosen": (*STAFF, "--against", "Мира 12,Набережная 30"),
     "food": ("effect", "--topic", "food", "--from", "2026-08-17", "--treated", CHANGED, *UNTIL),
@@ -36,10 +37,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="story-") as name:
         folder = Path(name)
         (folder / "monitor.toml").write_text(
-            'language = "en"\ntime_zone = "Europe/Moscow"\n[brands.polden]\nname = "Полдень"\n', encoding="utf-8"
+            'language = "en"\ntime_zone = "Europe/Moscow"\n[brands.polden]\nname = "Полдень"\n'
+            '[brands.gudok]\nname = "Третий гудок"\ncompetitor = true\n',
+            encoding="utf-8",
         )
         examples = ROOT / "examples"
         run(folder, "import", str(examples / "cafe_feedback.csv"), "--brand", "polden")
+        run(folder, "import", str(examples / "rival_feedback.csv"), "--brand", "gudok")
         run(folder, "import-surveys", str(examples / "surveys.csv"), "--brand", "polden")
         run(folder, "import-orders", str(examples / "orders.csv"), "--brand", "polden")
         run(folder, "once")

@@ -98,6 +98,9 @@ OTHERS = (
     "dates like 03/04/2026 are read as day/month/year; give a locale (en_US) if it is the other way",
     "rows that never became an order are left out ({what})", "no score", "cannot be read",
     "first answer after {wait} min in the median conversation, {n} of {total} without an answer",
+    "topic {name} is unknown; allowed: {names}", "place {name} is unknown; allowed: {names}",
+    "{day} lies in the future", "{n} conversations without a word of a customer are left out",
+    "{form}: {n} messages in {total} conversations",
     "none of {n} conversations has an answer", "the line is over {n} MB", "cannot be read: a quote is not closed",
     "{n} cells where the header has {total}",
     # of models

@@ -193,6 +193,11 @@ def known_language(name: str) -> str:
     return name
 
 
+def read_by(language: str) -> None:
+    """From here on, whatever is said is said in this language. Raises ConfigError where there is no catalogue."""
+    _language.append(known_language(language))
+
+
 def is_configured(config: Path | None) -> bool:
     """Whether there is a configuration, for a command that needs none: it is read, since it says who reads."""
     from monitor.config import find

@@ -19,11 +19,14 @@ from monitor.cli.data import field_mapping
 from monitor.errors import ConfigError, NotReady, Partial
 
 if TYPE_CHECKING:
+    from sqlmodel import Session
+
     from monitor.i18n import Translator
     from monitor.metrics.metric import Interval, Metric
     from monitor.pipeline.context import Context
     from monitor.pipeline.importing import ImportResult
     from monitor.pipeline.indices import MetricTable
+    from monitor.store.tables import Brand
 
 BrandOption = Annotated[str | None, typer.Option(help="Brand; needed where several are watched.")]
 SinceOption = Annotated[str | None, typer.Option(help="From this time on (ISO).")]
@@ -54,7 +57,7 @@ def metrics(
     metric: Annotated[
         list[str] | None, typer.Option(help="nps, csat, ces, net_sentiment ...; repeat. All by default.")
     ] = None,
-    by: Annotated[str, typer.Option(help="period, segment, location or touchpoint.")] = "",
+    by: Annotated[str, typer.Option(help="period, segment, location, touchpoint or competitor.")] = "",
     step: Annotated[str, typer.Option(help="month or week, with --by period.")] = "month",
     weight: Annotated[
         list[str] | None, typer.Option(help="factor=weight of the 1,000-point index; repeat. All alike by default.")
@@ -78,15 +81,18 @@ def metrics(
     from monitor.store.queries.taxonomy import in_force
     from monitor.told import told
 
-    if by not in ("", "period", "segment", "location", "touchpoint"):
-        raise ConfigError(f"--by {by!r}: allowed: period, segment, location, touchpoint")
-    if step not in ("month", "week"):
-        raise ConfigError(f"--step {step!r}: allowed: month, week")
     with common.context(config) as context, reading(context.engine) as session:
         t = _translator(context, language)
+        if by not in ("", "period", "segment", "location", "touchpoint", "competitor"):
+            raise ConfigError(f"--by {by!r}: allowed: period, segment, location, touchpoint, competitor")
+        if step not in ("month", "week"):
+            raise ConfigError(f"--step {step!r}: allowed: month, week")
         row = brand_named(session, brand)
         brand_id = row.id or 0
         start, end = _span(context, since, until, timedelta(days=182 if by else 91))
+        if by == "competitor":
+            _competitors(session, row, start, end, t, _span_text(t, context, start, end), as_json=as_json)
+            return
         wanted = metric or (OVERVIEW if not by else [name for name in ("nps", "csat", "ces", "net_sentiment")
                                                      if not (by == "segment" and name == "net_sentiment")])  # fmt: skip
         if not metric and not by and any_chats(session, brand_id):
@@ -131,6 +137,9 @@ def metrics(
         _metric_table(
             t.gettext("{brand}, {span}", brand=row.name, span=_span_text(t, context, start, end)), tables, t, first=True
         )
+    if by and not any(table.cells for table in tables):
+        print(t.gettext("Nothing to compare in {span}.", span=_span_text(t, context, start, end)))
+        return
     for table in tables if by else ():
         title = f"{metric_name(t, table.name)}, {_span_text(t, context, start, end)}"
         _metric_table(title, [table], t, first=False, named=named)
@@ -165,6 +174,54 @@ def metrics(
     _footnote(t)
 
 
+def _competitors(
+    session: Session, brand: Brand, start: datetime, end: datetime, t: Translator, span: str, *, as_json: bool
+) -> None:
+    """Share of voice, and the brand against each competitor, topic by topic."""
+    from monitor.metrics.journey import LEAST
+    from monitor.pipeline.rivals import rivals, shares_of_voice
+    from monitor.store.queries.selection import Selection
+    from monitor.store.queries.taxonomy import in_force
+
+    voices = shares_of_voice(session, Selection(brand_id=brand.id or 0, start=start, end=end))
+    found = rivals(session, brand, start=start, end=end)
+    if as_json:
+        _print_json({
+            "brand": brand.slug, "since": start, "until": end,
+            "voice": [{**_plain(one), "brand": of.slug} for of, one in voices],
+            "rivals": [{**_plain(one), "envied": [row.row.topic for row in one.topics if row.envied]} for one in found],
+        })  # fmt: skip
+        return
+    if not found:
+        print(t.gettext("A competitor is a brand in monitor.toml with competitor = true."))
+        return
+    heads = [t.gettext("Brand"), "n", t.gettext("Share"), t.gettext("Against the span before")]
+    rows = [
+        [of.name, t.number(round((one.share.value or 0.0) * one.share.n)), _value(one.share, t),
+         _difference(one.share, one.change, one.change_interval, one.change_interval is not None
+                     and one.change_interval.clear, t)]
+        for of, one in voices
+    ]  # fmt: skip
+    _table(t.gettext("Share of voice, {span}", span=span), heads, rows)
+    taxonomy = in_force(session)
+    for rival in found:
+        heads = [t.gettext("Topic"), "n", brand.name, "n", rival.name, t.gettext("Difference")]
+        listed = [(t.gettext("everything"), rival.whole, rival.whole.interval.clear)] if rival.whole else []
+        listed += [(taxonomy.name(one.row.topic, t.language), one.row, one.clear) for one in rival.topics]
+        rows = [
+            [name, t.number(one.own.n), _value(one.own, t), t.number(one.other.n), _value(one.other, t),
+             _difference(one.own, one.difference, one.interval, clear, t)]
+            for name, one, clear in listed
+        ]  # fmt: skip
+        _table(t.gettext("Net sentiment beside {rival}", rival=rival.name), heads, rows)
+        if not rival.topics:
+            print(t.gettext("No topic has {n} judged mentions on both sides.", n=LEAST))
+        envied = [taxonomy.name(one.row.topic, t.language) for one in rival.topics if one.envied]
+        if envied:
+            print(t.gettext("They are praised and we are blamed for:"), ", ".join(envied))
+    _footnote(t)
+
+
 def journey(
     brand: BrandOption = None,
     step: Annotated[str, typer.Option(help="month or week.")] = "month",
@@ -181,10 +238,10 @@ def journey(
     from monitor.store.engine import reading
     from monitor.store.queries.taxonomy import in_force
 
-    if step not in ("month", "week"):
-        raise ConfigError(f"--step {step!r}: allowed: month, week")
     with common.context(config) as context, reading(context.engine) as session:
         t = _translator(context, language)
+        if step not in ("month", "week"):
+            raise ConfigError(f"--step {step!r}: allowed: month, week")
         row = brand_named(session, brand)
         start, end = _span(context, since, until, timedelta(days=182))
         view = journey_view(
@@ -323,10 +380,10 @@ def effect(
     from monitor.store.engine import reading
     from monitor.store.queries.taxonomy import in_force
 
-    if measure not in ("share", "count"):
-        raise ConfigError(f"--measure {measure!r}: allowed: share, count")
     with common.context(config) as context, reading(context.engine) as session:
         t = _translator(context, language)
+        if measure not in ("share", "count"):
+            raise ConfigError(f"--measure {measure!r}: allowed: share, count")
         row = brand_named(session, brand)
         zone = context.settings.zone
         view = measure_effect(
@@ -415,9 +472,9 @@ def import_chats(
     """Import exported conversations as tickets: what the customer said, the answer, and the time to it."""
     from monitor.pipeline.customers import import_chats as run
 
-    if gap <= 0:
-        raise ConfigError(f"--gap {gap:g}: must be above zero")
     with common.context(config) as context:
+        if gap <= 0:
+            raise ConfigError(f"--gap {gap:g}: must be above zero")
         result = run(context, file, brand=brand, source=source, agents=agent or (), mapping=field_mapping(map),
                      locale=locale, gap=timedelta(hours=gap), dry_run=dry_run)  # fmt: skip
     _told(result, dry_run)
@@ -510,12 +567,12 @@ def _spark(values: Sequence[float], split: int) -> str:
 
 
 def _translator(context: Context, language: str | None) -> Translator:
-    from monitor.i18n import UnknownLanguage, translator
+    """Of the language asked for, which errors from here on speak, too."""
+    from monitor.i18n import translator
 
-    try:
-        return translator(language or context.settings.language)
-    except UnknownLanguage as problem:
-        raise ConfigError(f"--language: {problem}") from None
+    if language:
+        common.read_by(language)
+    return translator(language or context.settings.language)
 
 
 def _span(context: Context, since: str | None, until: str | None, length: timedelta) -> tuple[datetime, datetime]:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = TypeVar("P", "Answer", "Purchase")
 _IDS_AT_ONCE = 500
+_AHEAD = timedelta(
+    days=1
+)  # of a clock elsewhere; what lies further ahead is a mistake, and would wait unseen for years
 
 
 def import_surveys(
@@ -66,11 +69,15 @@ def import_surveys(
     row = _brand(context, brand, dry_run=dry_run)
     result = ImportResult(notes=run.notes)
 
+    latest = context.now + _AHEAD
+
     def sheets() -> Iterator[tuple[Answer, ...]]:
         for row in run:
             if row.error is not None:
                 result.bad_rows.append((row.number, row.error))
-            if row.answers:
+            if row.answers and (at := row.answers[0].answered_at) > latest:
+                result.bad_rows.append((row.number, _in_future(at)))
+            elif row.answers:
                 yield row.answers
 
     # a sheet is never torn: its comment belongs to all its scores
@@ -212,11 +219,14 @@ def import_orders(
     brand_id = brand_row.id or 0
     result = ImportResult(notes=run.notes)
     unpaid: dict[str, int] = {}
+    latest = context.now + _AHEAD
 
     def rows() -> Iterator[Purchase]:
         for row in run:
             if row.error is not None:
                 result.bad_rows.append((row.number, row.error))
+            elif row.purchase is not None and row.purchase.ordered_at > latest:
+                result.bad_rows.append((row.number, _in_future(row.purchase.ordered_at)))
             elif row.purchase is None:
                 unpaid[row.status] = unpaid.get(row.status, 0) + 1
             else:
@@ -277,10 +287,14 @@ def import_activity(
     brand_id = _brand(context, brand, dry_run=dry_run).id or 0
     result = ImportResult(notes=run.notes)
 
+    latest = context.now + _AHEAD
+
     def deeds() -> Iterator[Deed]:
         for row in run:
             if row.error is not None:
                 result.bad_rows.append((row.number, row.error))
+            elif row.deed is not None and row.deed.at > latest:
+                result.bad_rows.append((row.number, _in_future(row.deed.at)))
             elif row.deed is not None:
                 yield row.deed
 
@@ -329,11 +343,13 @@ def import_chats(
     """Conversations of an export as tickets (see scrapers.imports.chats). Raises as `import_surveys`."""
     import scrapers.imports.chats as chats
 
+    row = _brand(context, brand, dry_run=dry_run)
+    brand_id, watched = row.id or 0, context.settings.brands.get(row.slug)
     found = chats.read(
-        file, agents=agents, mapping=mapping, locale=locale or context.settings.language,
+        file, agents=agents, company=(row.name, *(watched.aliases if watched else ())), mapping=mapping,
+        locale=locale or context.settings.language,
         zone=context.settings.time_zone, gap=gap or chats.GAP,
     )  # fmt: skip
-    brand_id = _brand(context, brand, dry_run=dry_run).id or 0
     result = ImportResult(notes=list(found.notes), bad_rows=[(row.number, row.error) for row in found.bad_rows])
     facts = [conversation.facts for conversation in found.conversations]
     waits = sorted(one.first_response for one in facts if one.first_response is not None)
@@ -423,6 +439,10 @@ def _batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
             batch = []
     if batch:
         yield batch
+
+
+def _in_future(at: datetime) -> str:
+    return f"{at:%Y-%m-%d} lies in the future"
 
 
 def _minutes(wait: timedelta) -> int:

@@ -1,7 +1,8 @@
-"""A brand beside its competitors: topic by topic, what they are praised for and we are blamed for."""
+"""A brand beside its competitors: share of voice, and by topic what they are praised for and we are blamed for."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +11,11 @@ from sqlmodel import Session, col, select
 from monitor.metrics.counts import clear_after_many
 from monitor.metrics.journey import Versus, versus
 from monitor.metrics.sentiment import Tally
+from monitor.metrics.voice import Voice, share_of_voice
 from monitor.pipeline.indices import p_of
+from monitor.store.queries import counts
 from monitor.store.queries.opinions import opinions
+from monitor.store.queries.selection import Selection
 from monitor.store.tables import Brand
 
 GENERAL = "general"
@@ -59,11 +63,21 @@ def rivals(session: Session, brand: Brand, *, start: datetime, end: datetime) ->
     return found
 
 
+def shares_of_voice(session: Session, selection: Selection) -> list[tuple[Brand, Voice]]:
+    """Share of voice over all active brands, largest first. The brand's own sources and places do not narrow it."""
+    opened = dataclasses.replace(selection, source_ids=(), locations=())
+    pairs = counts.by_brand(session, opened)
+    brands = {brand.id: brand for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))}
+    now = {str(number): pair.now.n for number, pair in pairs.items()}
+    before = {str(number): pair.before.n for number, pair in pairs.items()}
+    return [(brands[int(one.brand)], one) for one in share_of_voice(now, before=before)]
+
+
 def _tallies(session: Session, brand_id: int, *, start: datetime, end: datetime) -> tuple[dict[str, Tally], Tally]:
     """Sentiments by topic, and of the mentions as a whole."""
     found = opinions(session, brand_id, start=start, end=end)
-    counts = found.by_topic()
-    return {topic: Tally(*counts[topic]) for topic in counts if topic != GENERAL}, Tally(*found.by_sentiment())
+    sentiments = found.by_topic()
+    return {topic: Tally(*sentiments[topic]) for topic in sentiments if topic != GENERAL}, Tally(*found.by_sentiment())
 
 
-__all__ = ["Compared", "Rival", "rivals"]
+__all__ = ["Compared", "Rival", "rivals", "shares_of_voice"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from monitor.metrics import tails
 from monitor.metrics.branch import branch_rating
@@ -19,12 +18,11 @@ from monitor.metrics.metric import Interval, Metric
 from monitor.metrics.proportion import newcombe, share
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.metrics.survey import change_of_mean
-from monitor.metrics.voice import Voice, share_of_voice
 from monitor.store.queries import counts, incidents
 from monitor.store.queries.count import Count, Pair
 from monitor.store.queries.selection import Selection
 from monitor.store.queries.taxonomy import TaxonomyView
-from monitor.store.tables import Brand, Incident, Source
+from monitor.store.tables import Incident, Source
 
 RATING_MEMORY = timedelta(days=720)  # four half-lives: older stars weigh less than a sixteenth
 WEEKLY_FROM = 200  # days from which a timeline shows weeks
@@ -215,16 +213,6 @@ def places(session: Session, selection: Selection, found: Ratings, *, now: datet
             place.row.key,
         ),
     )
-
-
-def voice(session: Session, selection: Selection) -> list[tuple[Brand, Voice]]:
-    """Share of voice over all active brands, largest first. The brand's own sources and places do not narrow it."""
-    opened = dataclasses.replace(selection, source_ids=(), locations=())
-    pairs = counts.by_brand(session, opened)
-    brands = {brand.id: brand for brand in session.exec(select(Brand).where(col(Brand.active).is_(True)))}
-    now = {str(number): pair.now.n for number, pair in pairs.items()}
-    before = {str(number): pair.before.n for number, pair in pairs.items()}
-    return [(brands[int(one.brand)], one) for one in share_of_voice(now, before=before)]
 
 
 def journey(session: Session, selection: Selection, taxonomy: TaxonomyView, *, zone: ZoneInfo) -> Journey:

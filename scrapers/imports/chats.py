@@ -30,6 +30,7 @@ from scrapers.readers import dates, text
 from scrapers.readers.identity import content_id
 
 GAP = timedelta(hours=24)  # a silence this long ends a conversation
+LATE = 7  # so many silences later a word of the company still answers what the customer said last
 NAMES: dict[str, tuple[str, ...]] = {
     "conversation": ("conversation id", "conversation", "chat id", "dialog id", "ticket id", "thread id", "session id", "case id", "id диалога",
                      "id чата", "диалог", "чат", "обращение", "номер обращения", "ticket", "chat"),
@@ -175,16 +176,26 @@ class Chats:
             yield from conversation.items({"whatsapp": "whatsapp", "telegram": "telegram"}.get(self.format))
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Who may write for the company: names that were given, and what the company is called."""
+
+    agents: Sequence[str]
+    company: Sequence[str]
+
+
 def read(
     path: Path,
     *,
     agents: Sequence[str] = (),
+    company: Sequence[str] = (),
     mapping: Mapping[str, str] | None = None,
     locale: str | None = None,
     zone: str = "UTC",
     gap: timedelta = GAP,
 ) -> Chats:
-    """Read an export. `agents` are the names under which the company writes; needed where the file does not tell.
+    """Read an export. `agents` are the names under which the company writes; needed where the file does not tell,
+    and none of the names of the `company` itself writes.
 
     Raises `BadParams` for a file that is no conversation, or where nobody can be told from anybody.
     """
@@ -193,16 +204,16 @@ def read(
     if zipfile.is_zipfile(path) and path.suffix.casefold() != ".xlsx":
         with tempfile.TemporaryDirectory(prefix="chat-") as folder:
             inner = _unzipped(path, Path(folder))
-            return read(inner, agents=agents, mapping=mapping, locale=locale, zone=zone, gap=gap)
+            return read(inner, agents=agents, company=company, mapping=mapping, locale=locale, zone=zone, gap=gap)
     with path.open("rb") as file:
         start = file.read(65536)
     if not start.strip():
         raise BadParams(f"{path}: the file is empty")
     head = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] == b"{" and b'"messages"' in start:
-        return _telegram(path, agents, zone, gap)
+        return _telegram(path, _Sides(agents, company), zone, gap)
     if _looks_like_whatsapp(path):
-        return _whatsapp(path, agents, locale, zone, gap)
+        return _whatsapp(path, _Sides(agents, company), locale, zone, gap)
     return _table(path, agents, mapping, locale, zone, gap)
 
 
@@ -244,7 +255,7 @@ def _looks_like_whatsapp(path: Path) -> bool:
     return False
 
 
-def _whatsapp(path: Path, agents: Sequence[str], locale: str | None, zone: str, gap: timedelta) -> Chats:
+def _whatsapp(path: Path, sides: _Sides, locale: str | None, zone: str, gap: timedelta) -> Chats:
     found: list[tuple[int, str, str, list[str]]] = []  # row, day, clock, lines
     for number, line in enumerate(_lines(path), 1):
         match = _LINE.match(line)
@@ -265,7 +276,7 @@ def _whatsapp(path: Path, agents: Sequence[str], locale: str | None, zone: str, 
         body = _said([words, *lines[1:]])
         if body:
             messages.append(Message(at, text.line(author.lstrip("~ \xa0")), body, False, number=number))
-    return _chats("whatsapp", path, _sided(path, messages, agents, _name_in(path)), bad, gap,
+    return _chats("whatsapp", path, _sided(path, messages, sides, _name_in(path)), bad, gap,
                   [f"dates are read as {'day.month' if day_first else 'month/day'}"])  # fmt: skip
 
 
@@ -306,25 +317,30 @@ def _name_in(path: Path) -> str | None:
     return found["name"] if found else None
 
 
-def _sided(path: Path, messages: list[Message], agents: Sequence[str], customer: str | None) -> list[Message]:
-    """Who of the participants is the company: those named, else everybody but the one the file is named after."""
+def _sided(path: Path, messages: list[Message], sides: _Sides, customer: str | None) -> list[Message]:
+    """Who of the participants is the company: those named, else who is called as the company is, else everybody but
+    the one the file is named after."""
     names = list(dict.fromkeys(one.author for one in messages))
-    ours = {fold(name) for name in agents}
-    if ours:
-        if messages and not any(fold(name) in ours for name in names):
-            raise BadParams(f"{path}: none of {', '.join(agents)} writes in it; those who do: {', '.join(names[:20])}")
+    folded = {fold(name) for name in names}
+    ours = {fold(name) for name in sides.agents}
+    if ours and messages and not ours & folded:
+        raise BadParams(
+            f"{path}: none of {', '.join(sides.agents)} writes in it; those who do: {', '.join(names[:20])}"
+        )
+    ours = ours or {fold(name) for name in sides.company} & folded
+    if ours and (sides.agents or folded - ours):
         return [replace(one, ours=fold(one.author) in ours) for one in messages]
     if customer is not None and any(fold(name) == fold(customer) for name in names):
         return [replace(one, ours=fold(one.author) != fold(customer)) for one in messages]
     raise BadParams(
-        f"{path}: nothing says who of {', '.join(names[:20]) or 'nobody'} writes for the company; name them as agents"
+        f"{path}: nothing says who of {', '.join(names[:20]) or 'nobody'} writes for the company; say it with --agent NAME"
     )
 
 
 # --- Telegram ---------------------------------------------------------------------------------------
 
 
-def _telegram(path: Path, agents: Sequence[str], zone: str, gap: timedelta) -> Chats:
+def _telegram(path: Path, sides: _Sides, zone: str, gap: timedelta) -> Chats:
     if path.stat().st_size > LARGEST_DOCUMENT:
         raise BadParams(
             f"{path}: a JSON document of more than {LARGEST_DOCUMENT // 2**20} MB is too large to be read at once"
@@ -356,7 +372,7 @@ def _telegram(path: Path, agents: Sequence[str], zone: str, gap: timedelta) -> C
                                    conversation=str(chat.get("id") or chat.get("name") or ""), customer=sender,
                                    channel="telegram"))  # fmt: skip
         if own:
-            messages += _sided(path, own, agents, text.line(chat.get("name")) or None)
+            messages += _sided(path, own, sides, text.line(chat.get("name")) or None)
     return _chats("telegram", path, messages, bad, gap, [])
 
 
@@ -381,7 +397,7 @@ def _table(
         missing.append("side")
     if missing:
         raise BadParams(
-            f"{path}: no column looks like {' or '.join(missing)}. Columns: {', '.join(table.run.columns)}. "
+            f"{path}: no column looks like {', '.join(missing)}. Columns: {', '.join(table.run.columns)}. "
             f"Name it with {missing[0]}=COLUMN"
         )
     ours = {fold(name) for name in agents}
@@ -446,7 +462,9 @@ def _chats(
 def _parts(messages: Sequence[Message], gap: timedelta) -> Iterator[list[Message]]:
     part: list[Message] = []
     for one in messages:
-        if part and one.at - part[-1].at > gap:
+        silence = one.at - part[-1].at if part else timedelta(0)
+        answers = bool(part) and one.ours and not part[-1].ours and not part[-1].bot
+        if silence > gap and not (answers and silence / gap <= LATE):
             yield part
             part = []
         part.append(one)

@@ -108,7 +108,7 @@ def read(
     missing = [field for field in ("customer", "ordered_at", "amount") if field not in table.mapping]
     if missing:
         raise BadParams(
-            f"{path}: no column looks like {' or '.join(missing)}. Columns: {', '.join(table.run.columns)}. "
+            f"{path}: no column looks like {', '.join(missing)}. Columns: {', '.join(table.run.columns)}. "
             f"Name it with {missing[0]}=COLUMN"
         )
     return Purchases(table)

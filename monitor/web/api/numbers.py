@@ -7,6 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from sqlmodel import col, select
 
+from monitor.pipeline.rivals import shares_of_voice
 from monitor.store.queries.taxonomy import in_force
 from monitor.store.tables import Brand
 from monitor.web import figures, words
@@ -126,7 +127,7 @@ def voice(request: Request, visitor: Viewer, rows: Rows, framed: Framed) -> list
         VoiceOut(brand=brand.slug, name=brand.name, is_competitor=brand.is_competitor, share=MetricOut.of(one.share),
                  change=one.change, change_low=one.change_interval.low if one.change_interval else None,
                  change_high=one.change_interval.high if one.change_interval else None)
-        for brand, one in memo_of(request).get(("voice", asked), lambda: figures.voice(rows, asked))
+        for brand, one in memo_of(request).get(("voice", asked), lambda: shares_of_voice(rows, asked))
     ]  # fmt: skip
 
 

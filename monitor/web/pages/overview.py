@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from monitor.pipeline.rivals import shares_of_voice
 from monitor.web import figures
 from monitor.web.frame import choices, frame, memo_of, nothing, page, rated, source_titles
 from monitor.web.pages.incidents import scope
@@ -41,7 +42,7 @@ def overview(request: Request, visitor: Viewer, rows: Rows) -> Response:
         sources=memo.get(("source", asked), lambda: figures.breakdown(rows, asked, "source")),
         spoken=memo.get(("language", asked), lambda: figures.breakdown(rows, asked, "language")),
         best=best, worst=worst, n_between=len(places) - len(best) - len(worst), everything=everything,
-        voices=memo.get(("voice", asked), lambda: figures.voice(rows, asked)),
+        voices=memo.get(("voice", asked), lambda: shares_of_voice(rows, asked)),
         journey=memo.get(
             ("journey", asked, zone.key), lambda: figures.journey(rows, asked, framed.taxonomy, zone=zone)
         ),

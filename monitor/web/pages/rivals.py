@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from monitor.metrics.journey import LEAST
-from monitor.web import figures
+from monitor.pipeline.rivals import shares_of_voice
 from monitor.web.asked import asked, scale_of
 from monitor.web.frame import memo_of, page
 from monitor.web.visitor import Rows, Viewer
@@ -23,7 +23,7 @@ def show(request: Request, visitor: Viewer, rows: Rows) -> Response:
     rivals = found.rivals()
     return page(
         request, rows, visitor, "competitors.html", framed=found.framed, rivals=rivals, least=LEAST,
-        voices=memo_of(request).get(("voice", chosen), lambda: figures.voice(rows, chosen)),
+        voices=memo_of(request).get(("voice", chosen), lambda: shares_of_voice(rows, chosen)),
         scales=[
             scale_of([metric for one in rival.topics for metric in (one.row.own, one.row.other)]) for rival in rivals
         ],

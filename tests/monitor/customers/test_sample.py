@@ -226,6 +226,13 @@ def test_the_commands_print_tables_and_json(cafe: Context, tmp_path: Path) -> No
     )
     assert "CES 2.0" in run("metrics", *common)
     assert "2026-10" in run("metrics", "--metric", "nps", "--by", "period", *common)
+    beside = json.loads(run("metrics", "--by", "competitor", "--json", *common))
+    (rival,) = beside["rivals"]
+    assert (rival["name"], rival["envied"], len(beside["voice"])) == ("Третий гудок", [], 2)
+    told = run("metrics", "--by", "competitor", *common)
+    assert "Третий гудок" in told and "Ни у одной темы" in told  # the rival's texts are not judged here
+    early = ("--since", "2025-01-01", "--until", "2025-02-01", "--language", "ru", "--config", str(config))
+    assert "сравнивать нечего" in run("metrics", "--by", "location", *early)
     assert json.loads(run("journey", "--json", *common))["stages"]
     assert "Покупка" in run("journey", *common)
     out = tmp_path / "members.csv"

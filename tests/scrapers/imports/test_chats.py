@@ -43,6 +43,16 @@ def test_whatsapp_becomes_turns_of_a_conversation_with_the_wait_in_between(tmp_p
     assert third.parent_id is None and {one.kind for one in (first, second, third)} == {"ticket"}
 
 
+def test_an_answer_that_came_days_late_is_an_answer_and_a_new_word_of_the_company_is_none(tmp_path: Path) -> None:
+    content = (
+        "12.03.2026, 14:05 - Анна: Где заказ?\n15.03.2026, 10:05 - Полдень: Простите, он потерян\n"
+        "20.05.2026, 10:00 - Полдень: У нас новое меню!\n"
+    )
+    found = chats.read(write(tmp_path, "chat.txt", content), company=["Полдень"])
+    (conversation,) = found.conversations  # nobody answers with a menu in May
+    assert conversation.facts.answered and conversation.facts.first_response == timedelta(days=2, hours=20)
+
+
 IOS_RU = """\
 [12.03.2026, 14:05:33] ~\xa0Анна: \u200eСообщения и звонки защищены сквозным шифрованием. Подробнее.
 [12.03.2026, 14:05:40] ~\xa0Анна: Кофе остыл
