@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,6 +93,12 @@ class QuoteView:
     url: str | None
     tone: Tone
     language: str
+
+    @property
+    def direction(self) -> str:
+        """Of its first letter: "rtl" or "ltr". Not every layout knows "auto"."""
+        letters = (unicodedata.bidirectional(sign) for sign in self.text)
+        return "rtl" if next((one for one in letters if one in ("L", "R", "AL")), "L") != "L" else "ltr"
 
 
 @dataclass(frozen=True, slots=True)
