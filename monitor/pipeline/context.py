@@ -86,7 +86,7 @@ class Context:
     def expect_scorer(self) -> None:
         """Somebody is likely to ask the model soon: unless it is there, it is loaded beside."""
         if self._scorer is None and not self._loading.locked():
-            threading.Thread(target=self._load, name="model", daemon=True).start()
+            threading.Thread(target=self._load, name="model").start()  # no daemon: half loaded, libraries end badly
 
     def _load(self) -> None:
         from models.errors import ModelError
