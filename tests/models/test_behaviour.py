@@ -141,6 +141,17 @@ def test_opposite_sentiments_of_topics_in_one_text(shipped: ModelScorer) -> None
     assert whole >= 6
 
 
+def test_one_thing_in_one_clause_sounds_as_the_text_does(shipped: ModelScorer) -> None:
+    for text, topic in {
+        "Never had a problem with support": "support",
+        "Never had a problem with the queue": "waiting",
+        "No complaints about support": "support",
+        "Без единой проблемы: приложение": "app",
+        "Best notes app I tried in 9 years": "app",
+    }.items():
+        assert {tag.topic: tag.sentiment for tag in one(shipped, text).topics}[topic] == "positive", text
+
+
 @pytest.mark.parametrize(
     ("text", "worse"),
     [
