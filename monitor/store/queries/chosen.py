@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -113,19 +114,27 @@ class Chosen:
         for key, word in self.words.items():
             step_at[key] = number.get(word, n_steps)
         step = step_at[self.tag_topic]
-        tags = np.argsort(step, kind="stable")[: np.count_nonzero(step < n_steps)]
+        span = np.repeat(
+            np.arange(n_spans, dtype=np.int32), np.diff(np.searchsorted(self.at, [micros(edge) for edge in edges]))
+        )
+
+        def counted(step: Array, row: npt.NDArray[np.int64], worst: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+            cell = 3 * (n_spans * step.astype(np.int32) + span[row]) + worst
+            return np.bincount(cell, minlength=3 * n_spans * n_steps)
+
+        n_topics = Counter(number.values())
+        single = np.array([n_topics[one] == 1 for one in range(n_steps)] + [False])[step]
+        tags = np.flatnonzero(single)  # of a step of one topic a mention has one tag at most
+        cells = counted(step[tags], self.tag_row[tags], _WEIGHTS[self.tag_sentiment[tags]])
+        tags = np.flatnonzero((step < n_steps) & ~single)
+        tags = tags[np.argsort(step[tags], kind="stable")]
         step, row = step[tags], self.tag_row[tags]
         begins = np.ones(len(row), np.bool_)  # tags of a mention about one step stand together
         begins[1:] = (row[1:] != row[:-1]) | (step[1:] != step[:-1])
         first = np.flatnonzero(begins)
         weight = _WEIGHTS[self.tag_sentiment[tags]]
         worst = np.maximum.reduceat(weight, first) if len(first) else weight
-        span = np.repeat(
-            np.arange(n_spans, dtype=np.int32), np.diff(np.searchsorted(self.at, [micros(edge) for edge in edges]))
-        )
-        cells = np.bincount(
-            3 * (n_spans * step[first].astype(np.int32) + span[row[first]]) + worst, minlength=3 * n_spans * n_steps
-        )
+        cells = cells + counted(step[first], row[first], worst)
         return {
             name: [(bad, neutral, good) for neutral, good, bad in part]
             for name, part in zip(names, cells.reshape(n_steps, n_spans, 3).tolist(), strict=True)
