@@ -32,8 +32,9 @@ _HEAD = 80  # letters that find a quote; every form of shortening leaves more of
 _SLICE = 100
 _SLACK = timedelta(days=2)  # a date may lie a day ahead of its first sight
 # as the templates in monitor/reports/templates write a quote: its words, and the line under it with the address
-_PAGE = re.compile(r'(<blockquote\b[^>]*>\s*<p>)(.*?)(</p>)\s*<div class="meta">.*?</div>', re.DOTALL)
-_MAIL = re.compile(r'(<div\b[^>]*class="quote [^>]*>)(.*?)(<br\s*/?>).*?(?=</div>)', re.DOTALL)
+_PAGE = re.compile(r'(<blockquote\b[^>]*>\s*<p\b[^>]*>)(.*?)(</p>)\s*<div class="meta">.*?</div>', re.DOTALL)
+# of a mail the words end at a line break, as mails of earlier versions have it, or with their own div
+_MAIL = re.compile(r'(<div\b[^>]*class="quote [^>]*>(?:<div\b[^>]*>)?)(.*?)(<br\s*/?>|</div>).*?(?=</div>)', re.DOTALL)
 _MARKDOWN = re.compile(r"^(> )(.+)()\n>\n> .*$", re.MULTILINE)
 _TEXT = re.compile(r'^(")(.+)(")\n  .*$', re.MULTILINE)
 
