@@ -40,10 +40,12 @@ def timeline(shared: Path, folder: Path, name: str, brand: str) -> tuple[Path, i
     return path, len(rows)
 
 
-@pytest.mark.parametrize(("name", "brand"), [("ru_telecom_2014", "МТС"), ("steam_2011_2019", "PAYDAY 2")])
-def test_certain_incidents_are_found(shared: Path, tmp_path: Path, name: str, brand: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "brand", "every"), [("ru_telecom_2014", "МТС", "6h"), ("steam_2011_2019", "PAYDAY 2", "3h")]
+)
+def test_certain_incidents_are_found(shared: Path, tmp_path: Path, name: str, brand: str, every: str) -> None:
     file, n_rows = timeline(shared, tmp_path, name, brand)
-    told = monitor("replay", file, "--brand", brand, "--out", tmp_path, "--every", "3h", cwd=tmp_path)
+    told = monitor("replay", file, "--brand", brand, "--out", tmp_path, "--every", every, cwd=tmp_path)
     assert json.loads(told.stdout)["mentions"] == n_rows > 50
     found = lines(tmp_path / "incidents.jsonl")
     assert {one["brand"] for one in found} <= {brand}

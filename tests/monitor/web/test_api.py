@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 from urllib.parse import quote
 
@@ -52,11 +53,17 @@ def test_no_value_of_a_parameter_breaks_anything(house: House) -> None:
         "metric": "nps",
     }
     n = 0
+    tried: Counter[tuple[str, str]] = Counter()
     for method, path, operation in operations(house):
         if method != "get":
             continue
         for parameter in operation.get("parameters", []):
-            for value in ODD[kind_of(parameter["schema"])]:
+            values = ODD[kind_of(parameter["schema"])]
+            for value in values:
+                # A filter means the same at every address: each value of it at two of them, and one value at each.
+                tried[parameter["name"], str(value)] += 1
+                if tried[parameter["name"], str(value)] > 2 and value is not values[n % len(values)]:
+                    continue
                 query, filled = {}, dict(good)
                 if parameter["in"] == "path":
                     filled[parameter["name"]] = quote(str(value), safe="")
