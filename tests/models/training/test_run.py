@@ -205,7 +205,7 @@ def test_the_real_data_obeys_the_licence_policy(shared: Path) -> None:
     from models.training.config import profile
     from models.training.licences import EXCLUDED
 
-    corpus = corpus_of(profile("small", data=shared / "data", limit=300, weak_topics=False))
+    corpus = corpus_of(profile("small", data=shared / "data", limit=100, weak_topics=False))
     assert not {name.partition("/")[2] for name in corpus.sources} & set(EXCLUDED)
     assert len(corpus.languages) >= 48  # Romanian and Marathi have hardly a source that may ship
     # Every excluded name is a real one: a typing error would let a source through.

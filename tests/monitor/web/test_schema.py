@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what its own dependencies deprecate is not ours
     import schemathesis
 
-N_CASES = int(os.environ.get("MONITOR_TEST_CASES", "8"))
+N_CASES = int(os.environ.get("MONITOR_TEST_CASES", "5"))
 
 
 def operations(house: House) -> list[Any]:
