@@ -44,7 +44,7 @@ def test_full_for_a_while(tmp_path: Path) -> None:
         lives.end(pid, signal.SIGKILL)
         before = n_said(lives, *FULL)
         pid = lives.start("embedded", config)
-        # It says so, unless all there is to write fits into the journal of the store, which the dead one left at its size.
+        # It says so, unless all there is to write fits into the store's journal, which the dead one left at its size.
         with contextlib.suppress(AssertionError):
             account.until(lambda: n_said(lives, *FULL) > before, 15, "a start on a full disk says so")
         disk.make_room()
