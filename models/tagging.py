@@ -19,6 +19,7 @@ from models.triggers import Triggers, find, matrix
 
 Tags = tuple[TopicTag, ...]
 _Wanted = tuple[int, int, list[int]]  # text, topic, its clauses
+Ranges = list[tuple[int, int]]  # where the clauses of a text begin and end
 _CLAUSES = 8  # of one topic in one text
 # How much is heard of a topic's sentiment from the whole text, from the topic's clauses, from how these sound.
 _VOICES = np.array((0.2, 0.5, 0.3))[:, None, None]
@@ -56,13 +57,18 @@ class OwnHeads:
         thresholds = np.asarray(self._triggers.thresholds, np.float32)
         topics = self._triggers.shifted(outputs.topics, *matrix(found, self._backend.topics))
         said = topics >= thresholds
-        polarity = self._by_clause(texts, found, said, outputs)
-        self._agree(texts, found, said, outputs.sentiment, polarity)
+        ranges = [
+            list(parts(text, [(hit.start, hit.topic) for hit in hits or ()])) if topical.any() else []
+            for text, hits, topical in zip(texts, found, said, strict=True)
+        ]
+        polarity = self._by_clause(texts, found, ranges, said, outputs)
+        self._agree(ranges, said, outputs.sentiment, polarity)
         return tags_of(replace(outputs, topics=topics, topic_sentiment=polarity), self._backend.topics, thresholds)
 
     def _by_clause(
-        self, texts: Sequence[str], found: Sequence[list[Hit] | None], said: npt.NDArray[np.bool_], whole: Outputs
-    ) -> Floats:
+        self, texts: Sequence[str], found: Sequence[list[Hit] | None], ranges: Sequence[Ranges],
+        said: npt.NDArray[np.bool_], whole: Outputs,
+    ) -> Floats:  # fmt: skip
         """Topic sentiments [n, K, 3] of texts, those of topics with clauses of their own heard in these, too.
 
         Where the network counts and reads, a clause is first heard by its n-grams, beside what was read of the whole
@@ -70,7 +76,7 @@ class OwnHeads:
         right as with all of them read (benchmarks/long_texts.py).
         """
         assert whole.topic_sentiment is not None
-        pieces, owners, wanted = self._clauses(texts, found, said)
+        pieces, owners, wanted = self._clauses(texts, found, ranges, said)
         if not wanted:
             return whole.topic_sentiment.copy()
         backend, mixed = self._backend, whole.topic_sentiment.copy()
@@ -89,38 +95,37 @@ class OwnHeads:
         return mixed
 
     def _agree(
-        self, texts: Sequence[str], found: Sequence[list[Hit] | None], said: npt.NDArray[np.bool_], sentiment: Floats,
-        polarity: Floats,
-    ) -> None:  # fmt: skip
+        self, ranges: Sequence[Ranges], said: npt.NDArray[np.bool_], sentiment: Floats, polarity: Floats
+    ) -> None:
         """Change `polarity` [n, K, 3] of topics that stand alone in a text of one clause: see `_ALONE`."""
         specific = np.array([topic != "general" for topic in self._backend.topics])
         for i in np.flatnonzero(((said & specific).sum(axis=1) <= 1) & said.any(axis=1)).tolist():
-            spots = [(hit.start, hit.topic) for hit in found[i] or ()]
-            if len(list(parts(texts[i], spots))) < 2:
+            if len(ranges[i]) < 2:
                 both = polarity[i, said[i]] ** (1 - _ALONE) * sentiment[i] ** _ALONE
                 polarity[i, said[i]] = both / np.maximum(both.sum(axis=1, keepdims=True), 1e-12)
 
     def _clauses(
-        self, texts: Sequence[str], found: Sequence[list[Hit] | None], said: npt.NDArray[np.bool_]
+        self,
+        texts: Sequence[str],
+        found: Sequence[list[Hit] | None],
+        ranges: Sequence[Ranges],
+        said: npt.NDArray[np.bool_],
     ) -> tuple[list[str], list[int], list[_Wanted]]:
         """Clauses that hold words of a topic that is said, the text of each, and which topic of a text wants which."""
         pieces: list[str] = []
         owners: list[int] = []
         wanted: list[_Wanted] = []
         for i, hits in enumerate(found):
+            if not hits or len(ranges[i]) < 2:
+                continue
             topics = {self._backend.topics[k]: k for k in np.flatnonzero(said[i]).tolist()}
-            if not hits or not topics:
-                continue
-            ranges = list(parts(texts[i], [(hit.start, hit.topic) for hit in hits]))
-            if len(ranges) < 2:
-                continue
             places: dict[int, int] = {}
-            for topic, holding in _holding(hits, ranges).items():
+            for topic, holding in _holding(hits, ranges[i]).items():
                 if topic in topics:
                     for at in holding[:_CLAUSES]:
                         if at not in places:
                             places[at] = len(pieces)
-                            pieces.append(texts[i][slice(*ranges[at])].strip())
+                            pieces.append(texts[i][slice(*ranges[i][at])].strip())
                             owners.append(i)
                     wanted.append((i, topics[topic], [places[at] for at in holding[:_CLAUSES]]))
         return pieces, owners, wanted

@@ -127,16 +127,13 @@ class Tested:
 
 def span_of(session: Session, brand: Brand, *, since: datetime, until: datetime) -> Tested:
     """What a span holds; it begins with the first mention, where that is later."""
-    first_at, newest = None, None
-    n = 0
-    asked = select(func.min(Bucket.hour_at), func.max(Bucket.hour_at), func.sum(Bucket.n)).where(
-        Bucket.brand_id == brand.id, Bucket.topic == "", col(Bucket.hour_at) < until
-    )
-    first_at = session.exec(asked).one()[0]
-    if first_at is not None:
-        since = max(since, first_at)
-        _, newest, n = session.exec(asked.where(col(Bucket.hour_at) >= since - HOUR)).one()
-    return Tested(since, until, int(n or 0) if newest is not None else 0, first_at)
+    held = (Bucket.brand_id == brand.id, Bucket.topic == "", col(Bucket.hour_at) < until)
+    first_at = session.exec(select(func.min(Bucket.hour_at)).where(*held)).one()
+    if first_at is None:
+        return Tested(since, until, 0, None)
+    since = max(since, first_at)
+    n = session.exec(select(func.sum(Bucket.n)).where(*held, col(Bucket.hour_at) >= since - HOUR)).one()
+    return Tested(since, until, int(n or 0), first_at)
 
 
 def detector_trials(

@@ -16,7 +16,7 @@ from alerts.message import Kind
 from monitor.store import daily, months, sheets, switches
 from monitor.store.buckets import counts_from_rows, recompute, recompute_touched
 from monitor.store.engine import reading, writing
-from monitor.store.ingest import hour_of, touch
+from monitor.store.ingest import hour_of, touch, touch_all
 from monitor.store.search import searchable
 from monitor.store.tables import (
     Brand,
@@ -28,7 +28,7 @@ from monitor.store.tables import (
     Outbox,
     TopicTag,
     TouchedHour,
-)  # fmt: skip
+)
 
 _SPAN = timedelta(days=31)
 _UNSEARCHED = (  # and not NOT IN, for which PostgreSQL goes through all of them once a mention
@@ -186,8 +186,7 @@ def _change(engine: Engine, ids: list[int], **values: object) -> None:
         with writing(engine) as session:
             session.execute(update(Mention).where(col(Mention.id).in_(ids[at : at + 500])).values(**values))
             rows = session.exec(select(Mention).where(col(Mention.id).in_(ids[at : at + 500]))).all()
-            for row in sorted(rows, key=lambda row: (row.brand_id, row.published_at)):
-                touch(session, row.brand_id, [row.published_at])
+            touch_all(session, ((row.brand_id, row.published_at) for row in rows))
 
 
 def _clusters(session: Session) -> list[int]:
@@ -209,8 +208,7 @@ def _count_once(engine: Engine, clusters: list[int]) -> None:
             for row in rows:
                 row.counts = row is head
                 session.add(row)
-            for row in sorted(rows, key=lambda row: (row.brand_id, row.published_at)):
-                touch(session, row.brand_id, [row.published_at])
+            touch_all(session, ((row.brand_id, row.published_at) for row in rows))
 
 
 def _incidents(session: Session) -> list[str]:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from monitor.errors import MonitorError
 from monitor.store import switches
-from monitor.store.ingest import rating_sentiment, touch
+from monitor.store.ingest import rating_sentiment, touch, touch_all
 from monitor.store.tables import Correction, Judgement, Mention, TopicTag
 
 if TYPE_CHECKING:
@@ -120,11 +120,7 @@ def apply_judgements(session: Session, batch: Iterable[Judged], *, now: datetime
     session.execute(delete(TopicTag).where(col(TopicTag.mention_id).in_(judged_topics)))
     if tags:
         session.execute(insert(TopicTag), tags)
-    times: dict[int, list[datetime]] = defaultdict(list)
-    for row in rows:
-        times[by_id[row.id].brand_id].append(by_id[row.id].published_at)
-    for brand_id in sorted(times):
-        touch(session, brand_id, times[brand_id])
+    touch_all(session, ((by_id[row.id].brand_id, by_id[row.id].published_at) for row in rows))
 
 
 def correct(

@@ -8,9 +8,7 @@ mention stays.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import String, cast, delete, insert
@@ -18,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from monitor.store import meta
 from monitor.store.engine import exclusive
-from monitor.store.ingest import touch
+from monitor.store.ingest import touch_all
 from monitor.store.tables import Judgement, Mention, Topic, TopicTag
 
 CONFIGURED, FOLLOWED = "without_topics", "topics_followed"
@@ -88,7 +86,7 @@ def _take(session: Session, topics: frozenset[str]) -> int:
     ).all()
     ids = [row.id for row in rows]
     session.execute(delete(TopicTag).where(col(TopicTag.mention_id).in_(ids), col(TopicTag.topic).in_(topics)))
-    _touch(session, ((row.brand_id, row.published_at) for row in rows))
+    touch_all(session, ((row.brand_id, row.published_at) for row in rows))
     return len(rows)
 
 
@@ -113,13 +111,5 @@ def _give(session: Session, topic: str, *, after: int) -> int | None:
     tags = [{"mention_id": row.id, **tag} for row in rows for tag in row.topics if tag["topic"] == topic]
     if tags:
         session.execute(insert(TopicTag), tags)
-    _touch(session, ((row.brand_id, row.published_at) for row in rows))
+    touch_all(session, ((row.brand_id, row.published_at) for row in rows))
     return upto if session.exec(select(Judgement.id).where(col(Judgement.id) > upto).limit(1)).first() else None
-
-
-def _touch(session: Session, marks: Iterable[tuple[int, datetime]]) -> None:
-    times: dict[int, list[datetime]] = defaultdict(list)
-    for brand_id, at in marks:
-        times[brand_id].append(at)
-    for brand_id in sorted(times):
-        touch(session, brand_id, times[brand_id])
