@@ -48,11 +48,10 @@ def between_shares(t: Translator, interval: Interval) -> str:
 
 
 def two_shares(t: Translator, before: float, now: float) -> tuple[str, str, str]:
-    """Two shares and the points between them, in as few decimals as let the one be the difference of the others."""
-    for digits in (0, 1, 2):
-        a, b, points = round(before * 100, digits), round(now * 100, digits), round((now - before) * 100, digits)
-        if abs(b - a - points) < 0.001:
-            break
+    """Two shares and the points between them: whole percents where these differ by the whole points, else with a
+    decimal, and the points as the shares told have them between them."""
+    digits = 0 if round(now * 100) - round(before * 100) == round((now - before) * 100) else 1
+    points = round(now * 100, digits) - round(before * 100, digits)
     return t.percent(before, digits), t.percent(now, digits), t.signed(points, digits)
 
 

@@ -211,6 +211,7 @@ def test_an_unknown_language_is_an_error_that_names_the_known_ones() -> None:
         (0.24, 0.32, ("24%", "32%", "+8")),
         (0.206, 0.554, ("20.6%", "55.4%", "+34.8")),  # 21 to 55 is not 35
         (0.302, 0.297, ("30.2%", "29.7%", "−0.5")),
+        (4 / 15, 45 / 63, ("26.7%", "71.4%", "+44.7")),  # and no second decimal
     ],
 )
 def test_points_are_the_difference_of_the_shares_told(before: float, now: float, told: tuple[str, str, str]) -> None:
