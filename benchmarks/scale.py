@@ -3,12 +3,13 @@
     python -m benchmarks.scale --mentions 1000000 --folder /tmp/scale-1m
     python -m benchmarks.scale --mentions 1000000 --folder /tmp/scale-pg --url postgresql://postgres@127.0.0.1/scale
 
-Fills the store once (a year of invented mentions, judged and counted; `--fill-seconds` stops in between with 3, the
-next call goes on; `--new 0` stops behind it), then lets `--new` mentions arrive at once, all of them complaints about
-one place, and times every step by the clock and by the processor of this process and of the database's on this
-machine. The model is a constant: what it costs stands in docs/models.md.
-With `--pages` the dashboard is asked for each of its pages too. `--later 10000` puts a year of so many mentions behind
-the history and measures at its end: the same traffic over any past, so that what still grows, grows with history.
+Fills the store once (a year of invented mentions and of a competitor with a tenth as many, judged and counted;
+`--fill-seconds` stops in between with 3, the next call goes on; `--new 0` stops behind it), then lets `--new` mentions
+arrive at once, all of them complaints about one place, and times every step by the clock and by the processor of this
+process and of the database's on this machine. The model is a constant: what it costs stands in docs/models.md.
+With `--pages 3` every address of the dashboard is asked for, too (`benchmarks.dashboard`). `--later 10000` puts a year
+of so many mentions behind the history, without a competitor, and measures at its end: the same traffic over any past,
+so that what still grows, grows with history.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import random
 import re
 import resource
 import sqlite3
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,6 @@ from typing import Any
 
 from sqlalchemy import text
 from sqlmodel import Session, func, select
-from starlette.testclient import TestClient
 
 from benchmarks import dashboard
 from models.base import Judgement, TopicTag
@@ -45,10 +44,7 @@ from monitor.store import copies
 from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.engine import reading, upgrade, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Incident, Mention, User
-from monitor.web import accounts
-from monitor.web.app import create_app
-from monitor.web.warm import warm
+from monitor.store.tables import Brand, Incident, Mention
 from scrapers.item import Item
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -59,6 +55,7 @@ WORDS = (
     "cold", "late", "lovely", "noisy", "clean", "slow", "fresh", "rude", "again", "never", "always", "menu",
 )  # fmt: skip
 CHUNK = 100_000
+N_SOURCES = 8
 _SERVER: list[int] = []  # the database's first process, where it runs here
 N_PHRASES = 10_000  # of five words; a text has three and its number
 SLOW_TO_KEEP = (
@@ -70,13 +67,14 @@ SLOW_TO_KEEP = (
 
 # The history is made by the database itself, the same for both: `h` spreads the number of a mention over 32 bits.
 HISTORY = """
-SELECT number AS id, 1 AS brand_id, 1 AS source_id, 'site' AS origin, {key} AS external_id, 'review' AS kind,
-       'place ' || (h / 100 % 20 + 1) AS location,
+SELECT number AS id, {brand} AS brand_id, h / 10000 % {sources} + 1 AS source_id, 'site' AS origin,
+       {key} AS external_id, 'review' AS kind, 'place ' || (h / 100 % 20 + 1) AS location,
        (SELECT words FROM phrase WHERE n = h % 9973) || ' ' || (SELECT words FROM phrase WHERE n = h / 64 % 9973)
        || ' ' || (SELECT words FROM phrase WHERE n = h / 4096 % 9973) || ' ' || number AS text,
        CAST(h / 2000 % 5 + 1 AS float) AS rating, {at} AS published_at, 'second' AS published_precision,
        {at} AS observed_at, {none} AS flags, 'h' AS content_hash, true AS counts,
-       'done' AS score_state, 'en' AS language,
+       'done' AS score_state, CASE WHEN h / 80000 % 100 < 60 THEN 'ru' WHEN h / 80000 % 100 < 85 THEN 'en'
+       WHEN h / 80000 % 100 < 94 THEN 'de' ELSE 'es' END AS language,
        CASE WHEN h % 100 < 30 THEN 'negative' WHEN h % 100 < 50 THEN 'neutral' ELSE 'positive' END AS sentiment,
        0.3 AS p_negative, 0.2 AS p_neutral, 0.5 AS p_positive, 'm@1' AS model, false AS corrected,
        {at} AS scored_at
@@ -128,19 +126,25 @@ class Constant:
         return [Judgement("en", "negative", 0.9, 0.05, 0.05, tags, "constant@1") for _ in texts]
 
 
-def fill(context: Context, n_mentions: int, *, seconds: float) -> bool:
-    """Go on filling for so many seconds; whether all is there, buckets too."""
+def fill(context: Context, n_mentions: int, *, n_rival: int, seconds: float) -> bool:
+    """Go on filling for so many seconds; whether all is there, a competitor's and buckets too."""
     started = time.monotonic()
     with reading(context.engine) as session:
         there = session.exec(select(func.coalesce(func.max(Mention.id), 0))).one()
-    if there < n_mentions:
+    n_all = n_mentions + n_rival
+    if there < n_all:
         with writing(context.engine) as session:
             put_aside(session)
-    for first in range(there + 1, n_mentions + 1, CHUNK):
-        last = min(first + CHUNK - 1, n_mentions)
+    while there < n_all:
+        own = there < n_mentions
+        last = min(there + CHUNK, n_mentions if own else n_all)
         with writing(context.engine) as session:
-            write(session, first, last, n_mentions)
-        print(f"{last} of {n_mentions} after {time.monotonic() - started:.0f} s", flush=True)
+            if own:
+                write(session, there + 1, last, n_mentions)
+            else:
+                write(session, there + 1, last, n_rival, before=n_mentions, brand_id=2)
+        there = last
+        print(f"{there} of {n_all} after {time.monotonic() - started:.0f} s", flush=True)
         if time.monotonic() - started > seconds:
             return False
     with timed("(filling: second indexes)"), writing(context.engine) as session:
@@ -181,7 +185,9 @@ def ids_go_on(session: Session) -> None:
             session.execute(text(ids))
 
 
-def write(session: Session, first: int, last: int, n_mentions: int, *, before: int = 0, end: datetime = NOW) -> None:
+def write(
+    session: Session, first: int, last: int, n_mentions: int, *, before: int = 0, end: datetime = NOW, brand_id: int = 1
+) -> None:
     """Mentions first..last of a year that ends then and holds n, after so many before it, with all that is written of
     each; signatures of the last sixty days."""
     postgres = session.get_bind().dialect.name == "postgresql"
@@ -199,7 +205,7 @@ def write(session: Session, first: int, last: int, n_mentions: int, *, before: i
     numbers = f"SELECT number, number * 2654435761 % 4294967296 AS h FROM ({series}) AS series"
     key = "'m' || lpad(CAST(number AS text), 9, '0')" if postgres else "printf('m%09d', number)"
     none = "CAST('[]' AS json)" if postgres else "'[]'"
-    made = HISTORY.format(at=at, key=key, none=none, numbers=numbers)
+    made = HISTORY.format(at=at, key=key, none=none, numbers=numbers, brand=brand_id, sources=N_SOURCES)
     helpers(session)
     if postgres and session.execute(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")).scalar_one():
         session.execute(text("SET LOCAL session_replication_role = replica"))  # no look-up of references that are there
@@ -344,40 +350,11 @@ def bare(items: Sequence[Item], folder: Path) -> float:
     return took[0] / 20
 
 
-def ask_pages(context: Context, rounds: int) -> None:
-    """Every page of the dashboard with nothing kept, and once more: milliseconds by the clock and of the processor."""
-    with writing(context.engine) as session:
-        if session.exec(select(User)).first() is None:
-            accounts.add_user(session, "anna", "admin", "a long pass phrase", now=context.now)
-    app = create_app(context)
-    warm(context, app.state.memo)
-    client = TestClient(app, base_url="http://127.0.0.1")
-    client.post("/login", data={"name": "anna", "password": "a long pass phrase"})
-    columns: dict[str, list[float]] = {"cold ms": [], "cold cpu": [], "kept ms": [], "kept cpu": []}
-    print(f"{'page':45} " + " ".join(f"{name:>9}" for name in columns))
-    for page in dashboard.PAGES:
-        row: dict[str, list[float]] = {name: [] for name in columns}
-        for _ in range(rounds):
-            app.state.memo.clear()
-            for kind in ("cold", "kept"):
-                began, used = time.perf_counter(), processor()
-                answer = client.get(page)
-                assert answer.status_code == 200, (page, answer.text)
-                row[f"{kind} ms"].append(1000 * (time.perf_counter() - began))
-                row[f"{kind} cpu"].append(1000 * (processor() - used))
-        print(f"{page:45} " + " ".join(f"{statistics.median(values):9.0f}" for values in row.values()), flush=True)
-        for name, values in row.items():
-            columns[name] += values
-    for title, share in (("median of all", 0.5), ("95 % of all within", 0.95)):
-        figures = [sorted(values)[int(share * (len(values) - 1) + 0.5)] for values in columns.values()]
-        print(f"{title:45} " + " ".join(f"{figure:9.0f}" for figure in figures), flush=True)
-
-
 def measure(context: Context, n_new: int, folder: Path, run: str) -> None:
     with reading(context.engine) as session:
-        brand_id = session.exec(select(Brand.id)).one() or 0
+        brand_id = session.exec(select(Brand.id).where(Brand.slug == "cafe")).one() or 0
     with writing(context.engine) as session:
-        source_id = ensure_import(session, "site", now=NOW).id or 0
+        source_id = ensure_import(session, "site1", now=NOW).id or 0
     with timed("first look of the detector (teaches itself)"):
         detect(context)
     for mark in ("first", "second"):
@@ -429,7 +406,8 @@ def main() -> int:
     parser.add_argument(
         "--run", default="1", help="of a store that was measured before: another word, or nothing is new"
     )
-    parser.add_argument("--pages", type=int, default=0, help="ask for each page of the dashboard so many times")
+    parser.add_argument("--pages", type=int, default=0, help="ask for each address of the dashboard so many times")
+    parser.add_argument("--only", default="", help="of these, the ones with this text")
     parser.add_argument(
         "--apart",
         action="store_true",
@@ -446,7 +424,7 @@ def main() -> int:
     given.folder.mkdir(parents=True, exist_ok=True)
     raw: dict[str, Any] = {
         "data_dir": str(given.folder / "data"),
-        "brands": {"cafe": {"name": "Cafe"}},
+        "brands": {"cafe": {"name": "Cafe"}} if given.later else dashboard.BRANDS,
         "privacy": {"keep_text": "3650d"},  # erasing is work of its own, once for a mention: docs/scale.md
         "channels": {"box": {"kind": "file", "settings": {"directory": str(given.folder / "outbox")}}},
     }
@@ -459,9 +437,11 @@ def main() -> int:
     with writing(context.engine) as session:
         _SERVER[:] = postmaster(session)
         synchronise(session, context.settings, now=NOW)
-        ensure_import(session, "site", now=NOW)
+        for number in range(1, N_SOURCES + 1):
+            ensure_import(session, f"site{number}", now=NOW)
     began = time.monotonic()
-    if not fill(context, given.mentions, seconds=given.fill_seconds):
+    n_rival = 0 if given.later else given.mentions // 10
+    if not fill(context, given.mentions, n_rival=n_rival, seconds=given.fill_seconds):
         return 3
     print(f"{given.mentions} mentions, filled in {time.monotonic() - began:.0f} s (this call)")
     if given.later:
@@ -470,12 +450,13 @@ def main() -> int:
         with timed("housekeeping of a year at once"):
             housekeep(context)
         at[0] = now
-    if not given.new:
-        return 0
-    measure(context, given.new, given.folder, given.run)
+    if given.new:
+        measure(context, given.new, given.folder, given.run)
     print(f"store: {size_of(context, given.folder) / 1e6:.0f} MB; most memory: {most_memory()} MiB")
     if given.pages:
-        ask_pages(context, given.pages)
+        looked = Context(context.settings, engine=context.engine, clock=lambda: NOW)  # with the model that ships
+        dashboard.prepare(looked, given.mentions)
+        dashboard.ask(looked, given.pages, only=given.only, processor=processor)
         print(f"most memory, with the pages: {most_memory()} MiB")
     context.engine.dispose()
     return 0
