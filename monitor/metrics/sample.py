@@ -90,12 +90,13 @@ def together(parts: Iterable[Sample]) -> Sample:
     return Sample.told(counts)
 
 
-def samples(values: Numbers, groups: Counts, n_groups: int) -> list[Sample]:
-    """One of each group 0 .. n_groups - 1, empty ones too; what is not a number is left out."""
+def samples(values: Numbers, groups: Counts, n_groups: int, n: Counts | None = None) -> list[Sample]:
+    """One of each group 0 .. n_groups - 1, empty ones too; what is not a number is left out. `n`: how often each value
+    occurs."""
     held, place = _places(values)
-    cells = np.bincount(groups * len(held) + place, minlength=n_groups * len(held)).reshape(n_groups, len(held))
+    cells = np.bincount(groups * len(held) + place, n, minlength=n_groups * len(held)).astype(np.int64)
     real = ~np.isnan(held)
-    return [Sample.counted(held[real], row[real]) for row in cells]
+    return [Sample.counted(held[real], row[real]) for row in cells.reshape(n_groups, len(held))]
 
 
 def _places(values: Numbers) -> tuple[Numbers, Counts]:

@@ -13,11 +13,10 @@ from sqlmodel import Session, col, select
 from monitor.errors import ConfigError
 from monitor.i18n import Translator
 from monitor.metrics.effect import Effect, Measure, Period, effect
-from monitor.store.queries.chosen import micros, places
 from monitor.store.queries.counts import values
 from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.taxonomy import TaxonomyView, in_force
-from monitor.store.sheets import SENTIMENTS
+from monitor.store.shelf import places
 from monitor.store.tables import Mention
 from monitor.told import told
 
@@ -161,15 +160,13 @@ def _sides(against: Sequence[str], topics: Iterable[str], places: set[str]) -> t
 
 def _weekly(found: Opinions, topics: Sequence[str], start: datetime, n_weeks: int) -> dict[str, list[Period]]:
     """Place -> per week the complaints about the topics, and the mentions; "" is no place."""
-    complains = np.zeros(found.n, np.int64)
-    blamed = np.isin(found.tag_topic, found.numbers(topics)) & (found.tag_sentiment == SENTIMENTS.index("negative"))
-    complains[found.tag_row[blamed]] = 1
-    held, place = places(found.place)
-    week = (found.at - micros(start)) // (WEEK // timedelta(microseconds=1))
-    cells = np.bincount(2 * (n_weeks * place + week) + complains, minlength=2 * n_weeks * len(held))
+    cells = found.complaining(topics, [start + number * WEEK for number in range(n_weeks + 1)])
+    held, place = places(cells.key["place"])
+    cell = 2 * (n_weeks * place + cells.key["span"]) + cells.key["complains"]
+    counted = np.bincount(cell, cells.n, minlength=2 * n_weeks * len(held)).astype(np.int64)
     return {
         found.words[number]: [Period(x, x + rest) for rest, x in weeks]
-        for number, weeks in zip(held.tolist(), cells.reshape(len(held), n_weeks, 2).tolist(), strict=True)
+        for number, weeks in zip(held.tolist(), counted.reshape(len(held), n_weeks, 2).tolist(), strict=True)
     }
 
 

@@ -25,13 +25,15 @@ from monitor.metrics.retention import kaplan_meier, repeat_rate, watched, with_a
 from monitor.metrics.sample import Sample, samples, together
 from monitor.metrics.sentiment import Tally, net_change, net_sentiment
 from monitor.store.queries import customers
+from monitor.store.queries.cells import Cells
 from monitor.store.queries.chats import Chat, any_chats, chats
-from monitor.store.queries.chosen import micros, places
+from monitor.store.queries.chosen import micros
 from monitor.store.queries.customers import AnswerRow, OrderRow
 from monitor.store.queries.opinions import Opinions, opinions
 from monitor.store.queries.selection import remembered
 from monitor.store.queries.taxonomy import in_force
 from monitor.store.sheets import SENTIMENTS
+from monitor.store.shelf import places
 
 By = Literal["", "period", "segment", "location", "touchpoint"]
 Step = Literal["week", "month"]
@@ -334,7 +336,8 @@ def _by_span(session: Session, brand_id: int, name: str, edges: Sequence[datetim
         return kept[key]
     if name in FEEDBACK:
         found = opinions(session, brand_id, start=edges[0], end=edges[-1])
-        kept[key] = Observed(found.at, _values(found, name), np.zeros(found.n, np.int64), ("",)).by_span(edges)
+        cells = found.by_span(edges)
+        kept[key] = samples(_values(cells, name), cells.key["span"], len(edges) - 1, cells.n)
     else:
         kept[key] = [Sample.told(part) for part in customers.scores_by_span(session, brand_id, _asked(name), edges)]
     return kept[key]
@@ -355,10 +358,11 @@ def _by(
             raise ConfigError(
                 "rating is not known by touchpoint: stars are given to the whole; allowed: period, location"
             )
-        return _at_touchpoints(session, found).by_key()
-    held, key = places(found.place)
-    names = tuple(found.words[place] for place in held.tolist())
-    return Observed(found.at, _values(found, name), key, names).by_key()
+        return _at_touchpoints(session, found)
+    cells = found.by_place
+    held, key = places(cells.key["place"])
+    of_places = samples(_values(cells, name), key, len(held), cells.n)
+    return {found.words[place]: part for place, part in zip(held.tolist(), of_places, strict=True)}
 
 
 def _asked(name: str) -> str:
@@ -374,32 +378,31 @@ def _of_chats(session: Session, brand_id: int, name: str, *, start: datetime, en
     )
 
 
-def _values(found: Opinions, name: str) -> npt.NDArray[np.float64]:
+def _values(cells: Cells, name: str) -> npt.NDArray[np.float64]:
     """What each opinion adds to a metric; not a number where it cannot."""
-    return found.rating if name == "rating" else SIGNS[found.sentiment]
+    return cells.rating if name == "rating" else SIGNS[cells.sentiment]
 
 
-def _at_touchpoints(session: Session, found: Opinions) -> Observed:
+def _at_touchpoints(session: Session, found: Opinions) -> dict[str, Sample]:
     """What is said of each topic of the taxonomy, by the touchpoint that the topic belongs to."""
     known = in_force(session).topics
     at = {number: known[word].touchpoint.get("en", word) for number, word in found.words.items() if word in known}
-    names = tuple(dict.fromkeys(at.values()))
-    number_of = np.full(max(found.words, default=0) + 1, -1)
-    for number, name in at.items():
-        number_of[number] = names.index(name)
-    key = number_of[found.tag_topic]
-    there = key >= 0
-    return Observed(found.at[found.tag_row[there]], SIGNS[found.tag_sentiment[there]], key[there], names)
+    names = list(dict.fromkeys(at.values()))
+    cells = found.by_topic
+    cells = cells.where(np.isin(cells.key["topic"], list(at)))
+    key = np.array([names.index(at[topic]) for topic in cells.key["topic"].tolist()], np.int64)
+    return dict(zip(names, samples(SIGNS[cells.sentiment], key, len(names), cells.n), strict=True))
 
 
 def _of_topics(found: Opinions, name: str) -> tuple[Sample, dict[str, Sample]]:
     """What all opinions add to a metric, and those that speak of a topic."""
-    value = _values(found, name)
-    topics, key = places(found.tag_topic)
-    parts = samples(value[found.tag_row], key, len(topics))
-    return samples(value, np.zeros(found.n, np.int64), 1)[0], {
-        found.words[topic]: part for topic, part in zip(topics.tolist(), parts, strict=True)
-    }
+    cells = found.by_place
+    whole = samples(_values(cells, name), np.zeros(len(cells.n), np.int64), 1, cells.n)[0]
+    cells = found.by_topic
+    value = cells.rating if name == "rating" else SIGNS[cells.key["felt"]]
+    topics, key = places(cells.key["topic"])
+    parts = samples(value, key, len(topics), cells.n)
+    return whole, {found.words[topic]: part for topic, part in zip(topics.tolist(), parts, strict=True)}
 
 
 def _of_chat(chat: Chat, name: str) -> float | None:

@@ -76,8 +76,8 @@ def shares_of_voice(session: Session, selection: Selection) -> list[tuple[Brand,
 def _tallies(session: Session, brand_id: int, *, start: datetime, end: datetime) -> tuple[dict[str, Tally], Tally]:
     """Sentiments by topic, and of the mentions as a whole."""
     found = opinions(session, brand_id, start=start, end=end)
-    sentiments = found.by_topic()
-    return {topic: Tally(*sentiments[topic]) for topic in sentiments if topic != GENERAL}, Tally(*found.by_sentiment())
+    sentiments = found.topics()
+    return {topic: Tally(*sentiments[topic]) for topic in sentiments if topic != GENERAL}, Tally(*found.whole())
 
 
 __all__ = ["Compared", "Rival", "rivals", "shares_of_voice"]

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Engine, delete, func, insert
 from sqlmodel import Session, col, select
 
 from monitor.store import meta, shelf
 from monitor.store.engine import exclusive, reading, writing
 from monitor.store.ingest import hour_of
-from monitor.store.shelf import MENTION, TAG
+from monitor.store.shelf import MENTION, TAG, Array
 from monitor.store.tables import Mention, Sheet, SheetWord, TopicTag, TouchedHour
 
-Array = npt.NDArray[Any]
 SENTIMENTS = ("negative", "neutral", "positive")  # by number; -1: none
 COUNTS, WAITS, CORRECTED = 1, 2, 4  # flags: no copy; not judged yet; a person corrected it
 
@@ -33,22 +30,6 @@ _KEPT = "sheets"  # stands in the store once every hour has its sheet
 _HOUR = timedelta(hours=1)
 _CHUNK = 200  # hours a transaction
 _MANY = 300  # hours that wait, beyond which a reader takes their sheets as they are
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The mentions of some hours, oldest first, and their tags; `hour` and `row` are theirs over all these sheets."""
-
-    mentions: Array
-    hour: npt.NDArray[np.int64]  # of each mention, in seconds since the epoch
-    tags: Array
-    row: npt.NDArray[np.int64]  # of each tag: the place of its mention
-    words: dict[int, str]
-
-    @property
-    def at(self) -> npt.NDArray[np.int64]:
-        """When each was published, in microseconds since the epoch."""
-        return self.hour * 1_000_000 + self.mentions["at"]
 
 
 def write(session: Session, brand_id: int, hours: Sequence[datetime]) -> None:
@@ -93,8 +74,11 @@ def kept(session: Session) -> bool:
     return meta.get(session, _KEPT) is not None
 
 
-def read(session: Session, brand_id: int, *, start: datetime, end: datetime) -> list[Columns] | None:
-    """The hours that begin or go on in start <= time < end, in parts of a month at most, oldest first.
+def read(
+    session: Session, brand_id: int, *, start: datetime, end: datetime
+) -> tuple[list[shelf.Part], dict[int, str]] | None:
+    """The hours that begin or go on in start <= time < end, in parts of a month at most, oldest first; and the words
+    behind their numbers.
 
     None while the store keeps no sheets. What a month holds fits the processor's cache, what a year holds does not.
     """
@@ -115,14 +99,18 @@ def read(session: Session, brand_id: int, *, start: datetime, end: datetime) -> 
         for part in month.between(first, end).without(anew)
     ]
     parts += [shelf.Part.of([hour], [mentions.tobytes()], [tags.tobytes()]) for hour, (mentions, tags) in fresh.items()]
-    parts = sorted((part for part in parts if len(part.hours)), key=lambda part: part.hours[0])
-    return [_columns(part, known.words) for part in parts]
+    return sorted((part for part in parts if len(part.hours)), key=lambda part: part.hours[0]), known.words
 
 
-def _columns(part: shelf.Part, words: dict[int, str]) -> Columns:
-    before = np.cumsum(part.n_mentions) - part.n_mentions  # mentions in the sheets before each
-    row = np.repeat(before, part.n_tags) + part.tags["row"]
-    return Columns(part.mentions, np.repeat(part.hours, part.n_mentions), part.tags, row, words)
+def made(session: Session, brand_id: int, *, start: datetime, end: datetime) -> tuple[list[shelf.Part], dict[int, str]]:
+    """The same from the rows, for a store that keeps none."""
+    known, parts = _Numbers(session), []
+    for of_brand, first, last in _spans(session):
+        for hours in _chunks(max(first, start), min(last, end)) if of_brand == brand_id else ():
+            packed = sorted(_pack(session, brand_id, hours, known.passing).items())
+            mentions, tags = ([blobs[at].tobytes() for _, blobs in packed] for at in (0, 1))
+            parts.append(shelf.Part.of([hour for hour, _ in packed], mentions, tags))
+    return parts, known.words
 
 
 def _month(session: Session, brand_id: int, start: datetime, end: datetime) -> shelf.Part:

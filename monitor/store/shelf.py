@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -24,31 +24,107 @@ from monitor.store.tables import Meta
 
 Array = npt.NDArray[Any]
 Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 MENTION = np.dtype([("id", "<i8"), ("at", "<u4"), ("source", "<i4"), ("place", "<i4"), ("language", "<i4"),
                     ("kind", "<i4"), ("rating", "<f8"), ("sentiment", "i1"), ("flags", "u1")])  # fmt: skip
 TAG = np.dtype([("row", "<i4"), ("topic", "<i4"), ("sentiment", "i1")])  # row: place of its mention in the sheet
-MOST_BYTES = 256 << 20  # of a store, in one process: five million mentions with their tags
+MOST_BYTES = 256 << 20  # of a store, in one process: eleven million mentions with their tags
+_MICROS_OF_HOUR = 3_600_000_000
+_FEW = 32  # values that are found one by one instead of sorted
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column that holds few values: which, ascending, and the place of each row's among them."""
+
+    values: Array
+    code: Array  # of one or two bytes
+
+    @classmethod
+    def of(cls, column: Array) -> Coded:
+        column = np.ascontiguousarray(column)
+        values, code = _stars(column) if column.dtype.kind == "f" else places(column)
+        return cls(values, code.astype(np.min_scalar_type(len(values))))
+
+    def cut(self, which: Any) -> Coded:
+        return Coded(self.values, self.code[which])
+
+    def whole(self) -> Array:
+        """The value of each row."""
+        return self.values[self.code]
+
+    def among(self, wanted: Iterable[int]) -> Mask:
+        """The rows that have one of these values."""
+        asked = set(wanted)
+        return np.array([value in asked for value in self.values.tolist()], np.bool_)[self.code]
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.values.nbytes + self.code.nbytes)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The sheets of some hours, in order: when each begins (seconds since the epoch), what it holds."""
+    """The sheets of some hours, in order: their mentions, oldest first, column by column, and the tags of these."""
 
-    hours: Numbers
-    n_mentions: Numbers
-    n_tags: Numbers
-    mentions: Array
-    tags: Array
+    hours: Numbers  # when each begins, in seconds since the epoch
+    base: int  # what is added to an id
+    hour: Array  # of each mention: the place of its hour
+    id: Array
+    micros: Array  # in its hour
+    source: Coded
+    place: Coded
+    language: Coded
+    kind: Coded
+    stars: Coded  # the first value is none
+    sentiment: Array
+    flags: Array
+    row: Array  # of each tag: the place of its mention
+    topic: Coded
+    said: Array  # its sentiment
 
     @classmethod
     def of(cls, hours: Sequence[datetime], mentions: Sequence[bytes], tags: Sequence[bytes]) -> Part:
         """From the blobs of the store."""
+        n = np.array([len(blob) // MENTION.itemsize for blob in mentions], np.int64)
+        n_tags = [len(blob) // TAG.itemsize for blob in tags]
+        held, tag = np.frombuffer(b"".join(mentions), MENTION), np.frombuffer(b"".join(tags), TAG)
+        base = int(held["id"].min()) if len(held) else 0
+        id = held["id"] - base
+        source, place, language, kind, stars = (
+            Coded.of(held[name]) for name in ("source", "place", "language", "kind", "rating")
+        )
         return cls(
-            np.array([int(hour.timestamp()) for hour in hours], np.int64),
-            np.array([len(blob) // MENTION.itemsize for blob in mentions], np.int64),
-            np.array([len(blob) // TAG.itemsize for blob in tags], np.int64),
-            np.frombuffer(b"".join(mentions), MENTION), np.frombuffer(b"".join(tags), TAG),
+            np.array([int(hour.timestamp()) for hour in hours], np.int64), base,
+            np.repeat(np.arange(len(n), dtype=np.uint16 if len(n) < 1 << 16 else np.uint32), n),
+            id.astype(np.uint32) if not len(id) or id.max() < 1 << 32 else id,
+            np.ascontiguousarray(held["at"]), source, place, language, kind, stars,
+            np.ascontiguousarray(held["sentiment"]), np.ascontiguousarray(held["flags"]),
+            (np.repeat(np.cumsum(n) - n, n_tags) + tag["row"]).astype(np.int32),
+            Coded.of(tag["topic"]), np.ascontiguousarray(tag["sentiment"]),
         )  # fmt: skip
+
+    @property
+    def n(self) -> int:
+        return len(self.id)
+
+    def ids(self, which: Any = slice(None)) -> Numbers:
+        """The ids of some mentions."""
+        return self.id[which].astype(np.int64) + self.base
+
+    def at(self, which: Any = slice(None)) -> Numbers:
+        """When some were published, in microseconds since the epoch."""
+        return self.hours[self.hour[which]] * 1_000_000 + self.micros[which]
+
+    def first_at(self, at: int) -> int:
+        """The place of the first mention of this time (in microseconds) or later."""
+        hour = at // _MICROS_OF_HOUR * 3600
+        found = int(np.searchsorted(self.hours, hour))
+        low = self._begins(found)
+        if found == len(self.hours) or self.hours[found] != hour:
+            return low
+        of_hour = self.micros[low : self._begins(found + 1)]
+        return low + int(np.searchsorted(of_hour, np.array(at - hour * 1_000_000, of_hour.dtype)))
 
     def between(self, start: datetime, end: datetime) -> Part:
         """The hours that begin in start <= hour < end."""
@@ -65,18 +141,59 @@ class Part:
                 at = found + 1
         yield self._cut(at, len(self.hours))
 
+    def mentions(self, low: int, high: int) -> Part:
+        """Those of these places; all hours stay."""
+        if (low, high) == (0, self.n):
+            return self
+        which = slice(low, high)
+        tags = slice(*np.searchsorted(self.row, np.array((low, high), self.row.dtype)))
+        return Part(
+            self.hours, self.base, self.hour[which], self.id[which], self.micros[which], self.source.cut(which),
+            self.place.cut(which), self.language.cut(which), self.kind.cut(which), self.stars.cut(which),
+            self.sentiment[which], self.flags[which], self.row[tags] - np.int32(low), self.topic.cut(tags),
+            self.said[tags],
+        )  # fmt: skip
+
     @property
     def n_bytes(self) -> int:
-        return sum(part.nbytes for part in (self.hours, self.n_mentions, self.n_tags, self.mentions, self.tags))
+        return sum(
+            part.nbytes
+            for part in (
+                self.hours, self.hour, self.id, self.micros, self.source, self.place, self.language, self.kind,
+                self.stars, self.sentiment, self.flags, self.row, self.topic, self.said,
+            )
+        )  # fmt: skip
+
+    def _begins(self, hour: int) -> int:
+        """The place of the first mention of an hour, by the hour's place."""
+        return int(np.searchsorted(self.hour, np.array(hour, self.hour.dtype)))
 
     def _cut(self, first: int, last: int) -> Part:
         if (first, last) == (0, len(self.hours)):
             return self
-        ends = [np.concatenate(([0], np.cumsum(n)))[[first, last]] for n in (self.n_mentions, self.n_tags)]
-        return Part(
-            self.hours[first:last], self.n_mentions[first:last], self.n_tags[first:last],
-            self.mentions[slice(*ends[0])], self.tags[slice(*ends[1])],
-        )  # fmt: skip
+        part = self.mentions(self._begins(first), self._begins(last))
+        return replace(part, hours=self.hours[first:last], hour=part.hour - self.hour.dtype.type(first))
+
+
+def places(key: Array) -> tuple[Array, Array]:
+    """The values of small whole numbers, and the place of each among them: np.unique without sorting."""
+    if not len(key):
+        return key, key.astype(np.int64)
+    low = int(key.min())
+    shifted = key.astype(np.int64) - low
+    there = np.bincount(shifted) > 0
+    return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[shifted]
+
+
+def _stars(rating: Array) -> tuple[Array, Array]:
+    """The stars that there are behind "none", which is the first, and the place of each rating among them."""
+    left = ~np.isnan(rating)
+    found: list[float] = []
+    while len(found) < _FEW and left.any():
+        found.append(float(rating[left.argmax()]))
+        left &= rating != found[-1]
+    given = np.array(sorted(found)) if not left.any() else np.unique(rating[~np.isnan(rating)])
+    return np.concatenate(([np.nan], given)), np.where(np.isnan(rating), 0, np.searchsorted(given, rating) + 1)
 
 
 def void(session: Session, brand_id: int, hours: Iterable[datetime]) -> None:

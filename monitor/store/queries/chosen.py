@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -18,17 +19,55 @@ from sqlmodel import Session
 
 from monitor.errors import MonitorError
 from monitor.store import sheets
-from monitor.store.daily import day_start
+from monitor.store.queries.cells import Cells, counted, paired, tally, tally_tags
 from monitor.store.queries.count import Count, Pair
 from monitor.store.queries.selection import Selection, remembered
 from monitor.store.search import match_expression, tsquery, with_room
-from monitor.store.sheets import Array, Columns
-
-Mask = npt.NDArray[np.bool_]
-_CELLS = 2_000_000  # beyond which groups are sorted instead of laid out
+from monitor.store.shelf import Array, Coded, Mask, Part, places
 
 
 @dataclass(frozen=True, slots=True)
+class Pick:
+    """What is chosen of a part: the mentions of its span that `mask` lets pass."""
+
+    part: Part
+    n_before: int  # of its mentions, those before the period
+    mask: Mask | None  # None: all
+    sentiment: npt.NDArray[np.int8]  # of each of the part's mentions; about the topics, where topics are asked for
+
+    def between(self, low: int, high: int) -> Pick:
+        """By the places of the part's mentions, as if there were none before the period."""
+        mask = None if self.mask is None else self.mask[low:high]
+        return Pick(self.part.mentions(low, high), 0, mask, self.sentiment[low:high])
+
+    @property
+    def which(self) -> Any:
+        """The places of the chosen mentions."""
+        return slice(None) if self.mask is None else np.flatnonzero(self.mask)
+
+    @property
+    def which_tags(self) -> Any:
+        """The places of their tags."""
+        return slice(None) if self.mask is None else np.flatnonzero(self.mask[self.part.row])
+
+    def narrowed(self, other: Mask | None) -> Pick:
+        if other is None:
+            return self
+        return dataclasses.replace(self, mask=other if self.mask is None else self.mask & other)
+
+    @property
+    def judged(self) -> Mask | None:
+        """Which are judged; None where all are."""
+        waits = self.part.flags & sheets.WAITS != 0
+        return ~waits if waits.any() else None
+
+    @property
+    def current(self) -> Pick:
+        """Without those before the period."""
+        return self if not self.n_before else self.between(self.n_before, self.part.n)
+
+
+@dataclass(frozen=True)
 class Chosen:
     """Mentions of a selection and of the period before, oldest first, with their tags.
 
@@ -36,71 +75,66 @@ class Chosen:
     """
 
     words: dict[int, str]
-    id: npt.NDArray[np.int64]
-    at: npt.NDArray[np.int64]  # when published, in microseconds since the epoch
-    current: Mask  # of the period, not of the one before
-    judged: Mask
-    source: Array
-    place: Array
-    language: Array
-    rating: npt.NDArray[np.float64]
-    sentiment: npt.NDArray[np.int8]  # about the topics, where topics are asked for
-    tag_row: npt.NDArray[np.int64]  # of each tag: the place of its mention
-    tag_topic: Array
-    tag_sentiment: npt.NDArray[np.int8]
+    picks: tuple[Pick, ...]
 
     def pairs(self, selection: Selection, dimension: str | None) -> dict[Any, Pair]:
         """Counts of judged mentions by source id, location or language; by "" for all of them."""
-        at = np.flatnonzero(self._within(selection, dimension) & self.judged)
-        keys = [self.current[at]]
-        if dimension:
-            keys.append(self._dimension(dimension)[at])
-        return _paired(
+        cells = self._cells
+        cells = cells.where(self._within(selection, dimension, cells.key) & (cells.key["judged"] == 1))
+        keys = [cells.key["current"], *([cells.key[dimension]] if dimension else [])]
+        return paired(
             ("" if not rest else rest[0] if dimension == "source" else self.words[rest[0]], current, count)
-            for (current, *rest), count in _counts(keys, self.sentiment[at], self.rating[at])
+            for (current, *rest), count in counted(keys, cells)
         )
 
     def topics(self, selection: Selection) -> dict[str, Pair]:
         """Counts of tags by topic."""
-        at, mention = self._tags(selection, self.judged)
-        keys = [self.current[mention], self.tag_topic[at]]
-        return _paired(
-            (self.words[topic], current, count)
-            for (current, topic), count in _counts(keys, self.tag_sentiment[at], self.rating[mention])
-        )
+        cells = self._tags(selection)
+        keys = [cells.key["current"], cells.key["topic"]]
+        return paired((self.words[topic], current, count) for (current, topic), count in counted(keys, cells))
 
     def topics_by_day(self, selection: Selection, zone: ZoneInfo) -> dict[str, dict[date, Count]]:
-        at, mention = self._tags(selection, self.judged & self.current)
-        day, days = _days(self.at[mention], zone)
+        cells = self._tags(selection, zone)
+        cells = cells.where(cells.key["current"] == 1)
         found: dict[str, dict[date, Count]] = {}
-        for (topic, index), count in _counts([self.tag_topic[at], day], self.tag_sentiment[at], self.rating[mention]):
-            found.setdefault(self.words[topic], {})[days[index]] = count
+        for (topic, day), count in counted([cells.key["topic"], cells.key["day"]], cells):
+            found.setdefault(self.words[topic], {})[date.fromordinal(day)] = count
         return found
 
     def by_day(self, selection: Selection, zone: ZoneInfo) -> dict[date, Count]:
-        at = np.flatnonzero(self._within(selection) & self.judged & self.current)
-        day, days = _days(self.at[at], zone)
-        return {days[key[0]]: count for key, count in _counts([day], self.sentiment[at], self.rating[at])}
+        picks = [pick.current for pick in self._narrowed(selection, judged=True)]
+        cells = Cells.joined(of_mentions(pick, {"day": _day(pick.part, zone)}) for pick in picks)
+        return {date.fromordinal(key[0]): count for key, count in counted([cells.key["day"]], cells)}
 
     def stars(self, selection: Selection) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
         """(stars, how many) of the period and of the one before."""
-        mask, sides = self._within(selection) & ~np.isnan(self.rating), []
-        for side in (mask & self.current, mask & ~self.current):
-            values, n = np.unique(self.rating[side], return_counts=True)
+        cells, sides = self._cells, []
+        cells = cells.where(self._within(selection, None, cells.key) & ~np.isnan(cells.rating))
+        for side in (1, 0):
+            held = cells.where(cells.key["current"] == side)
+            values, place = np.unique(held.rating, return_inverse=True)
+            n = np.bincount(place, held.n, minlength=len(values)).astype(np.int64)
             sides.append(list(zip(values.tolist(), n.tolist(), strict=True)))
         return sides[0], sides[1]
 
     def n(self, selection: Selection) -> int:
         """How many the period has, whether judged or not."""
-        return int(np.count_nonzero(self._within(selection) & self.current))
+        picks = [pick.current for pick in self._narrowed(selection)]
+        return sum(pick.part.n if pick.mask is None else int(np.count_nonzero(pick.mask)) for pick in picks)
 
     def newest(self, selection: Selection, limit: int, *, after: tuple[datetime, int] | None) -> list[int]:
         """Ids of the period, newest first; with `after` those older than that time and id."""
-        mask = self._within(selection) & self.current
-        if after:
-            at, last = micros(after[0]), after[1]
-            mask &= (self.at < at) | ((self.at == at) & (self.id < last))
-        return [int(number) for number in self.id[np.flatnonzero(mask)[-limit:][::-1]]]
+        found: list[int] = []
+        for whole in reversed(list(self._narrowed(selection))):
+            pick = whole.current
+            if after:
+                at, last = pick.part.at(), micros(after[0])
+                pick = pick.narrowed((at < last) | ((at == last) & (pick.part.ids() < after[1])))
+            there = np.arange(pick.part.n) if pick.mask is None else pick.which
+            found += pick.part.ids(there[len(there) - min(len(there), limit - len(found)) :][::-1]).tolist()
+            if len(found) == limit:
+                break
+        return found
 
     def steps(self, step_of: Mapping[str, str], edges: Sequence[datetime]) -> dict[str, list[tuple[int, int, int]]]:
         """Step -> (negative, neutral, positive) mentions in each span between two edges; `step_of`: topic -> step.
@@ -110,31 +144,33 @@ class Chosen:
         names = list(dict.fromkeys(step_of.values()))
         n_steps, n_spans = len(names), len(edges) - 1
         number = {topic: names.index(step) for topic, step in step_of.items()}
-        step_at = np.full(max(self.words, default=0) + 1, n_steps, np.int16)
-        for key, word in self.words.items():
-            step_at[key] = number.get(word, n_steps)
-        step = step_at[self.tag_topic]
-        span = np.repeat(
-            np.arange(n_spans, dtype=np.int32), np.diff(np.searchsorted(self.at, [micros(edge) for edge in edges]))
-        )
-
-        def counted(step: Array, row: npt.NDArray[np.int64], worst: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-            cell = 3 * (n_spans * step.astype(np.int32) + span[row]) + worst
-            return np.bincount(cell, minlength=3 * n_spans * n_steps)
-
         n_topics = Counter(number.values())
-        single = np.array([n_topics[one] == 1 for one in range(n_steps)] + [False])[step]
-        tags = np.flatnonzero(single)  # of a step of one topic a mention has one tag at most
-        cells = counted(step[tags], self.tag_row[tags], _WEIGHTS[self.tag_sentiment[tags]])
-        tags = np.flatnonzero((step < n_steps) & ~single)
-        tags = tags[np.argsort(step[tags], kind="stable")]
-        step, row = step[tags], self.tag_row[tags]
-        begins = np.ones(len(row), np.bool_)  # tags of a mention about one step stand together
-        begins[1:] = (row[1:] != row[:-1]) | (step[1:] != step[:-1])
-        first = np.flatnonzero(begins)
-        weight = _WEIGHTS[self.tag_sentiment[tags]]
-        worst = np.maximum.reduceat(weight, first) if len(first) else weight
-        cells = cells + counted(step[first], row[first], worst)
+        of_one_topic = np.array([n_topics[one] == 1 for one in range(n_steps)] + [False])
+        cells = np.zeros(3 * n_spans * n_steps, np.int64)
+
+        def count(span: Array, step: Array, row: Array, worst: npt.NDArray[np.int8]) -> None:
+            cell = 3 * (n_spans * step.astype(np.int32) + span[row]) + worst
+            np.add(cells, np.bincount(cell, minlength=len(cells)), out=cells)
+
+        for pick in self.picks:
+            part = pick.part
+            span = spans(part, edges).whole().astype(np.int32)
+            step_at = np.array(
+                [number.get(self.words[topic], n_steps) for topic in part.topic.values.tolist()], np.int16
+            )
+            which = pick.which_tags
+            step, row, weight = step_at[part.topic.code[which]], part.row[which], _WEIGHTS[part.said[which]]
+            single = of_one_topic[step]
+            tags = np.flatnonzero(single)  # of a step of one topic a mention has one tag at most
+            count(span, step[tags], row[tags], weight[tags])
+            tags = np.flatnonzero((step < n_steps) & ~single)
+            tags = tags[np.argsort(step[tags], kind="stable")]
+            if len(tags):
+                step, row, weight = step[tags], row[tags], weight[tags]
+                first = np.ones(len(row), np.bool_)  # tags of a mention about one step stand together
+                first[1:] = (row[1:] != row[:-1]) | (step[1:] != step[:-1])
+                at = np.flatnonzero(first)
+                count(span, step[at], row[at], np.maximum.reduceat(weight, at))
         return {
             name: [(bad, neutral, good) for neutral, good, bad in part]
             for name, part in zip(names, cells.reshape(n_steps, n_spans, 3).tolist(), strict=True)
@@ -142,43 +178,76 @@ class Chosen:
 
     def complaining(self, topic: str, limit: int) -> list[int]:
         """Ids of mentions that complain about the topic, newest first; before all, those that complain as a whole."""
-        negative = sheets.SENTIMENTS.index("negative")
-        about = _among(self.tag_topic, sheets.numbers_of(self.words, [topic]))
-        mention = self.tag_row[about & (self.tag_sentiment == negative)]
-        whole = self.sentiment[mention] == negative
-        ids = [*self.id[mention[whole]][::-1][:limit].tolist(), *self.id[mention[~whole]][::-1][:limit].tolist()]
-        return ids[:limit]
+        whole: list[int] = []
+        partly: list[int] = []
+        for pick in reversed(self.picks):
+            about = pick.part.topic.among(sheets.numbers_of(self.words, [topic])) & (pick.part.said == _NEGATIVE)
+            row = pick.part.row[about]
+            if pick.mask is not None:
+                row = row[pick.mask[row]]
+            bad = pick.sentiment[row] == _NEGATIVE
+            for found, rows in ((whole, row[bad]), (partly, row[~bad])):
+                found += pick.part.ids(rows[::-1][: limit - len(found)]).tolist()
+            if len(whole) == limit:
+                break
+        return [*whole, *partly][:limit]
 
     def between(self, start: datetime, end: datetime) -> Chosen:
         """Those of start <= time < end, as if only they had been asked for."""
-        first, last = np.searchsorted(self.at, (micros(start), micros(end)))
-        tags = slice(*np.searchsorted(self.tag_row, (first, last)))
-        cut = {name: getattr(self, name)[first:last] for name in _OF_MENTIONS}
-        return dataclasses.replace(
-            self, **cut, tag_row=self.tag_row[tags] - first, tag_topic=self.tag_topic[tags],
-            tag_sentiment=self.tag_sentiment[tags],
+        spans = [(pick, pick.part.first_at(micros(start)), pick.part.first_at(micros(end))) for pick in self.picks]
+        return Chosen(self.words, tuple(pick.between(low, high) for pick, low, high in spans if low < high))
+
+    @cached_property
+    def _cells(self) -> Cells:
+        """All mentions by everything that a page groups them by, but topic and time."""
+        return Cells.joined(
+            of_mentions(
+                pick,
+                {
+                    "current": Coded.of(np.arange(pick.part.n) >= pick.n_before),
+                    "judged": Coded.of(pick.part.flags & sheets.WAITS == 0),
+                    "source": pick.part.source, "location": pick.part.place, "language": pick.part.language,
+                },
+            )
+            for pick in self.picks
         )  # fmt: skip
 
-    def _within(self, selection: Selection, dimension: str | None = None) -> Mask:
-        """Those that the filters left open let pass; that of `dimension` itself stays open."""
-        mask = np.ones(len(self.id), np.bool_)
-        for name, values in (
-            ("source", selection.source_ids),
-            ("location", selection.locations),
-            ("language", selection.languages),
-        ):
-            if values and name != dimension:
-                numbers = selection.source_ids if name == "source" else sheets.numbers_of(self.words, map(str, values))
-                mask &= _among(self._dimension(name), numbers)
+    def _tags(self, selection: Selection, zone: ZoneInfo | None = None) -> Cells:
+        """The tags that the open filters let pass, by topic and period, and by local day where a zone is given."""
+        return Cells.joined(
+            of_tags(
+                pick,
+                {"current": Coded.of(np.arange(pick.part.n) >= pick.n_before)}
+                | ({"day": _day(pick.part, zone)} if zone else {}),
+            )
+            for pick in self._narrowed(selection, judged=True)
+        )
+
+    def _within(self, selection: Selection, dimension: str | None, key: Mapping[str, Array]) -> Mask:
+        """What the filters left open let pass; that of `dimension` itself stays open."""
+        mask = np.ones(len(key["source"]), np.bool_)
+        for name, numbers in self._open(selection):
+            if name != dimension:
+                mask &= np.isin(key[name], numbers)
         return mask
 
-    def _dimension(self, name: str) -> Array:
-        return {"source": self.source, "location": self.place, "language": self.language}[name]
+    def _open(self, selection: Selection) -> Iterator[tuple[str, list[int]]]:
+        """The filters that were left open, and the numbers of what they ask for."""
+        if selection.source_ids:
+            yield "source", list(selection.source_ids)
+        if selection.locations:
+            yield "location", sheets.numbers_of(self.words, selection.locations)
+        if selection.languages:
+            yield "language", sheets.numbers_of(self.words, selection.languages)
 
-    def _tags(self, selection: Selection, mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The places of the tags, and of their mentions."""
-        at = np.flatnonzero((self._within(selection) & mask)[self.tag_row])
-        return at, self.tag_row[at]
+    def _narrowed(self, selection: Selection, *, judged: bool = False) -> Iterator[Pick]:
+        """The picks without what the filters left open hold back, and what waits to be judged."""
+        open_ = list(self._open(selection))
+        for pick in self.picks:
+            columns = {"source": pick.part.source, "location": pick.part.place, "language": pick.part.language}
+            for name, numbers in open_:
+                pick = pick.narrowed(columns[name].among(numbers))
+            yield pick.narrowed(pick.judged) if judged else pick
 
 
 def chosen(session: Session, selection: Selection, *, before: bool = True) -> Chosen | None:
@@ -200,8 +269,8 @@ def chosen(session: Session, selection: Selection, *, before: bool = True) -> Ch
         read = remembered(session, "columns")
         if span not in read:
             read[span] = sheets.read(session, selection.brand_id, start=start, end=selection.end)
-        parts = read[span]
-        kept[opened, before] = None if parts is None else _choose(session, opened, parts, start)
+        held = read[span]
+        kept[opened, before] = None if held is None else choose(session, opened, *held, start=start)
     return cast("Chosen | None", kept[opened, before])
 
 
@@ -210,84 +279,58 @@ def _same(one: Selection, other: Selection) -> bool:
     return dataclasses.replace(one, start=other.start, end=other.end) == other
 
 
-def _choose(session: Session, selection: Selection, parts: Sequence[Columns], start: datetime) -> Chosen:
-    """What of each part is chosen, joined: of a year much less is copied than read."""
-    picked = [_pick(selection, part, start) for part in parts]
+def choose(
+    session: Session, selection: Selection, parts: Sequence[Part], words: dict[int, str], *, start: datetime
+) -> Chosen:
+    picks = []
+    for whole in parts:
+        part = whole.mentions(whole.first_at(micros(start)), whole.first_at(micros(selection.end)))
+        if part.n:
+            picks.append(_pick(selection, part, words))
     if selection.words.strip():
-        ids = [part.mentions["id"][mask] for part, (mask, _) in zip(parts, picked, strict=True)]
+        ids = [pick.part.ids(pick.which) for pick in picks]
         table, first = _found(session, selection, ids)
-        for (mask, _), some in zip(picked, ids, strict=True):
-            mask[mask] = table[some - first]
-    fields: dict[str, list[Array]] = {name: [np.zeros(0, kind)] for name, kind in _FIELDS.items()}
-    n = 0
-    for part, (mask, sentiment) in zip(parts, picked, strict=True):
-        there: Any = slice(None)  # of most months all are chosen: nothing to look for
-        tags: Any = slice(None)
-        row = part.row + n
-        if not mask.all():
-            there, tags = np.flatnonzero(mask), np.flatnonzero(mask[part.row])
-            row = (np.cumsum(mask) - 1 + n)[part.row[tags]]
-        for name in ("id", "source", "place", "language", "rating", "flags"):
-            fields[name].append(part.mentions[name][there])
-        fields["at"].append(part.at[there])
-        fields["sentiment"].append(sentiment[there])
-        fields["tag_row"].append(row)
-        fields["tag_topic"].append(part.tags["topic"][tags])
-        fields["tag_sentiment"].append(part.tags["sentiment"][tags])
-        n += len(fields["at"][-1])
-    whole = {name: np.concatenate(some) for name, some in fields.items()}
-    flags = whole.pop("flags")
-    return Chosen(
-        parts[0].words if parts else {}, current=whole["at"] >= micros(selection.start),
-        judged=flags & sheets.WAITS == 0, **whole,
-    )  # fmt: skip
+        for at, (pick, some) in enumerate(zip(picks, ids, strict=True)):
+            mask = np.zeros(pick.part.n, np.bool_)
+            mask[pick.which] = table[some - first]
+            picks[at] = dataclasses.replace(pick, mask=mask)
+    return Chosen(words, tuple(picks))
 
 
-_FIELDS = {
-    "id": np.int64, "at": np.int64, "source": np.int32, "place": np.int32, "language": np.int32, "rating": np.float64,
-    "flags": np.uint8, "sentiment": np.int8, "tag_row": np.int64, "tag_topic": np.int32, "tag_sentiment": np.int8,
-}  # fmt: skip
-
-
-_OF_MENTIONS = ("id", "at", "current", "judged", "source", "place", "language", "rating", "sentiment")
 _WEIGHTS = np.array(
     [2, 0, 1, 0], np.int8
 )  # of negative, neutral, positive and (-1) none: what is worse to have said weighs more
 
 
-def _pick(selection: Selection, columns: Columns, start: datetime) -> tuple[Mask, npt.NDArray[np.int8]]:
-    """Which mentions all filters but the words let pass, and their sentiment (about the topics, where asked for)."""
-    held, at = columns.mentions, columns.at
-    mask = (at >= micros(start)) & (at < micros(selection.end))
+def _pick(selection: Selection, part: Part, words: dict[int, str]) -> Pick:
+    """Which mentions all filters but the words let pass."""
+    masks: list[Mask] = []
     if not selection.copies:
-        mask &= held["flags"] & sheets.COUNTS != 0
+        masks.append(part.flags & sheets.COUNTS != 0)
     if selection.corrected:
-        mask &= held["flags"] & sheets.CORRECTED != 0
+        masks.append(part.flags & sheets.CORRECTED != 0)
     if selection.kinds:
-        mask &= _among(held["kind"], sheets.numbers_of(columns.words, selection.kinds))
+        masks.append(part.kind.among(sheets.numbers_of(words, selection.kinds)))
     if selection.ratings:
-        rated = np.zeros(len(held), np.bool_)
-        for star in selection.ratings:
-            rated |= (held["rating"] >= star - 0.5) & (held["rating"] <= star + 0.499)
-        mask &= rated
-    sentiment = held["sentiment"]
+        given = part.stars.values
+        near = [(given >= star - 0.5) & (given <= star + 0.499) for star in selection.ratings]
+        masks.append(np.logical_or.reduce(near)[part.stars.code])
+    sentiment = part.sentiment
     if selection.topics:
-        sentiment = _about(columns, selection.topics)
-        mask &= sentiment > _NOT
+        asked = part.topic.among(sheets.numbers_of(words, selection.topics))
+        sentiment = _worst(asked, part.row, part.said, part.n)
+        masks.append(sentiment > _NOT)
     if selection.sentiments:
-        mask &= _among(sentiment, [sheets.SENTIMENTS.index(name) for name in selection.sentiments])
-    return mask, sentiment
+        masks.append(_among(sentiment, [sheets.SENTIMENTS.index(name) for name in selection.sentiments]))
+    mask = np.logical_and.reduce(masks) if masks else None
+    if mask is not None and mask.all():
+        mask = None
+    return Pick(part, part.first_at(micros(selection.start)), mask, sentiment)
 
 
 PATIENCE = "60s"  # of a search on PostgreSQL
-_MICROS_OF_HOUR = 3_600_000_000
+_NEGATIVE = sheets.SENTIMENTS.index("negative")
 _NOT = -2  # the topic is not on it
-
-
-def _about(columns: Columns, topics: Sequence[str]) -> npt.NDArray[np.int8]:
-    """The worst sentiment of each mention about any of these topics, as `sentiment_about` says it in SQL."""
-    asked = _among(columns.tags["topic"], sheets.numbers_of(columns.words, topics))
-    return _worst(asked, columns.row, columns.tags["sentiment"], len(columns.mentions))
 
 
 def _worst(asked: Mask, row: npt.NDArray[np.int64], sentiment: Array, n: int) -> npt.NDArray[np.int8]:
@@ -333,63 +376,27 @@ def _found(session: Session, selection: Selection, ids: Sequence[npt.NDArray[np.
     return table, first
 
 
-def _paired(counts: Iterable[tuple[Any, int, Count]]) -> dict[Any, Pair]:
-    """(key, whether of the period or the one before, count) side by side."""
-    found: dict[Any, list[Count]] = {}
-    for key, current, count in counts:
-        found.setdefault(key, [Count(), Count()])[not current] = count
-    return {key: Pair(now, before) for key, (now, before) in found.items()}
+def of_mentions(pick: Pick, keys: Mapping[str, Coded]) -> Cells:
+    return tally(keys, pick.sentiment, pick.part.stars, pick.mask)
 
 
-def _counts(keys: Sequence[Array], sentiment: Array, rating: Array) -> list[tuple[tuple[int, ...], Count]]:
-    """Counts of mentions by their keys, those of groups that hold any."""
-    if not len(sentiment):
-        return []
-    code = np.zeros(len(sentiment), np.int64)
-    values, n_cells = [], 1
-    for key in keys:
-        held, place = np.unique(key, return_inverse=True) if key.dtype.kind == "f" else places(key)
-        code = code * len(held) + place
-        values.append(held)
-        n_cells *= len(held)
-    cells = np.arange(n_cells)
-    if n_cells > _CELLS:
-        cells, code = np.unique(code, return_inverse=True)
-    size, rated = len(cells), ~np.isnan(rating)
-    by_sentiment = np.bincount(4 * code + sentiment + 1, minlength=4 * size).reshape(size, 4)  # none, then in order
-    ratings = np.bincount(code[rated], minlength=size)
-    sums = np.column_stack([by_sentiment.sum(axis=1), by_sentiment[:, 1:], ratings])
-    stars = np.bincount(code[rated], rating[rated], minlength=size)
-    found = []
-    for cell in np.flatnonzero(sums[:, 0]).tolist():
-        left, key_of = int(cells[cell]), []
-        n, negative, neutral, positive, n_ratings = sums[cell].tolist()
-        for held in reversed(values):
-            left, index = divmod(left, len(held))
-            key_of.append(int(held[index]))
-        found.append((tuple(reversed(key_of)), Count(n, negative, neutral, positive, n_ratings, float(stars[cell]))))
-    return found
+def of_tags(pick: Pick, keys: Mapping[str, Coded]) -> Cells:
+    """By topic, and by what else is known of the mention."""
+    return tally_tags(pick.part, keys, pick.mask)
 
 
-def places(key: Array) -> tuple[Array, Array]:
-    """The values of small whole numbers, and the place of each among them: np.unique without sorting."""
-    if not len(key):
-        return key, key.astype(np.int64)
-    low = int(key.min())
-    shifted = key.astype(np.int64) - low
-    there = np.bincount(shifted) > 0
-    return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[shifted]
+def spans(part: Part, edges: Sequence[datetime]) -> Coded:
+    """Between which two edges each mention lies, from 0 on; -1 before the first."""
+    begins = [0, *(part.first_at(micros(edge)) for edge in edges), part.n]
+    numbers = np.arange(len(edges) + 1)
+    return Coded(numbers - 1, np.repeat(numbers.astype(np.min_scalar_type(len(numbers))), np.diff(begins)))
 
 
-def _days(at: npt.NDArray[np.int64], zone: ZoneInfo) -> tuple[Array, list[date]]:
-    """The local day of each moment, by the hour in which it lies, as its place in a list of days."""
-    if not len(at):
-        return at, []
-    hour = at // _MICROS_OF_HOUR * _MICROS_OF_HOUR
-    first, last = (datetime.fromtimestamp(int(end) / 1e6, zone).date() for end in (hour.min(), hour.max()))
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    starts = np.array([micros(day_start(day, zone)) for day in days])
-    return np.searchsorted(starts, hour, side="right") - 1, days
+def _day(part: Part, zone: ZoneInfo) -> Coded:
+    """The local day of each mention, by the hour in which it lies, as its number in the calendar."""
+    days = [datetime.fromtimestamp(hour, zone).toordinal() for hour in part.hours.tolist()]
+    values, of_hour = places(np.array(days, np.int64))
+    return Coded(values, of_hour.astype(np.min_scalar_type(len(values)))[part.hour])
 
 
 def _among(held: Array, wanted: Sequence[int]) -> Mask:
