@@ -99,17 +99,18 @@ class _Graph:
         return dense(self._weights, name)
 
     def _linear(self, x: str, name: str) -> str:
-        matrix = self._float(f"{name}.weight").T
-        if self._is_fixed(name):
-            return self._fixed(x, matrix, name, self._bias(name))
-        return self._op("Add", self._product(x, matrix, name), self._bias(name))
+        return self._affine(x, self._float(f"{name}.weight").T, self._float(f"{name}.bias"), name)
 
     def _bias(self, name: str) -> str:
         return self._constant(self._float(f"{name}.bias"), f"{name}.bias")
 
-    def _product(self, x: str, matrix: npt.NDArray[np.float32], name: str) -> str:
+    def _affine(self, x: str, matrix: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], name: str) -> str:
+        added = self._constant(bias, f"{name}.bias")
         if self._is_fixed(name):
-            return self._fixed(x, matrix, name)
+            return self._fixed(x, matrix, name, added)
+        return self._op("Add", self._product(x, matrix, name), added)
+
+    def _product(self, x: str, matrix: npt.NDArray[np.float32], name: str) -> str:
         if not self._int8 or self._width < _NARROW:
             return self._op("MatMul", x, self._constant(matrix, f"{name}.matrix"))
         quantised, scales = self._quantised(matrix, name)
@@ -130,16 +131,19 @@ class _Graph:
     def _is_fixed(self, name: str) -> bool:
         return self._int8 and self._width < _NARROW and _input_of(name) in _RANGES
 
-    def _fixed(self, x: str, matrix: npt.NDArray[np.float32], name: str, *bias: str) -> str:
+    def _fixed(self, x: str, matrix: npt.NDArray[np.float32], name: str, bias: str) -> str:
         """A product in eight bits whose activations lie in the range that is known of this place."""
+        step, zero = self._steps(name)
+        if x not in self._rounded:
+            self._rounded[x] = self._op("QuantizeLinear", x, step, zero)
+        weights, scales = self._quantised(matrix, name)
+        return self._op("MatMulIntegerToFloat", self._rounded[x], weights, step, scales, zero, "", bias, domain=_OURS)
+
+    def _steps(self, name: str) -> tuple[str, str]:
+        """What one step of eight bits means in the range that is known of this place, and the byte that means zero."""
         low, high = _RANGES[_input_of(name)]
         step, zero = (high - low) / 255, round(-low / (high - low) * 255)
-        given = self._constant(step, f"step_{step!r}", np.float32), self._constant(zero, f"zero_{zero}", np.uint8)
-        if x not in self._rounded:
-            self._rounded[x] = self._op("QuantizeLinear", x, *given)
-        weights, scales = self._quantised(matrix, name)
-        parts = (self._rounded[x], weights, given[0], scales, given[1], "")
-        return self._op("MatMulIntegerToFloat", *parts[: 6 if bias else 5], *bias, domain=_OURS)
+        return self._constant(step, f"step_{step!r}", np.float32), self._constant(zero, f"zero_{zero}", np.uint8)
 
     def _scalar(self, value: float) -> str:
         return self._constant(value, f"scalar_{value!r}", np.float32)
@@ -151,22 +155,12 @@ class _Graph:
     # -- the network
 
     def _embed(self) -> str:
-        rows = self._constant(self._weights["token_embedding.weight"], "token_rows")
-        x = self._op("Gather", rows, "input_ids", axis=0)
-        if "token_embedding.weight.scale" in self._weights:
-            scales = np.asarray(self._weights["token_embedding.weight.scale"], np.float32)[:, None]
-            x = self._op(
-                "Mul",
-                self._op("Cast", x, to=1),
-                self._op("Gather", self._constant(scales, "token_scales"), "input_ids"),
-            )
-        else:
-            x = self._op("Cast", x, to=1)
-        x = self._linear(x, "embedding_in")
+        rows = self._float("token_embedding.weight") @ self._float("embedding_in.weight").T
+        rows += self._float("embedding_in.bias")  # once for every token there is, not for every one that is read
+        x = self._op("Gather", self._constant(rows, "token_rows", np.float32), "input_ids", axis=0)
         length = self._op("Slice", self._op("Shape", "input_ids"), self._ints(1), self._ints(2), self._ints(0))
         positions = self._constant(self._float("position_embedding.weight"), "positions")
         x = self._op("Add", x, self._op("Slice", positions, self._ints(0), length, self._ints(0)))
-        self._mask3 = self._op("Unsqueeze", "mask", self._ints(2))
         self._given = self._op("Cast", "mask", to=6)
         self._outside3 = self._op(
             "Unsqueeze", self._op("Mul", self._op("Sub", self._scalar(1.0), "mask"), self._scalar(-1e4)), self._ints(2)
@@ -175,16 +169,17 @@ class _Graph:
         return x
 
     def _layer(self, x: str, name: str) -> str:
-        shifted = self._shift(self._norm(x, f"{name}attention_norm"))
-        parts = np.split(self._float(f"{name}qkv.weight").T, 3, axis=1)
-        q, k, v = (self._product(shifted, part, f"{name}qkv.{i}") for i, part in enumerate(parts))
-        mixed = self._op(
-            "MultiHeadAttention", q, k, v, self._bias(f"{name}qkv"), self._given, domain=_OURS, num_heads=self._n_heads
+        shifted = self._shift(self._norm(x, f"{name}attention_norm"), f"{name}qkv")
+        matrices = np.split(self._float(f"{name}qkv.weight").T, 3, axis=1)
+        biases = np.split(self._float(f"{name}qkv.bias"), 3)
+        q, k, v = (
+            self._affine(shifted, matrix, bias, f"{name}qkv.{i}")
+            for i, (matrix, bias) in enumerate(zip(matrices, biases, strict=True))
         )
+        mixed = self._op("MultiHeadAttention", q, k, v, "", self._given, domain=_OURS, num_heads=self._n_heads)
         x = self._op("Add", self._linear(mixed, f"{name}attention_out"), x)
-        hidden = self._shift(self._norm(x, f"{name}feed_norm"))
-        hidden = self._product(hidden, self._float(f"{name}feed_in.weight").T, f"{name}feed_in")
-        hidden = self._op("FastGelu", hidden, self._bias(f"{name}feed_in"), domain=_OURS)  # tanh approximation
+        hidden = self._shift(self._norm(x, f"{name}feed_norm"), f"{name}feed_in")
+        hidden = self._op("FastGelu", self._linear(hidden, f"{name}feed_in"), domain=_OURS)  # tanh approximation
         return self._op("Add", self._linear(hidden, f"{name}feed_out"), x)
 
     def _quarters(self) -> str:
@@ -204,36 +199,49 @@ class _Graph:
         moved = self._op("Add", numbers, self._constant((-4, 4, 0, 0), "moves", np.int64))
         return self._op("Where", there, moved, end)
 
-    def _shift(self, x: str) -> str:
-        """A quarter of the channels from the token before, a quarter from the one after; padding counts as nothing."""
+    def _shift(self, x: str, name: str) -> str:
+        """A quarter of the channels from the token before, a quarter from the one after; padding counts as nothing.
+        In eight bits where `name`, which multiplies them, takes them so: a quarter of the bytes to move.
+        """
+        fixed = self._is_fixed(name)
+        nothing = self._scalar(0.0)
+        if fixed:
+            step, nothing = self._steps(name)
+            x = self._op("QuantizeLinear", x, step, nothing)
         flat = self._op("Reshape", x, self._ints(-1, self._width // 4))
-        with_zeros = self._op("Pad", flat, self._ints(0, 0, 1, 0))
-        return self._op(
-            "Reshape", self._op("Gather", with_zeros, self._neighbours, axis=0), self._ints(0, 0, self._width)
-        )
+        with_zeros = self._op("Pad", flat, self._ints(0, 0, 1, 0), nothing)
+        moved = self._op("Gather", with_zeros, self._neighbours, axis=0)
+        shifted = self._op("Reshape", moved, self._ints(0, 0, self._width))
+        if fixed:
+            self._rounded[shifted] = shifted
+        return shifted
 
     def _heads(self, x: str) -> None:
-        queries = np.concatenate((self._float("pool_query.weight"), self._float("topic_query.weight")))
-        biases = np.concatenate((self._float("pool_query.bias"), self._float("topic_query.bias")))
-        weights = self._op(
-            "Add", self._op("MatMul", x, self._constant(queries.T, "queries")), self._constant(biases, "query_bias")
-        )
+        """Tokens weighed by a query each for the whole text and the topics; by none at all, they give their mean."""
+        width, last = self._width, int(np.iinfo(np.int64).max)
+        queries = np.concatenate((self._float("pool_query.weight"), np.zeros((1, width), np.float32),
+                                  self._float("topic_query.weight")))  # fmt: skip
+        biases = np.concatenate((self._float("pool_query.bias"), np.zeros(1, np.float32),
+                                 self._float("topic_query.bias")))  # fmt: skip
+        weights = self._op("MatMul", x, self._constant(queries.T, "queries"))
+        weights = self._op("Add", weights, self._constant(biases, "query_bias"))
         weights = self._op("Softmax", self._op("Add", weights, self._outside3), axis=1)
-        count = self._op("ReduceSum", "mask", self._ints(1), keepdims=1)
-        mean = self._op("Div", self._op("ReduceSum", self._op("Mul", x, self._mask3), self._ints(1), keepdims=0), count)
         gathered = self._op("MatMul", self._op("Transpose", weights, perm=[0, 2, 1]), x)
         self._op("Gather", gathered, self._constant(0, "index_0", np.int64), axis=1, name="pooled")
-        topical = self._op("Slice", gathered, self._ints(1), self._ints(np.iinfo(np.int64).max), self._ints(1))
-        both = self._op("Concat", "pooled", mean, axis=-1)
+        both = self._op("Slice", gathered, self._ints(0), self._ints(2), self._ints(1))
+        both = self._op("Reshape", both, self._ints(-1, 2 * width))
         matrix = self._constant(self._float("sentiment_head.weight").T, "sentiment_head.matrix")
         self._op("Add", self._op("MatMul", both, matrix), self._bias("sentiment_head"), name="sentiment")
-        scored = self._op("Mul", topical, self._constant(self._float("topic_head"), "topic_head"))
-        summed = self._op("ReduceSum", scored, self._ints(2), keepdims=0)
-        self._op("Add", summed, self._constant(self._float("topic_head_bias"), "topic_head_bias"), name="topics")
-        shared = self._float("polarity_head.weight")[None] + self._float("polarity_topic")  # [K, 3, width]
+        topical = self._op("Slice", gathered, self._ints(2), self._ints(last), self._ints(1))
         turned = self._op("Transpose", topical, perm=[1, 0, 2])  # [K, B, width]
-        own = self._op("MatMul", turned, self._constant(shared.transpose(0, 2, 1), "polarity"))
-        own = self._op("Add", self._op("Transpose", own, perm=[1, 0, 2]), self._bias("polarity_head"))
+        present = self._float("topic_head")[:, None]
+        polar = self._float("polarity_head.weight")[None] + self._float("polarity_topic")  # [K, 3, width]
+        matrix = self._constant(np.concatenate((present, polar), axis=1).transpose(0, 2, 1), "topical")
+        said = self._op("Transpose", self._op("MatMul", turned, matrix), perm=[1, 0, 2])  # [B, K, 4]
+        there = self._op("Gather", said, self._constant(0, "index_0", np.int64), axis=2)
+        self._op("Add", there, self._constant(self._float("topic_head_bias"), "topic_head_bias"), name="topics")
+        own = self._op("Slice", said, self._ints(1), self._ints(last), self._ints(2))
+        own = self._op("Add", own, self._bias("polarity_head"))
         echo = self._constant(self._float("polarity_from_sentiment")[None, :, None], "polarity_from_sentiment")
         echoed = self._op("Mul", self._op("Unsqueeze", "sentiment", self._ints(1)), echo)
         self._op("Add", own, echoed, name="topic_sentiment")
