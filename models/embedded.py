@@ -21,7 +21,7 @@ from models.batching import cut, max_by_owner, mean_by_owner, plan, sums
 from models.errors import WeightsMissing
 from models.graph import build, dense
 from models.packed import unpack
-from models.tokenizer import TextEncoder, normalise, unpack_buckets
+from models.tokenizer import TextEncoder, normalise_all, unpack_buckets
 
 DIRECTORY = Path(__file__).parent / "weights" / "base"
 MEASURED = "measured.json"  # what benchmarks.accuracy found of the shipped weights, by language
@@ -31,7 +31,7 @@ EncoderRun = Callable[
     [npt.NDArray[np.int64], Floats], Sequence[Floats]
 ]  # ids, mask -> encoder's outputs, as `graph.OUTPUTS`
 _AT_ONCE = 4
-TOKEN_BUDGET = 2048  # benchmarks/scoring.py: larger batches leave the cache, smaller ones pay per call
+TOKEN_BUDGET = 1024  # benchmarks/scoring.py: larger batches leave the cache, smaller ones pay per call
 
 
 def read(directory: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -78,8 +78,10 @@ class Embedded:
         self._max_tokens = int(config["max_tokens"])
         self._ngrams = NgramHalf(tensors, n_topics=len(self.topics))
         self._mix = tensors["mix"].astype(np.float32)
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        tokenizer.normalizer = None  # texts come normalised
         self._encoder = TextEncoder(
-            Tokenizer.from_file(str(directory / "tokenizer.json")),
+            tokenizer,
             log2_buckets=int(config["n_buckets_log2"]),
             kept_buckets=_buckets(tensors),
             word_order=bool(config.get("word_order", False)),
@@ -109,16 +111,16 @@ class Embedded:
         return lambda ids, mask: session.run(None, {"input_ids": ids, "mask": mask})
 
     def predict(self, texts: Sequence[str]) -> Outputs:
-        clean = [normalise(text) for text in texts]
+        clean = normalise_all(texts)
         return self.joined(self._read(clean), self._count(clean))
 
     def read(self, texts: Sequence[str]) -> Voice:
         """What the encoder says of these texts."""
-        return self._read([normalise(text) for text in texts])
+        return self._read(normalise_all(texts))
 
     def count(self, texts: Sequence[str]) -> Voice:
         """What their n-grams say."""
-        return self._count([normalise(text) for text in texts])
+        return self._count(normalise_all(texts))
 
     def _count(self, clean: Sequence[str]) -> Voice:
         return self._ngrams(*self._encoder.ngram_rows(clean))

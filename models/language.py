@@ -45,7 +45,8 @@ _SCRIPTS: tuple[tuple[int, int, str], ...] = (
 _KANJI = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF))
 _TELLING = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high, _ in _SCRIPTS) + "]")
 _IDEOGRAPH = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _KANJI) + "]")
-_NOISE = re.compile(r"(?:https?://|www\.)\S+|(?<!\w)[@#]\w+|[^\w']|[\d_]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?<!\w)[@#]\w+", re.IGNORECASE)
+_LETTERS = re.compile(r"(?:[^\W\d_]+|')+")
 
 
 def detect(
@@ -145,8 +146,11 @@ def _ideographs(text: str) -> bool:
 
 def _bare(text: str) -> str:
     """Lower-cased words with single spaces around each: what n-grams are taken from."""
-    words = _NOISE.sub(" ", text[: MAX_CHARACTERS * 2]).lower().split()
-    return f" {' '.join(words)[:MAX_CHARACTERS]} " if words else ""
+    text = text[: MAX_CHARACTERS * 2]
+    if "@" in text or "#" in text or "://" in text or "www." in text.lower():
+        text = _ADDRESS.sub(" ", text)
+    words = " ".join(_LETTERS.findall(text)).lower()[:MAX_CHARACTERS]
+    return f" {words} " if words else ""
 
 
 def ngrams(texts: Sequence[str], *, n_buckets: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

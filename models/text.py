@@ -76,7 +76,11 @@ def prepare(text: object) -> str:
     cleaned = clean(text)
     if not cleaned:
         raise TextRejected("empty text")
-    bare = _HANDLE.sub("", _URL.sub("", cleaned))
+    bare = cleaned
+    if "://" in cleaned or "www." in cleaned.lower():
+        bare = _URL.sub("", bare)
+    if "@" in cleaned:
+        bare = _HANDLE.sub("", bare)
     if not bare.strip():
         raise TextRejected("only links or handles")
     if not (any(map(str.isalnum, bare)) or _PICTOGRAPH.search(bare) or _EMOTICON.search(bare)):
@@ -121,7 +125,7 @@ def key(text: str) -> bytes:
 
 
 def windows(n_tokens: int, *, size: int, limit: int = 32) -> list[tuple[int, int]]:
-    """Half-open token ranges, each at most `size` long, that cover a text; neighbours share an eighth.
+    """Half-open token ranges, each at most `size` long, that cover a text; neighbours share an eighth of `size`.
 
     One range when the text fits. More than `limit` ranges are thinned evenly; the first and the last stay.
     """
@@ -131,6 +135,8 @@ def windows(n_tokens: int, *, size: int, limit: int = 32) -> list[tuple[int, int
         return [(0, n_tokens)]
     step = size - size // 8
     n = -(-(n_tokens - size) // step) + 1
+    if n <= limit:  # as short as they may be: 50 tokens are two windows of 28, not of 47
+        size = -(-(n_tokens + (n - 1) * (size // 8)) // n)
     # evenly spread starts: the last window is as full as the others
     starts = [round(i * (n_tokens - size) / (n - 1)) for i in range(n)]
     if n > limit:
@@ -140,13 +146,14 @@ def windows(n_tokens: int, *, size: int, limit: int = 32) -> list[tuple[int, int
 
 _SENTENCE = re.compile(r"[^.!?…。!?।؟\n]+(?:[.!?…。!?।؟\n]+|$)")
 # A clause ends where a contrast begins; the words are those of `but`, `however` in the languages most read here.
-_CONTRAST = re.compile(
-    r"(?:^|(?<=[\s,;—–-]))(?:but|however|although|though|while|но|однако|зато|хотя|але|проте|зате|aber|jedoch|obwohl|mais|cependant|"
-    r"pero|aunque|sin embargo|ma|però|mas|porém|embora|ale|jednak|chociaż|ama|fakat|"
-    r"ancak|maar|echter|avšak|tapi|namun|nhưng|"
-    r"лекин|бірақ|алайда)(?=[\s,])|但是|但|不过|可是|けど|でも|しかし|하지만|지만|लेकिन|मगर|لكن|แต่",
-    re.IGNORECASE,
+_WORDS_OF_CONTRAST = (
+    "but|however|although|though|while|но|однако|зато|хотя|але|проте|зате|aber|jedoch|obwohl|mais|cependant|"
+    "pero|aunque|sin embargo|ma|però|mas|porém|embora|ale|jednak|chociaż|ama|fakat|"
+    "ancak|maar|echter|avšak|tapi|namun|nhưng|лекин|бірақ|алайда"
 )
+_CONTRAST = re.compile(rf"[\s,;—–-](?:{_WORDS_OF_CONTRAST})(?=[\s,])")  # begins after one of these signs
+_FIRST_CONTRAST = re.compile(rf"(?:{_WORDS_OF_CONTRAST})(?=[\s,])")  # or with the text
+_UNSPACED_CONTRAST = re.compile("但是|但|不过|可是|けど|でも|しかし|하지만|지만|लेकिन|मगर|لكن|แต่")
 
 
 _PAUSE = re.compile(r"[,;，；、،؛]| [–—-] ")
@@ -158,9 +165,13 @@ def parts(text: str, spots: Sequence[tuple[int, str]]) -> Iterator[tuple[int, in
 
     `spots`: where a word of a subject begins, and which. Less than that at a comma stays with what is before it.
     """
+    pauses = [match.end() for match in _PAUSE.finditer(text)] if spots else []
+    if not pauses:
+        yield from clauses(text)
+        return
     for start, end in clauses(text):
         inside = [(at, subject) for at, subject in spots if start <= at < end]
-        cuts = [match.end() for match in _PAUSE.finditer(text, start, end)] if inside else []
+        cuts = [cut for cut in pauses if start < cut <= end] if inside else []
         begin = start
         for cut, following in zip(cuts, [*cuts[1:], end], strict=False):
             before = {subject for at, subject in inside if begin <= at < cut}
@@ -174,11 +185,28 @@ def parts(text: str, spots: Sequence[tuple[int, str]]) -> Iterator[tuple[int, in
 
 def clauses(text: str) -> Iterator[tuple[int, int]]:
     """Character ranges of the clauses of a text: sentences, cut again before a word of contrast."""
+    contrasts = _contrasts(text)
     for sentence in _SENTENCE.finditer(text):
-        start = sentence.start()
-        for contrast in _CONTRAST.finditer(text, sentence.start(), sentence.end()):
-            if contrast.start() > start and text[start : contrast.start()].strip(" ,;—–-"):
-                yield start, contrast.start()
-                start = contrast.start()
-        if text[start : sentence.end()].strip():
-            yield start, sentence.end()
+        start, end = sentence.span()
+        for contrast in contrasts:
+            if start < contrast < end and text[start:contrast].strip(" ,;—–-"):
+                yield start, contrast
+                start = contrast
+        if text[start:end].strip():
+            yield start, end
+
+
+def _contrasts(text: str) -> list[int]:
+    """Where the words of contrast of a text begin."""
+    low = text.lower()
+    if len(low) == len(text):  # "İ".lower() has two characters: keep offsets true
+        text = low
+    else:
+        text = "".join(character.lower()[0] for character in text)
+    found = [match.start() + 1 for match in _CONTRAST.finditer(text)]
+    if _FIRST_CONTRAST.match(text):
+        found.insert(0, 0)
+    if not text.isascii():
+        found += [match.start() for match in _UNSPACED_CONTRAST.finditer(text)]
+        found.sort()
+    return found

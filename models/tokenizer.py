@@ -29,6 +29,7 @@ _HANDLE = re.compile(r"(?<![\w@])@[A-Za-z0-9_.]{2,}")
 _REPEATED = re.compile(r"([^\d\s])\1{2,}")
 _CAPITALS = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_CAPITAL, _SPACING = 1, 2
 _SPACE = re.compile(r"[\s\u200b\u200e\u200f\u2060\ufeff\x00-\x1f]+")
 
 NGRAM_SIZES = (2, 3, 4, 5)
@@ -49,21 +50,60 @@ def normalise(text: str) -> str:
     A handle becomes "@user", an address "http", three or more of one sign become two ("sooo" -> "soo"),
     and a word of three or more capitals gets the mark U+21E7 before it (a text all in capitals gets one).
     """
-    text = unicodedata.normalize("NFKC", _LONE_SURROGATE.sub("\ufffd", text))
-    if "@" in text:
-        text = _HANDLE.sub(USER, text)
-    if "://" in text or "www." in text.lower():
-        text = _URL.sub(URL, text)
-    lowered = text.lower()
-    if lowered != text:
-        if len(text) > 3 and text.isupper():
-            text = f"{SHOUT} {lowered}"
-        elif any(first.isupper() and second.isupper() for first, second in itertools.pairwise(text)):
-            text = _CAPITALS.sub(_mark_capitals, text).lower()
-        else:
-            text = lowered
-    text = _REPEATED.sub(r"\1\1", text)
-    return _SPACE.sub(" ", text).strip()
+    return normalise_all([text])[0]
+
+
+def normalise_all(texts: Sequence[str]) -> list[str]:
+    """`normalise` of each. What few texts have (capitals in a row, letters in threes, odd spaces) is looked for in all
+    of them at once.
+    """
+    plain = [
+        text if text.isascii() else unicodedata.normalize("NFKC", _LONE_SURROGATE.sub("\ufffd", text)) for text in texts
+    ]
+    for i, text in enumerate(plain):
+        if "@" in text:
+            plain[i] = text = _HANDLE.sub(USER, text)
+        if "://" in text or "www." in text.lower():
+            plain[i] = _URL.sub(URL, text)
+    low = [text.lower() for text in plain]
+    codes, starts = _laid_out(plain)
+    capital = _kinds()[codes] == _CAPITAL
+    for i in _owners(capital[1:] & capital[:-1], starts):
+        low[i] = _CAPITALS.sub(_mark_capitals, plain[i]).lower()
+    for i, text in enumerate(plain):
+        if len(text) > 3 and text.isupper() and text != low[i]:
+            low[i] = f"{SHOUT} {text.lower()}"
+    codes, starts = _laid_out(low)
+    same = codes[1:] == codes[:-1]
+    for i in _owners(same[1:] & same[:-1], starts):
+        low[i] = _REPEATED.sub(r"\1\1", low[i])
+    odd = _kinds()[codes] == _SPACING
+    odd[1:] |= same & (codes[1:] == ord(" "))
+    for i in _owners(odd, starts):
+        low[i] = _SPACE.sub(" ", low[i])
+    return [text.strip() for text in low]
+
+
+def _laid_out(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(code points of all texts, a comma after each; where each begins)."""
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
+    return np.frombuffer(",".join([*texts, ""]).encode("utf-32-le"), np.uint32), np.cumsum(sizes) - sizes
+
+
+def _owners(found: np.ndarray, starts: np.ndarray) -> list[int]:
+    """Numbers of the texts that hold one of these places."""
+    numbers: list[int] = np.unique(np.searchsorted(starts, np.flatnonzero(found), side="right") - 1).tolist()
+    return numbers
+
+
+@functools.cache
+def _kinds() -> np.ndarray:
+    """For each code point: a capital letter, a space of any kind but the plain one, or neither."""
+    table = np.zeros(0x110000, np.uint8)
+    signs = "".join(map(chr, range(0x20000)))  # neither is beyond
+    table[: len(signs)] = list(map(str.isupper, signs))  # _CAPITAL
+    table[[ord(sign) for sign in "".join(_SPACE.findall(signs)) if sign != " "]] = _SPACING
+    return table
 
 
 def _mark_capitals(match: re.Match[str]) -> str:

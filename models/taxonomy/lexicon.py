@@ -23,7 +23,7 @@ _WORD = re.compile(
 )
 _GAP = re.compile(r"[^\w.,;:!?\n]{1,3}")  # what may stand between the words of a phrase
 _TERM_WORD = re.compile(_WORD.pattern + r"\*?|\*")  # a lone star: any one word
-_APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "`": "'", "ё": "е", "Ё": "е"})
+_FOLDED = (("’", "'"), ("ʼ", "'"), ("‘", "'"), ("`", "'"), ("ё", "е"))
 _PROCLITICS = re.compile(r"(?:[وفبلك](?=...))?(?:ال(?=..)|(?<=ل)ل(?=..))?")
 # Where the language is unknown, or has no terms of its own: the language most written in that script.
 _BY_SCRIPT = (
@@ -128,7 +128,10 @@ def _fold(text: str) -> str:
     low = text.lower()
     if len(low) != len(text):  # "İ".lower() has two characters: keep offsets true
         low = "".join(c.lower() if len(c.lower()) == 1 else c.lower()[0] for c in text)
-    return low.translate(_APOSTROPHES)
+    for sign, plain in _FOLDED:
+        if sign in low:
+            low = low.replace(sign, plain)
+    return low
 
 
 def _script_language(text: str) -> str:
@@ -140,25 +143,32 @@ def _script_language(text: str) -> str:
 
 
 def _words(text: str, index: _Index, *, arabic: bool) -> Iterable[Hit]:
-    places = [(m.group(), m.start(), m.end()) for m in _WORD.finditer(text)]
-    for i, (word, start, _) in enumerate(places):
+    places = list(_WORD.finditer(text))
+    words, met = [place[0] for place in places], index.met
+    for i, (word, following) in enumerate(itertools.zip_longest(words, words[1:], fillvalue="")):
         for form in _forms(word) if arabic else (word,):
-            for topic, term, rest in index.beginning(form):
-                end = _rest(text, places, i, rest)
-                if end is not None:
-                    yield Hit(topic, start, end, term)
+            terms = met.get(form)
+            for topic, term, rest in index.beginning(form) if terms is None else terms:
+                if not rest:
+                    yield Hit(topic, places[i].start(), places[i].end(), term)
+                    continue
+                wanted, is_stem = rest[0]
+                if following.startswith(wanted) if is_stem else following == wanted:
+                    end = _rest(text, places, i, rest)
+                    if end is not None:
+                        yield Hit(topic, places[i].start(), end, term)
 
 
-def _rest(text: str, places: list[tuple[str, int, int]], i: int, rest: tuple[tuple[str, bool], ...]) -> int | None:
+def _rest(text: str, places: list[re.Match[str]], i: int, rest: tuple[tuple[str, bool], ...]) -> int | None:
     """End of the phrase whose first word is at `i`, or None where the following words are others."""
-    end = places[i][2]
-    for offset, (wanted, is_stem) in enumerate(rest, start=i + 1):
-        if offset >= len(places):
+    if len(rest) >= len(places) - i:
+        return None
+    end = places[i].end()
+    for place, (wanted, is_stem) in zip(places[i + 1 : i + 1 + len(rest)], rest, strict=True):
+        word = place[0]
+        if not (word.startswith(wanted) if is_stem else word == wanted) or not _GAP.fullmatch(text, end, place.start()):
             return None
-        word, start, stop = places[offset]
-        if not (word.startswith(wanted) if is_stem else word == wanted) or not _GAP.fullmatch(text, end, start):
-            return None
-        end = stop
+        end = place.end()
     return end
 
 
