@@ -23,7 +23,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,11 @@ from monitor.pipeline.detect import detect
 from monitor.pipeline.housekeeping import housekeep
 from monitor.pipeline.notify import notify
 from monitor.pipeline.score import score
-from monitor.store import copies
+from monitor.store import copies, meta
 from monitor.store.catalogue import ensure_import, synchronise
 from monitor.store.engine import reading, upgrade, writing
 from monitor.store.ingest import ingest
-from monitor.store.tables import Brand, Incident, Mention
+from monitor.store.tables import Brand, Daily, DailyStars, Incident, Mention, Sheet, SheetWord
 from scrapers.item import Item
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -126,7 +126,7 @@ class Constant:
         return [Judgement("en", "negative", 0.9, 0.05, 0.05, tags, "constant@1") for _ in texts]
 
 
-def fill(context: Context, n_mentions: int, *, n_rival: int, seconds: float) -> bool:
+def fill(context: Context, n_mentions: int, *, n_rival: int, seconds: float, derived: Path | None) -> bool:
     """Go on filling for so many seconds; whether all is there, a competitor's and buckets too."""
     started = time.monotonic()
     with reading(context.engine) as session:
@@ -156,9 +156,27 @@ def fill(context: Context, n_mentions: int, *, n_rival: int, seconds: float) -> 
             count(session, since=NOW - timedelta(days=DAYS))
         ids_go_on(session)
         session.execute(text("ANALYZE"))
-    with timed("(filling: daily counts)"):
+    with timed("(filling: sheets and daily counts)"):
+        if derived is not None:
+            take(context, derived)
         roll_up(context)
     return time.monotonic() - started <= seconds
+
+
+def take(context: Context, folder: Path) -> None:
+    """Sheets and daily counts from the SQLite store of another call, which has the same rows."""
+    with closing(sqlite3.connect(folder / "data" / "monitor.sqlite")) as source, writing(context.engine) as session:
+        driver = session.connection().connection.driver_connection
+        assert driver is not None
+        with driver.cursor() as cursor:
+            for table in (SheetWord, Sheet, Daily, DailyStars):
+                names = ", ".join(column.name for column in table.__table__.columns)
+                rows = source.execute(f"SELECT {names} FROM {table.__tablename__}")
+                with cursor.copy(f"COPY {table.__tablename__} ({names}) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+        for key, value in source.execute("SELECT key, value FROM meta WHERE key LIKE 'sheets%' OR key LIKE 'daily%'"):
+            meta.put(session, key, value)
 
 
 def fill_later(context: Context, n_mentions: int) -> None:
@@ -402,6 +420,8 @@ def main() -> int:
     parser.add_argument("--new", type=int, default=1000)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--url", default="", help="of an empty PostgreSQL database; SQLite in the folder if not given")
+    parser.add_argument("--derived", type=Path, help="into PostgreSQL: the folder of a call with as many mentions and"
+                        " no url, whose sheets and daily counts are taken instead of made again")  # fmt: skip
     parser.add_argument("--fill-seconds", type=float, default=3600)
     parser.add_argument(
         "--run", default="1", help="of a store that was measured before: another word, or nothing is new"
@@ -441,7 +461,7 @@ def main() -> int:
             ensure_import(session, f"site{number}", now=NOW)
     began = time.monotonic()
     n_rival = 0 if given.later else given.mentions // 10
-    if not fill(context, given.mentions, n_rival=n_rival, seconds=given.fill_seconds):
+    if not fill(context, given.mentions, n_rival=n_rival, seconds=given.fill_seconds, derived=given.derived):
         return 3
     print(f"{given.mentions} mentions, filled in {time.monotonic() - began:.0f} s (this call)")
     if given.later:

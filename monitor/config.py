@@ -404,10 +404,14 @@ def overlay_environment(raw: dict[str, Any], environ: Mapping[str, str]) -> None
         value: Any = environ[variable]
         if path[-1].endswith("_file") and path[-1] != "_file":
             path[-1] = path[-1].removesuffix("_file")
+            if not value:
+                raise ConfigError(f"{variable} is empty: the path of a file is wanted")
             try:
                 value = Path(value).read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigError(f"{variable}: cannot read {environ[variable]}: {error}") from error
+            if not value:  # a secret that was not written: an empty address of a database would mean SQLite
+                raise ConfigError(f"{variable}: {environ[variable]} is empty")
         if path[0] not in Settings.model_fields:
             raise ConfigError(
                 f"environment: {variable}: unknown setting {path[0]!r}; {_allowed(Settings.model_fields, near=path[0])}"

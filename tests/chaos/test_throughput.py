@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import itertools
+import os
+import random
 import signal
 import threading
 import time
@@ -33,6 +35,9 @@ from tests.monitor.postgres.server import Server
 pytestmark = pytest.mark.postgres
 N_ITEMS = 5  # of every feed
 N_WAITING = 8192  # for judgement: four jobs
+SAID = ("The courier was late.", "It was cold by then.", "Nobody answered the phone.", "The soup is wonderful!",
+        "Еда отличная, но ждали сорок минут.", "I will not come again.", "Персонал очень вежливый.", "Fair prices.",
+        "The table was dirty and the waiter did not care.", "Доставили раньше, чем обещали, спасибо.")  # fmt: skip
 
 
 class Feeds:
@@ -167,43 +172,69 @@ def test_a_host_is_asked_in_turn_by_all_workers(tmp_path: Path, database: str) -
 
 
 @whole
-def test_more_workers_judge_more(
+def test_more_workers_judge_more_with_a_device_elsewhere(
     tmp_path: Path, postgres: Server, migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that keeps each worker waiting two seconds for 512 texts, as a device elsewhere does; all judged once."""
     monkeypatch.setenv("MONITOR_TEST_JUDGE_SECONDS", "2")
-    took: dict[int, float] = {}
-    for n_workers in (1, 2, 4):
+    judged_by(tmp_path, postgres, migrated, workers=(1, 2, 4), n=N_WAITING)
+
+
+@whole
+def test_more_workers_judge_more_with_the_model_that_ships(
+    tmp_path: Path, postgres: Server, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real model, a core for each worker: by the clock where the machine is free, by the processor where not."""
+    monkeypatch.setenv("MONITOR_TEST_MODEL", "real")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    judged_by(tmp_path, postgres, migrated, workers=(1, 2), n=N_WAITING)
+
+
+def judged_by(tmp_path: Path, postgres: Server, migrated: str, *, workers: tuple[int, ...], n: int) -> None:
+    """Prints how long one and more workers take from the first batch to the last."""
+    took: dict[int, tuple[float, float]] = {}
+    for n_workers in workers:
         with postgres.database(migrated) as database, nursery(tmp_path) as lives:
-            folder = tmp_path / f"judge{n_workers}"
-            config = write_config(folder, [], 0, database)
+            config = write_config(tmp_path / f"judge{n_workers}", [], 0, database)
             engine = open_engine(database)
-            fill(engine, config, N_WAITING)
+            fill(engine, config, n)
             running = [lives.start("worker:score@1", config) for _ in range(n_workers)]
             account.until(lambda n=n_workers, at=database: n_workers_of(at) == n, 120, "the workers are there")
+            judging = list(running)
             running.append(lives.start("periodic", config))
 
             def n_judged(engine: Engine = engine) -> int:
                 with reading(engine) as session:
                     return session.exec(select(func.count()).select_from(Judgement)).one()
 
-            account.until(lambda: n_judged() > 0, 120, "the first batch")
-            began, first = time.monotonic(), n_judged()
-            account.until(lambda: n_judged() == N_WAITING, 300, "all are judged")
-            took[n_workers] = (time.monotonic() - began) * N_WAITING / (N_WAITING - first)
+            enough = 512 * (n_workers - 1)
+            account.until(lambda enough=enough, count=n_judged: count() > enough, 120, "a batch for each worker")
+            began, used, first = time.monotonic(), processor(judging), n_judged()
+            account.until(lambda: n_judged() == n, 300, "all are judged")
+            share = n / (n - first)
+            took[n_workers] = ((time.monotonic() - began) * share, (processor(judging) - used) * share)
             for pid in running:
                 assert lives.end(pid, signal.SIGTERM) == 0
             assert verify(engine) == []
             engine.dispose()
-    print("".join(f"\n{n} worker(s): {N_WAITING} judged in {seconds:.1f} s, {took[1] / seconds:.2f} times one"
-                  for n, seconds in took.items()))  # fmt: skip
+    print("".join(f"\n{n_workers} worker(s): {n} judged in {clock:.1f} s, {took[1][0] / clock:.2f} times one; "
+                  f"{used:.1f} s of the processor, {n / used:.0f} texts for each"
+                  for n_workers, (clock, used) in took.items()))  # fmt: skip
+
+
+def processor(pids: list[int]) -> float:
+    """Seconds of the processor that these processes have used."""
+    stats = (Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids)
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def fill(engine: Engine, config: Path, n: int) -> None:
-    """So many mentions that wait for judgement."""
+    """So many mentions that wait for judgement, as long as reviews are."""
+    rng = random.Random(0)
     now = datetime.now(UTC)
     with writing(engine) as session:
         synchronise(session, load(config, environ={}), now=now)
         brand_id, source_id = session.exec(select(Brand.id)).one() or 0, ensure_import(session, "a", now=now).id or 0
-        items = [support.item(k, f"visit {k}, it was late", at=now) for k in range(n)]
+        texts = [f"visit {k}: " + " ".join(rng.choices(SAID, k=rng.randint(1, 6))) for k in range(n)]
+        items = [support.item(k, text, at=now) for k, text in enumerate(texts)]
         ingest(session, items, brand_id=brand_id, source_id=source_id, origin="a", now=now, near_duplicates=False)

@@ -163,6 +163,10 @@ def test_missing_files(tmp_path: Path) -> None:
         load(
             write(tmp_path, GOOD), environ={"MONITOR_CHANNELS__MAIL__SETTINGS__PASSWORD_FILE": str(tmp_path / "absent")}
         )
+    (tmp_path / "empty").write_text("\n")
+    for given, said in (("", "is empty: the path of a file"), (str(tmp_path / "empty"), "empty is empty")):
+        with pytest.raises(ConfigError, match=f"MONITOR_DATABASE_URL_FILE.*{said}"):
+            load(write(tmp_path, GOOD), environ={"MONITOR_DATABASE_URL_FILE": given})
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
