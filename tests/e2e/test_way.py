@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -21,6 +22,26 @@ def place(tmp_path: Path) -> Iterator[Town]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def calm_weeks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of a monitor that has been through two calm months: read, judged, learnt, nothing told."""
+    folder = tmp_path_factory.mktemp("calm")
+    with town(folder) as place:
+        config = place.configure()
+        told = monitor("import", place.history(), "--brand", "cafe", "--config", config)
+        assert "180 imported" in told.stdout
+        monitor("once", "--config", config)
+        assert place.mails == [] and place.slack == []  # calm weeks: nothing to say
+    return folder / "data"
+
+
+@pytest.fixture
+def config(place: Town, calm_weeks: Path) -> Path:
+    """The configuration of a monitor after calm weeks, in a town of its own."""
+    shutil.copytree(calm_weeks, place.folder / "data")
+    return place.configure()
+
+
 def rows(place: Town, statement: str) -> list[tuple[object, ...]]:
     path = place.folder / "data" / "monitor.sqlite"
     if not path.exists():
@@ -32,12 +53,7 @@ def rows(place: Town, statement: str) -> list[tuple[object, ...]]:
             return []  # the tables are not there yet
 
 
-def test_one_incident_one_mail_one_message(place: Town) -> None:
-    config = place.configure()
-    told = monitor("import", place.history(), "--brand", "cafe", "--config", config)
-    assert "180 imported" in told.stdout
-    monitor("once", "--config", config)
-    assert place.mails == [] and place.slack == []  # calm weeks: nothing to say
+def test_one_incident_one_mail_one_message(place: Town, config: Path) -> None:
     place.complain()
     result = monitor("once", "--source", "feed", "--config", config)
     assert "14 new" in result.stdout
@@ -53,7 +69,6 @@ def test_one_incident_one_mail_one_message(place: Town) -> None:
     assert f"{place.site}/10" in plain.get_content()  # quotes with links
     assert place.slack[0]["blocks"] and f"{observed:.0f} negative" in place.slack[0]["text"]
     monitor("once", "--source", "feed", "--config", config)
-    monitor("once", "--source", "feed", "--config", config)
     assert len(place.mails) == 1 and len(place.slack) == 1
     assert monitor("db", "check", "--config", config).stdout == "ok\n"
     week = monitor("report", "--config", config, "--format", "md", "--brand", "cafe", "-o", place.folder / "week.md")
@@ -61,11 +76,8 @@ def test_one_incident_one_mail_one_message(place: Town) -> None:
     assert "Cafe Luna" in (place.folder / "week.md").read_text(encoding="utf-8")
 
 
-def test_killed_between_the_steps(place: Town) -> None:
+def test_killed_between_the_steps(place: Town, config: Path) -> None:
     """Killed after the fetch, after the rows, after the judgements, and while the mail is handed over."""
-    config = place.configure()
-    monitor("import", place.history(), "--brand", "cafe", "--config", config)
-    monitor("once", "--config", config)
     place.complain()
     running: list[subprocess.Popen[bytes]] = []
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Engine
 
 from models.base import Judgement, Span, TopicTag
 from monitor.config import Settings, validate
 from monitor.pipeline.context import Context
 from monitor.store.catalogue import synchronise
-from monitor.store.engine import upgrade, writing
+from monitor.store.engine import open_engine, upgrade, writing
 from scrapers.item import Item
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -77,10 +81,35 @@ def settings(folder: Path, **sections: Any) -> Settings:
     return validate(raw | sections, origin="test")
 
 
+@cache
+def _empty_store() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.sqlite"
+        engine = open_engine(f"sqlite:///{path}")
+        upgrade(engine)
+        engine.dispose()  # the last one to close it moves the journal into the file
+        return path.read_bytes()
+
+
+def migrated(engine: Engine) -> Engine:
+    """The engine with all tables: a new SQLite store is a copy of one that was migrated once, which takes a tenth."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite":
+        if not url.database:
+            with closing(engine.raw_connection()) as connection:
+                empty = bytearray(_empty_store())
+                empty[18:20] = b"\1\1"  # a store in memory has no journal beside it (SQLite's file format, 1.3.4)
+                connection.driver_connection.deserialize(empty)  # type: ignore[union-attr]
+        elif not Path(url.database).exists():
+            Path(url.database).write_bytes(_empty_store())
+    upgrade(engine)
+    return engine
+
+
 def context(folder: Path, *, at: datetime = NOW, scorer: Any = None, **sections: Any) -> Context:
     """A context over a fresh, migrated store with its brands and sources."""
     made = Context(settings(folder, **sections), clock=lambda: at, rng=random.Random(1), scorer=scorer or WordScorer())
-    upgrade(made.engine)
+    migrated(made.engine)
     with writing(made.engine) as session:
         synchronise(session, made.settings, now=at)
     return made

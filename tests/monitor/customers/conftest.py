@@ -19,8 +19,9 @@ from monitor.pipeline.importing import import_file
 from monitor.pipeline.sample import _arrange, sample_settings
 from monitor.pipeline.score import score
 from monitor.store.catalogue import synchronise
-from monitor.store.engine import upgrade, writing
+from monitor.store.engine import writing
 from monitor.store.ingest import rating_sentiment
+from tests.monitor import support
 from tests.monitor.support import WordScorer
 
 SAMPLE = _arrange()
@@ -53,7 +54,7 @@ class Intended(WordScorer):
 def cafe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     folder = tmp_path_factory.mktemp("cafe")
     made = Context(sample_settings(folder), clock=lambda: UNTIL, rng=random.Random(1), scorer=Intended())
-    upgrade(made.engine)
+    support.migrated(made.engine)
     with writing(made.engine) as session:
         synchronise(session, made.settings, now=UNTIL)
     table = io.StringIO()

@@ -14,7 +14,7 @@ from monitor.pipeline.customers import brand_named
 from monitor.pipeline.news import experience_news
 from monitor.store import comparisons
 from monitor.store.catalogue import ensure_brand, ensure_import
-from monitor.store.engine import reading, upgrade, writing
+from monitor.store.engine import reading, writing
 from monitor.store.queries.chats import CHAT
 from monitor.store.tables import Comparison, Mention, Order, SurveyAnswer
 from tests.monitor import support
@@ -28,7 +28,7 @@ RISE = START + timedelta(weeks=12)
 def shop(tmp_path: Path) -> Iterator[Context]:
     """Twenty answers a week: NPS steady for twelve weeks, then far better; forty customers who buy every week."""
     made = Context(support.settings(tmp_path), clock=lambda: START)
-    upgrade(made.engine)
+    support.migrated(made.engine)
     with writing(made.engine) as session:
         brand_id = ensure_brand(session, "Shop").id or 0
         for week in range(20):

@@ -14,7 +14,7 @@ from monitor.metrics.satisfaction import ecsi, ecsi_paths, engagement, thousand_
 from monitor.pipeline.context import Context
 from monitor.pipeline.questionnaires import Indices, questionnaire
 from monitor.store.catalogue import ensure_brand
-from monitor.store.engine import reading, upgrade, writing
+from monitor.store.engine import reading, writing
 from monitor.store.tables import SurveyAnswer
 from tests.monitor import support
 
@@ -27,7 +27,7 @@ ASKED = ("product_quality", "service_quality")
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Context]:
     made = Context(support.settings(tmp_path), clock=lambda: START)
-    upgrade(made.engine)
+    support.migrated(made.engine)
     yield made
     made.engine.dispose()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,25 +40,37 @@ class Life:
 
     def feed(self, day: datetime, n: int, text: Callable[[int], str], *, place: str = "A",
              rating: float | None = None, hours: tuple[float, float] = (8, 20)) -> None:  # fmt: skip
+        self._store({self.at: self._items(day, n, text, place=place, rating=rating, hours=hours)})
+
+    def calm(self, days: int) -> None:
+        """Some praise at two places each day, and a complaint now and then."""
+        seen: dict[datetime, list[Item]] = {}
+        for n in range(days):
+            day = START + timedelta(days=n)
+            self.at = day + timedelta(hours=22)
+            items = seen[self.at] = []
+            for place in ("A", "B"):
+                items += self._items(day, self.rng.randrange(2, 6), lambda _: "great", place=place)
+                if self.rng.random() < 0.15:
+                    items += self._items(day, 1, lambda _: "late", place=place)
+        self._store(seen)
+
+    def _items(self, day: datetime, n: int, text: Callable[[int], str], *, place: str = "A",
+               rating: float | None = None, hours: tuple[float, float] = (8, 20)) -> list[Item]:  # fmt: skip
         items: list[Item] = []
         for _ in range(n):
             self.number += 1
             at = day + timedelta(hours=self.rng.uniform(*hours))
             items.append(item(self.number, f"{text(self.number)} {self.number}", at=at, location=place, rating=rating))
+        return items
+
+    def _store(self, seen: Mapping[datetime, Sequence[Item]]) -> None:
+        """Take in what was seen at each instant."""
         with writing(self.context.engine) as session:
             brand_id = session.exec(select(Brand.id)).one() or 0
-            source_id = ensure_import(session, "site", now=self.at).id or 0
-            ingest(session, items, brand_id=brand_id, source_id=source_id, origin="site", now=self.at)
-
-    def calm(self, days: int) -> None:
-        """Some praise at two places each day, and a complaint now and then."""
-        for n in range(days):
-            day = START + timedelta(days=n)
-            self.at = day + timedelta(hours=22)
-            for place in ("A", "B"):
-                self.feed(day, self.rng.randrange(2, 6), lambda _: "great", place=place)
-                if self.rng.random() < 0.15:
-                    self.feed(day, 1, lambda _: "late", place=place)
+            source_id = ensure_import(session, "site", now=min(seen)).id or 0
+            for at, items in seen.items():
+                ingest(session, items, brand_id=brand_id, source_id=source_id, origin="site", now=at)
 
     def look(self, at: datetime) -> list[str]:
         self.at = at
@@ -72,11 +84,15 @@ class Life:
 
     def busy(self, days: int, *, praise: int = 50, complaints: int = 10) -> None:
         """Many mentions at one place, each known as soon as it was written."""
+        seen: dict[datetime, list[Item]] = {}
         for n in range(days):
             day = START + timedelta(days=n)
             self.at = day + timedelta(hours=24)
-            self.feed(day, praise, lambda _: "great", hours=(0, 24))
-            self.feed(day, complaints, lambda k: "rude" if k % 2 else "awful", hours=(0, 24))
+            seen[self.at] = [
+                *self._items(day, praise, lambda _: "great", hours=(0, 24)),
+                *self._items(day, complaints, lambda k: "rude" if k % 2 else "awful", hours=(0, 24)),
+            ]
+        self._store(seen)
         self.live()
 
     def live(self) -> None:

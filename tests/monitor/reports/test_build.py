@@ -20,9 +20,10 @@ from monitor.reports.sentences import sentences
 from monitor.reports.week import Week
 from monitor.reports.weekly import WeeklyData
 from monitor.store.buckets import recompute
-from monitor.store.engine import open_engine, upgrade
+from monitor.store.engine import open_engine
 from monitor.store.ingest import hour_of
 from monitor.store.tables import Brand, Coverage, Incident, Mention, Source, SurveyAnswer, Topic, TopicTag
+from tests.monitor import support
 
 ZONE = ZoneInfo("Europe/Moscow")
 WEEK = Week(2026, 46)
@@ -105,8 +106,7 @@ class Shop:
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    engine = open_engine("sqlite://")
-    upgrade(engine)
+    engine = support.migrated(open_engine("sqlite://"))
     with Session(engine.execution_options(write=True)) as session:
         yield Shop(session)
     engine.dispose()

@@ -23,7 +23,7 @@ from monitor.pipeline.context import Context
 from monitor.pipeline.score import score
 from monitor.store import incidents
 from monitor.store.catalogue import ensure_import, find_brand, synchronise
-from monitor.store.engine import reading, upgrade, writing
+from monitor.store.engine import reading, writing
 from monitor.store.ingest import ingest
 from monitor.store.tables import Brand, Report
 from monitor.web import accounts
@@ -111,7 +111,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of the house, made once; every test gets its own copy."""
     folder = tmp_path_factory.mktemp("house")
     context = configured(folder)
-    upgrade(context.engine)
+    support.migrated(context.engine)
     made = House(context, create_app(context))
     with writing(context.engine) as session:
         synchronise(session, context.settings, now=support.NOW)

@@ -18,7 +18,7 @@ import uvicorn
 
 from monitor.pipeline.context import Context
 from monitor.store.catalogue import synchronise
-from monitor.store.engine import reading, upgrade, writing
+from monitor.store.engine import reading, writing
 from monitor.store.queries import incidents
 from monitor.store.tables import Mention
 from monitor.web import accounts
@@ -112,7 +112,7 @@ def anna(site: Site, chromium: Any) -> Iterator[Window]:
 
 def test_the_first_account_through_the_set_up_link(tmp_path: Path, chromium: Any) -> None:
     context = configured(tmp_path)
-    upgrade(context.engine)
+    support.migrated(context.engine)
     with writing(context.engine) as session:
         synchronise(session, context.settings, now=support.NOW)
         link = accounts.setup_link(session, context.settings, now=support.NOW)
