@@ -24,7 +24,7 @@ from tests.conftest import shared_directory
 from tests.recorded.expect import page_of, row
 
 RECORDED = Path(__file__).resolve().parent.parent / "recorded"
-EXAMPLES = int(os.environ.get("MONITOR_TEST_MUTATIONS", "40"))
+EXAMPLES = int(os.environ.get("MONITOR_TEST_MUTATIONS", "25"))
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SCRAPERS = registry.all()
 NOT_SITES = {"blocked_pages"}  # a folder of walls, for every reader

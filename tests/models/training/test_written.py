@@ -13,7 +13,7 @@ from models.training.config import TrainConfig
 from models.training.data import DEV, TRAIN, read
 from models.training.pack import LEXICON
 from models.training.weak import add_weak_topics, load_lexicon
-from models.training.written import DIRECTORY, Row, count, read_all, rows_of
+from models.training.written import DIRECTORY, Row, Written, count, read_all, rows_of
 from models.training.written import read as read_file
 
 GENERAL = 1 << TOPICS.index("general")
@@ -85,8 +85,14 @@ def _without_mixed(file: Path) -> Path:
     return folder / file.name
 
 
-def test_what_is_held_back_is_in_no_training_row() -> None:
-    for written in read_all():
+@pytest.fixture(scope="module")
+def of_the_project() -> list[Written]:
+    """The files of all languages."""
+    return list(read_all())
+
+
+def test_what_is_held_back_is_in_no_training_row(of_the_project: list[Written]) -> None:
+    for written in of_the_project:
         rows = rows_of(written, seed=20)
         held = {row.text for row in rows if row.is_dev}
         learnt = {row.text for row in rows if not row.is_dev}
@@ -95,10 +101,9 @@ def test_what_is_held_back_is_in_no_training_row() -> None:
         assert 0.02 < len(held) / sum(count([written]).values()) < 0.15
 
 
-def test_every_file_of_the_project_is_right() -> None:
-    files = sorted(DIRECTORY.glob("*.yaml"))
-    assert files
-    for written in read_all():
+def test_every_file_of_the_project_is_right(of_the_project: list[Written]) -> None:
+    assert len(of_the_project) == len(list(DIRECTORY.glob("*.yaml"))) > 0
+    for written in of_the_project:
         assert all(len(group) >= 20 for group in (written.words[0], written.words[2])), written.language
         assert all(sum(map(len, kind)) >= 20 for kind in (written.verdicts, written.posts)), written.language
         assert len(written.topics) >= 5, written.language
