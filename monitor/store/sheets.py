@@ -8,7 +8,6 @@ Months that were read stay in memory (`monitor.store.shelf`) until a sheet of th
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +27,8 @@ COUNTS, WAITS, CORRECTED = 1, 2, 4  # flags: no copy; not judged yet; a person c
 
 _KEPT = "sheets"  # stands in the store once every hour has its sheet
 _HOUR = timedelta(hours=1)
+_MICROS_OF_HOUR = 3_600_000_000
+_NUMBER_OF = {name: number for number, name in enumerate(SENTIMENTS)}
 _CHUNK = 200  # hours a transaction
 _MANY = 300  # hours that wait, beyond which a reader takes their sheets as they are
 
@@ -211,7 +212,7 @@ def _pack(
 ) -> dict[datetime, tuple[Array, Array]]:
     """Mentions and tags of these hours, in order of time and id; hours without any are left out."""
     rows: list[Any] = []
-    tagged: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    tagged: list[Any] = []
     for first, last in runs(hours):
         base = [
             Mention.brand_id == brand_id,
@@ -223,37 +224,50 @@ def _pack(
                    Mention.kind, Mention.rating, Mention.sentiment, Mention.counts, Mention.score_state,
                    Mention.corrected).where(*base)
         ).all()  # fmt: skip
-        for mention_id, topic, sentiment in session.execute(
+        tagged += session.execute(
             select(TopicTag.mention_id, TopicTag.topic, TopicTag.sentiment)
             .join(Mention, col(Mention.id) == col(TopicTag.mention_id))
             .where(*base)
-        ):
-            tagged[mention_id].append((topic, sentiment))
-    wanted = set(hours)
-    by_hour: dict[datetime, list[Any]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (row[0], row[1])):
-        if (hour := hour_of(row[0])) in wanted:
-            by_hour[hour].append(row)
-    number = numbers({word for row in rows for word in row[3:6]} | {tag[0] for tags in tagged.values() for tag in tags})
-    packed = {}
-    for hour, held in by_hour.items():
-        mentions = np.array([
-            (row[1], int((row[0] - hour) / timedelta(microseconds=1)), row[2], number[row[3]], number[row[4]],
-             number[row[5]], np.nan if row[6] is None else row[6], _sentiment(row[7]),
-             COUNTS * bool(row[8]) + WAITS * (row[9] == "new") + CORRECTED * bool(row[10]))
-            for row in held
-        ], MENTION)  # fmt: skip
-        tags = [
-            (at, number[topic], _sentiment(sentiment))
-            for at, row in enumerate(held)
-            for topic, sentiment in sorted(tagged.get(row[1], ()))
-        ]
-        packed[hour] = (mentions, np.array(tags, TAG))
+        ).all()
+    if not rows:
+        return {}
+    published, ids, sources, places, languages, kinds, ratings, felt, counts, states, corrected = zip(
+        *rows, strict=True
+    )
+    about, topics, said = zip(*tagged, strict=True) if tagged else ((), (), ())
+    number = numbers({*places, *languages, *kinds, *topics})
+    at = np.rint(np.array([moment.timestamp() for moment in published]) * 1e6).astype(np.int64)
+    hour = at // _MICROS_OF_HOUR
+    held = np.empty(len(rows), MENTION)
+    held["id"], held["at"], held["source"] = ids, at - hour * _MICROS_OF_HOUR, sources
+    held["place"], held["language"], held["kind"] = (
+        [number[word] for word in column] for column in (places, languages, kinds)
+    )
+    held["rating"], held["sentiment"] = np.array(ratings, np.float64), [_NUMBER_OF.get(name, -1) for name in felt]
+    held["flags"] = (
+        COUNTS * np.array(counts, np.uint8)
+        + WAITS * np.array([state == "new" for state in states], np.uint8)
+        + CORRECTED * np.array(corrected, np.uint8)
+    )
+    order = np.lexsort((held["id"], at))
+    held, hour = held[order], hour[order]
+    values, begins = np.unique(hour, return_index=True)
+    ends = [*begins[1:].tolist(), len(hour)]
+    by_id = np.argsort(held["id"])
+    place = by_id[np.searchsorted(held["id"], np.array(about, np.int64), sorter=by_id)]  # of the mention of each tag
+    tags = np.empty(len(tagged), TAG)
+    tags["topic"], tags["sentiment"] = [number[topic] for topic in topics], [_NUMBER_OF.get(name, -1) for name in said]
+    rank = {topic: at for at, topic in enumerate(sorted(set(topics)))}
+    order = np.lexsort((np.array([rank[topic] for topic in topics], np.int64), place))
+    tags, place = tags[order], place[order]
+    wanted, packed = {int(one.timestamp()) // 3600 for one in hours}, {}
+    for value, begin, end in zip(values.tolist(), begins.tolist(), ends, strict=True):
+        if value in wanted:
+            of_hour = slice(*np.searchsorted(place, (begin, end)))
+            some = tags[of_hour]
+            some["row"] = place[of_hour] - begin
+            packed[datetime.fromtimestamp(3600 * value, UTC)] = (held[begin:end], some)
     return packed
-
-
-def _sentiment(name: str | None) -> int:
-    return SENTIMENTS.index(name) if name in SENTIMENTS else -1
 
 
 def _spans(session: Session) -> list[tuple[int, datetime, datetime]]:

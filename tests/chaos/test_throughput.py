@@ -35,9 +35,46 @@ from tests.monitor.postgres.server import Server
 pytestmark = pytest.mark.postgres
 N_ITEMS = 5  # of every feed
 N_WAITING = 8192  # for judgement: four jobs
-SAID = ("The courier was late.", "It was cold by then.", "Nobody answered the phone.", "The soup is wonderful!",
-        "Еда отличная, но ждали сорок минут.", "I will not come again.", "Персонал очень вежливый.", "Fair prices.",
-        "The table was dirty and the waiter did not care.", "Доставили раньше, чем обещали, спасибо.")  # fmt: skip
+SAID = [
+    "the",
+    "courier",
+    "was",
+    "late.",
+    "it",
+    "cold",
+    "by",
+    "then,",
+    "nobody",
+    "answered",
+    "phone!",
+    "soup",
+    "is",
+    "wonderful",
+    "but",
+    "table",
+    "dirty",
+    "and",
+    "waiter",
+    "did",
+    "not",
+    "care.",
+    "еда",
+    "отличная,",
+    "ждали",
+    "сорок",
+    "минут.",
+    "персонал",
+    "вежливый,",
+    "спасибо!",
+    "I",
+    "will",
+    "come",
+    "again.",
+    "fair",
+    "prices,",
+    "music",
+    "loud",
+]
 
 
 class Feeds:
@@ -207,7 +244,7 @@ def judged_by(tmp_path: Path, postgres: Server, migrated: str, *, workers: tuple
                 with reading(engine) as session:
                     return session.exec(select(func.count()).select_from(Judgement)).one()
 
-            enough = 512 * (n_workers - 1)
+            enough = 1024 * (n_workers - 1)
             account.until(lambda enough=enough, count=n_judged: count() > enough, 120, "a batch for each worker")
             began, used, first = time.monotonic(), processor(judging), n_judged()
             account.until(lambda: n_judged() == n, 300, "all are judged")
@@ -235,6 +272,6 @@ def fill(engine: Engine, config: Path, n: int) -> None:
     with writing(engine) as session:
         synchronise(session, load(config, environ={}), now=now)
         brand_id, source_id = session.exec(select(Brand.id)).one() or 0, ensure_import(session, "a", now=now).id or 0
-        texts = [f"visit {k}: " + " ".join(rng.choices(SAID, k=rng.randint(1, 6))) for k in range(n)]
+        texts = [f"visit {k}: " + " ".join(rng.choices(SAID, k=rng.randint(5, 45))) for k in range(n)]
         items = [support.item(k, text, at=now) for k, text in enumerate(texts)]
         ingest(session, items, brand_id=brand_id, source_id=source_id, origin="a", now=now, near_duplicates=False)
