@@ -17,7 +17,7 @@ from monitor.store.queries.selection import Selection, mention_conditions, senti
 from monitor.store.tables import Correction, Judgement, Mention, Revision, TopicTag
 
 COUNT_LIMIT = 10_000  # a feed is not read further: counting beyond costs more than it tells
-_LATEST = timedelta(days=31)
+_LATEST = timedelta(days=3)  # looked at first: of a busy brand more than a feed shows, and each part before is larger
 
 
 class BadCursor(ValueError):
@@ -56,11 +56,14 @@ class Whole:
 def page(session: Session, selection: Selection, *, cursor: str | None = None, limit: int = 25) -> Page:
     """One page, newest first. Raises BadCursor."""
     after = _decode(cursor) if cursor else None
-    for part in _latest(selection, after):
-        held = _held(session, part)
-        if held is None:
+    newest: list[int] = []
+    latest = selection if after is None else dataclasses.replace(
+        selection, end=max(selection.start, min(selection.end, after[0] + timedelta(hours=1)))
+    )  # fmt: skip
+    for part in _backwards(latest):
+        if (held := _held(session, part)) is None:
             break
-        newest = held.newest(part, limit + 1, after=after)
+        newest += held.newest(part, limit + 1 - len(newest), after=after)
         if len(newest) > limit or part.start == selection.start:
             return _page(session, newest, limit)
     about = sentiment_about(selection.topics) if selection.topics else None
@@ -83,14 +86,6 @@ def _held(session: Session, selection: Selection) -> Chosen | None:
     """The selection in the sheets, where it is one that the rows' own order does not find at once."""
     everything = Selection(selection.brand_id, selection.start, selection.end)
     return None if selection == everything else chosen(session, selection, before=False)
-
-
-def _latest(selection: Selection, after: tuple[datetime, int] | None) -> Iterator[Selection]:
-    """The latest part of what is left of a selection, then all of it: most pages are found in the first."""
-    end = selection.end if after is None else min(selection.end, after[0] + timedelta(hours=1))
-    if selection.start < end - _LATEST:
-        yield dataclasses.replace(selection, start=end - _LATEST, end=end)
-    yield dataclasses.replace(selection, end=max(end, selection.start))
 
 
 def _backwards(selection: Selection) -> Iterator[Selection]:
