@@ -135,14 +135,11 @@ class Embedded:
         out: dict[str, Floats] = {}
         for rows in plan(pieces.lengths, budget=self._budget):
             width = int(pieces.lengths[rows[0]]) + 1
-            ids = np.full((len(rows), width), self._encoder.pad_id, dtype=np.int64)
-            mask = np.zeros((len(rows), width), dtype=np.float32)
+            there = np.arange(width) <= pieces.lengths[rows][:, None]
+            places = (offsets[pieces.owner[rows]] + pieces.begin[rows])[:, None] + np.arange(width)
+            ids = np.where(there, tokens[np.minimum(places, len(tokens) - 1)], self._encoder.pad_id).astype(np.int64)
             ids[:, 0] = self._encoder.cls_id
-            for line, piece in enumerate(rows):
-                start = offsets[pieces.owner[piece]] + 1
-                inside = tokens[start + pieces.begin[piece] : start + pieces.end[piece]]
-                ids[line, 1 : len(inside) + 1] = inside
-                mask[line, : len(inside) + 1] = 1
+            mask = there.astype(np.float32)
             for name, values in zip(_OUTPUTS, self._run(ids, mask), strict=True):
                 out.setdefault(name, np.empty((n_pieces, *values.shape[1:]), np.float32))[rows] = values
         topics = max_by_owner(out["topics"], pieces, n)

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from models import language as language_id
 from models.adapt import Adapter
@@ -172,11 +174,14 @@ class ModelScorer:
             raise ValueError(f"{len(languages)} languages for {len(texts)} texts")
         if ratings is not None and len(ratings) != len(texts):
             raise ValueError(f"{len(ratings)} ratings for {len(texts)} texts")
+        given = languages or [None] * len(texts)
         found: list[Judgement] = []
-        for start, end in _chunks(texts):
-            found += self._chunk(texts[start:end], languages[start:end] if languages else [None] * (end - start))
-            if progress is not None:
-                progress(end - start)
+        with self._side_by_side(len(texts)) as (n_parts, each):
+            chunks = list(_chunks(texts, rows=-(-len(texts) // n_parts)))
+            for judged in each(lambda chunk: self._chunk(texts[slice(*chunk)], given[slice(*chunk)]), chunks):
+                found += judged
+                if progress is not None:
+                    progress(len(judged))
         if ratings is None or not self._stars:
             return found
         return [weighed(judgement, rating) for judgement, rating in zip(found, ratings, strict=True)]
@@ -203,7 +208,7 @@ class ModelScorer:
             else:
                 found[i] = seen
         if fresh:
-            judged = self._side_by_side([text for _, text, _ in fresh], [code for _, _, code in fresh])
+            judged = self._judge([text for _, text, _ in fresh], [code for _, _, code in fresh])
             with self._lock:
                 for (known, _, _), judgement in zip(fresh, judged, strict=True):
                     found[places[known][0]] = judgement
@@ -215,21 +220,19 @@ class ModelScorer:
                 found[i] = found[same[0]]
         return [judgement for judgement in found if judgement is not None]
 
-    def _side_by_side(self, texts: list[str], languages: list[str | None]) -> list[Judgement]:
-        """Judged in as many threads as the backend serves at once; each part has texts of all lengths."""
+    @contextmanager
+    def _side_by_side(self, n_texts: int) -> Iterator[tuple[int, Callable[..., Iterable[list[Judgement]]]]]:
+        """(parts to cut so many texts into, what maps over parts in order): as many threads as the backend serves."""
         n_threads = self.backend.at_once
-        if n_threads == 1 or len(texts) < n_threads * _LEAST:
-            return self._judge(texts, languages)
-        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        n_parts = n_threads * (2 if len(texts) >= 2 * n_threads * _LEAST else 1)  # who is done early takes another
-        shares = [order[part::n_parts] for part in range(n_parts)]
-        found: list[Judgement | None] = [None] * len(texts)
-        with _short_turns(), ThreadPoolExecutor(n_threads) as pool:
-            parts = pool.map(lambda at: self._judge([texts[i] for i in at], [languages[i] for i in at]), shares)
-            for share, judged in zip(shares, parts, strict=True):
-                for i, judgement in zip(share, judged, strict=True):
-                    found[i] = judgement
-        return [judgement for judgement in found if judgement is not None]
+        if n_threads == 1 or n_texts < n_threads * _LEAST:
+            yield 1, map
+            return
+        # The threads of BLAS would be waited for busily by each of ours.
+        with _short_turns(), _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
+            try:  # who is done early takes another
+                yield n_threads * (2 if n_texts >= 2 * n_threads * _LEAST else 1), pool.map
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _judge(self, texts: list[str], languages: list[str | None]) -> list[Judgement]:
         asked = [i for i, code in enumerate(languages) if code is None]
@@ -299,6 +302,11 @@ class ModelScorer:
         return vectors
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 @contextmanager
 def _short_turns() -> Iterator[None]:
     """Threads take short turns at the interpreter: one that comes back from a product of microseconds would else wait
@@ -313,11 +321,12 @@ def _short_turns() -> Iterator[None]:
             sys.setswitchinterval(before)
 
 
-def _chunks(texts: Sequence[Any]) -> Iterator[tuple[int, int]]:
+def _chunks(texts: Sequence[Any], *, rows: int = _ROWS) -> Iterator[tuple[int, int]]:
+    rows = min(rows, _ROWS)
     start = size = 0
     for i, text in enumerate(texts):
         length = len(text) if isinstance(text, str) else 0
-        if i > start and (i - start >= _ROWS or size + length > _CHARACTERS):
+        if i > start and (i - start >= rows or size + length > _CHARACTERS):
             yield start, i
             start, size = i, 0
         size += length
