@@ -347,7 +347,7 @@ def _table(train: Rows, texts: list[str], given: argparse.Namespace) -> np.ndarr
     from tokenizers import Tokenizer
 
     from models.embedded import DIRECTORY
-    from models.tokenizer import TextEncoder, normalise
+    from models.tokenizer import TextEncoder, normalise_all
     from models.training.config import profile
     from models.training.data import TRAIN, Corpus
     from models.training.encode import choose_buckets, encode
@@ -357,7 +357,7 @@ def _table(train: Rows, texts: list[str], given: argparse.Namespace) -> np.ndarr
     n, languages, sources = len(train), sorted(set(train.language)), sorted(set(train.source))
     nothing = np.zeros(n, np.int32)
     corpus = Corpus(
-        texts=[normalise(text) for text in train.texts],
+        texts=normalise_all(train.texts),
         language=np.searchsorted(languages, train.language).astype(np.int16),
         source=np.searchsorted(sources, train.source).astype(np.int16),
         sentiment=train.sentiment.astype(np.int8),
@@ -381,7 +381,7 @@ def _table(train: Rows, texts: list[str], given: argparse.Namespace) -> np.ndarr
             config, corpus, encode(encoder, corpus.texts), row_weights(config, corpus), n_rows=len(buckets),
             checkpoint=Path(folder) / "table.npz",
         )  # fmt: skip
-    asked = encode(encoder, [normalise(text) for text in texts])
+    asked = encode(encoder, normalise_all(texts))
     logits = table.logits(asked, np.arange(len(texts)))[:, :3]
     exp = np.exp(logits - logits.max(1, keepdims=True))
     return np.asarray(exp / exp.sum(1, keepdims=True), np.float32)

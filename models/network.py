@@ -399,7 +399,7 @@ _TINY_TEXTS = (
 )
 
 
-def build_tiny(seed: int = 0, directory: Path | None = None) -> Path:
+def build_tiny(seed: int = 0, directory: Path | None = None, *, n_layers: int = 1) -> Path:
     """A tiny model directory with hash-seeded weights, for tests: every output is determined by `seed`.
 
     Written to `directory` (default: a new temporary folder) and returned.
@@ -414,7 +414,7 @@ def build_tiny(seed: int = 0, directory: Path | None = None) -> Path:
         vocab_size=tokenizer.get_vocab_size(),
         embedding_dim=16,
         hidden_size=32,
-        n_layers=1,
+        n_layers=n_layers,
         n_heads=2,
         intermediate_size=32,
         max_tokens=32,

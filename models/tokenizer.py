@@ -30,6 +30,7 @@ _REPEATED = re.compile(r"([^\d\s])\1{2,}")
 _CAPITALS = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CAPITAL, _SPACING = 1, 2
+_AT_ONCE = 4096  # texts that are laid out side by side
 _SPACE = re.compile(r"[\s\u200b\u200e\u200f\u2060\ufeff\x00-\x1f]+")
 
 NGRAM_SIZES = (2, 3, 4, 5)
@@ -57,6 +58,9 @@ def normalise_all(texts: Sequence[str]) -> list[str]:
     """`normalise` of each. What few texts have (capitals in a row, letters in threes, odd spaces) is looked for in all
     of them at once.
     """
+    if len(texts) > _AT_ONCE:
+        parts = (texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE))
+        return list(itertools.chain.from_iterable(map(normalise_all, parts)))
     plain = [
         text if text.isascii() else unicodedata.normalize("NFKC", _LONE_SURROGATE.sub("\ufffd", text)) for text in texts
     ]
@@ -372,7 +376,7 @@ class TextEncoder:
 
     def encode(self, texts: Sequence[str], *, normalised: bool = False) -> Encoded:
         """Tokens (first is CLS, not cut) and n-gram rows of each text."""
-        clean = list(texts) if normalised else [normalise(text) for text in texts]
+        clean = list(texts) if normalised else normalise_all(texts)
         tokens, token_offsets = self.tokens(clean)
         return Encoded(tokens, token_offsets, *self.ngram_rows(clean))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from models.errors import TrainingError
-from models.tokenizer import normalise
+from models.tokenizer import normalise_all
 from models.training.config import TrainConfig
 from models.training.data import Corpus, hold_out, read, without_leaks
 from models.training.weak import add_weak_topics, load_lexicon
@@ -28,7 +28,7 @@ def corpus_of(config: TrainConfig) -> Corpus:
     if config.packed is not None:
         return load_pack(config.packed, held_out=config.held_out)
     corpus = read(config, limit=config.limit)
-    corpus.texts = [normalise(text) for text in corpus.texts]
+    corpus.texts = normalise_all(corpus.texts)
     if config.weak_topics:
         add_weak_topics(corpus, load_lexicon(LEXICON))
     return corpus

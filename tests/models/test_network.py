@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel
 
 from models.network import FeedbackModel, FeedbackOutput, build_tiny, load_directory, save_directory
 from models.packed import LARGEST, pack, unpack
-from models.tokenizer import SHOUT, TextEncoder, hash_ngrams, normalise
+from models.tokenizer import SHOUT, TextEncoder, hash_ngrams, normalise, normalise_all
 
 TEXTS = [
     "the delivery was late and the courier was rude",
@@ -138,6 +138,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_normalised_text_keeps_what_speaks(text: str, expected: str) -> None:
     assert normalise(text) == expected
     assert normalise(expected) == expected
+    assert normalise_all(["AAA ", text, "", f"{text} ", "!!! x"])[1:4] == [expected, "", expected]
 
 
 PINNED = [47917, 155612, 289702, 333836, 475796, 735284, 790660]

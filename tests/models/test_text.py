@@ -106,6 +106,11 @@ def test_windows_cover_the_text_within_their_size(n: int, size: int) -> None:
     assert all(left[1] >= right[0] for left, right in pairwise(found))
 
 
+def test_windows_are_no_longer_than_they_must_be() -> None:
+    assert windows(50, size=47) == [(0, 28), (22, 50)]
+    assert windows(47, size=47) == [(0, 47)]
+
+
 def test_windows_of_a_book_are_thinned_evenly() -> None:
     found = windows(1_000_000, size=64, limit=32)
     assert len(found) == 32
