@@ -140,12 +140,23 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def house(tmp_path: Path, furnished: Path) -> Iterator[House]:
-    shutil.copytree(furnished, tmp_path, dirs_exist_ok=True)
-    context = configured(tmp_path)
+def opened(furnished: Path, folder: Path) -> Iterator[House]:
+    """A house of its own in `folder`."""
+    shutil.copytree(furnished, folder, dirs_exist_ok=True)
+    context = configured(folder)
     yield House(context, create_app(context))
     context.engine.dispose()
+
+
+@pytest.fixture
+def house(tmp_path: Path, furnished: Path) -> Iterator[House]:
+    yield from opened(furnished, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def museum(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Iterator[House]:
+    """The house of all tests of a file that look and touch nothing."""
+    yield from opened(furnished, tmp_path_factory.mktemp("museum"))
 
 
 def csrf_of(page: str) -> str:

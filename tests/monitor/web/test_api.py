@@ -6,8 +6,6 @@ from collections import Counter
 from typing import Any
 from urllib.parse import quote
 
-import pytest
-
 from tests.monitor.web.conftest import UID, House
 
 ODD: dict[str, list[Any]] = {
@@ -78,17 +76,23 @@ def test_no_value_of_a_parameter_breaks_anything(house: House) -> None:
     assert n > 200
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"x": 1}, "text", {"sentiment": "angry"}, {"sentiment": None},
-                                  {"topics": [{"topic": "none", "sentiment": "negative"}]}, {"ids": [2**70]},
-                                  {"matchers": {"planet": "x"}, "hours": 1}, {"matchers": {}, "hours": 1},
-                                  {"stage": "none"}, {"name": "", "query": ""}, {"note": "x" * 5000}])  # fmt: skip
-def test_no_body_breaks_anything(house: House, body: Any) -> None:
+BODIES: list[Any] = [
+    None, [], {}, {"x": 1}, "text", {"sentiment": "angry"}, {"sentiment": None},
+    {"topics": [{"topic": "none", "sentiment": "negative"}]}, {"ids": [2**70]}, {"stage": "none"},
+    {"matchers": {"planet": "x"}, "hours": 1}, {"matchers": {}, "hours": 1}, {"name": "", "query": ""},
+    {"note": "x" * 5000},
+]  # fmt: skip
+
+
+def test_no_body_breaks_anything(house: House) -> None:
     client = house.as_("admin")
     filled = {"mention_id": 1, "uid": UID, "action": "comment", "key": "Bad Key", "slug": "none", "silence_id": 9,
               "view_id": 9, "message_id": 9, "notice_id": 9, "suggestion_id": 9, "name": "Bad Name"}  # fmt: skip
-    for method, path, _ in operations(house):
-        if method in {"post", "put"}:
-            answer = client.request(method.upper(), path.format(**filled), json=body)
+    writing = [(method.upper(), path) for method, path, _ in operations(house) if method in {"post", "put"}]
+    assert len(writing) > 10
+    for body in BODIES:
+        for method, path in writing:
+            answer = client.request(method, path.format(**filled), json=body)
             assert answer.status_code in (404, 422), (path, body, answer.text)
     answer = client.post("/api/v1/corrections", content=b"{", headers={"content-type": "application/json"})
     assert answer.status_code == 422
