@@ -154,8 +154,8 @@ def fill(context: Context, n_mentions: int, *, n_rival: int, seconds: float, der
     with timed("(filling: buckets)"), writing(context.engine) as session:
         if session.execute(text("SELECT 1 FROM bucket LIMIT 1")).first() is None:
             count(session, since=NOW - timedelta(days=DAYS))
-        ids_go_on(session)
-        session.execute(text("ANALYZE"))
+            ids_go_on(session)
+            session.execute(text("ANALYZE"))
     with timed("(filling: sheets and daily counts)"):
         if derived is not None:
             take(context, derived)

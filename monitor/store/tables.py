@@ -186,6 +186,13 @@ class Mention(SQLModel, table=True):
             sqlite_where=sql("parent_id IS NOT NULL"),
             postgresql_where=sql("parent_id IS NOT NULL"),
         ),
+        Index(
+            "ix_mention_author",
+            "brand_id",
+            "author",
+            sqlite_where=sql("author IS NOT NULL"),
+            postgresql_where=sql("author IS NOT NULL"),
+        ),
     )
     id: int | None = Field(default=None, sa_type=BIG, primary_key=True)
     brand_id: int = _reference("brand.id")

@@ -251,12 +251,16 @@ def _told(brand_id: int) -> Subquery:
         )
         .distinct()
     )
-    imported = select(Mention.id, Mention.author).where(
-        Mention.brand_id == brand_id,
-        col(Mention.counts).is_(True),
-        Mention.kind != "survey",
-        col(Mention.source_id).in_(select(Source.id).where(Source.scraper == IMPORT)),
-        col(Mention.author).in_(select(Order.customer).where(Order.brand_id == brand_id)),
+    buyers = select(Order.customer).where(Order.brand_id == brand_id).distinct().subquery("buyers")
+    imported = (
+        select(Mention.id, Mention.author)
+        .join(buyers, buyers.c.customer == Mention.author)  # few beside all who write: looked for one by one
+        .where(
+            Mention.brand_id == brand_id,
+            col(Mention.counts).is_(True),
+            Mention.kind != "survey",
+            col(Mention.source_id).in_(select(Source.id).where(Source.scraper == IMPORT)),
+        )
     )
     return union_all(comments, imported).subquery("told")
 
