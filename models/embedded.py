@@ -19,7 +19,7 @@ import numpy.typing as npt
 from models.backend import Floats, Outputs, Voice, sigmoid, softmax, unit
 from models.batching import cut, max_by_owner, mean_by_owner, plan, sums
 from models.errors import WeightsMissing
-from models.graph import build, dense
+from models.graph import build, dense, token_rows
 from models.packed import unpack
 from models.tokenizer import TextEncoder, normalise_all, unpack_buckets
 
@@ -108,7 +108,8 @@ class Embedded:
         session = onnxruntime.InferenceSession(
             build(config, tensors, int8=int8), options, providers=["CPUExecutionProvider"]
         )
-        return lambda ids, mask: session.run(None, {"input_ids": ids, "mask": mask})
+        rows = token_rows(tensors)
+        return lambda ids, mask: session.run(None, {"input_ids": ids, "mask": mask, "token_rows": rows})
 
     def predict(self, texts: Sequence[str]) -> Outputs:
         clean = normalise_all(texts)

@@ -30,12 +30,20 @@ _MOST = 63  # of an int8 weight: two products of 255 and 63 fit the 16 bits in w
 
 
 def build(config: Mapping[str, Any], weights: Arrays, *, int8: bool) -> bytes:
-    """A serialised model with inputs input_ids int64 [B, T] and mask float32 [B, T] (1 token, 0 padding).
+    """A serialised model with inputs input_ids int64 [B, T], mask float32 [B, T] (1 token, 0 padding), and what
+    `token_rows` gives: as an input it lies in memory once, as a constant five times while the graph is made.
 
     Outputs: the encoder's logits sentiment [B, 3], topics [B, K], topic_sentiment [B, K, 3], and pooled [B,
     hidden_size].
     """
     return _Graph(config, weights, int8=int8).serialised()
+
+
+def token_rows(weights: Arrays) -> npt.NDArray[np.float32]:
+    """[V, hidden_size]: each token as it goes into the first layer but for its place, computed once for all texts."""
+    rows = dense(weights, "token_embedding.weight") @ dense(weights, "embedding_in.weight").T
+    rows += dense(weights, "embedding_in.bias")
+    return np.asarray(rows, np.float32)
 
 
 def dense(weights: Arrays, name: str) -> npt.NDArray[np.float32]:
@@ -69,6 +77,7 @@ class _Graph:
         inputs = [
             helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["B", "T"]),
             helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["B", "T"]),
+            helper.make_tensor_value_info("token_rows", TensorProto.FLOAT, ["V", self._width]),
         ]
         shapes = {"sentiment": ["B", 3], "topics": ["B", self._n_topics], "topic_sentiment": ["B", self._n_topics, 3]}
         shapes["pooled"] = ["B", self._width]
@@ -155,9 +164,7 @@ class _Graph:
     # -- the network
 
     def _embed(self) -> str:
-        rows = self._float("token_embedding.weight") @ self._float("embedding_in.weight").T
-        rows += self._float("embedding_in.bias")  # once for every token there is, not for every one that is read
-        x = self._op("Gather", self._constant(rows, "token_rows", np.float32), "input_ids", axis=0)
+        x = self._op("Gather", "token_rows", "input_ids", axis=0)
         length = self._op("Slice", self._op("Shape", "input_ids"), self._ints(1), self._ints(2), self._ints(0))
         positions = self._constant(self._float("position_embedding.weight"), "positions")
         x = self._op("Add", x, self._op("Slice", positions, self._ints(0), length, self._ints(0)))
