@@ -52,6 +52,10 @@ class TrainConfig:
     ngram_lr: float = 0.1
     n_tables: int = 6  # trained with different draws, and merged into one: the mean judges better than each
     init_share: float = 0.3  # of the table of `init` in that mean
+    n_direct: int = 2  # tables without vectors, of one weight for each n-gram and sentiment
+    direct_epochs: float = 3.0  # of each of them, over the rows with a sentiment
+    direct_lr: float = 0.2
+    direct_share: float = 0.5  # of their mean, beside that of the others: their logits are added
     ngram_dropout: float = 0.5  # share of features dropped in each pass
     # stage 2: masked tokens (0 steps: skipped), then all tasks together
     mlm_steps: int = 0
@@ -120,6 +124,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "intermediate_size": 32,
         "ngram_epochs": 1.0,
         "n_tables": 2,
+        "n_direct": 1,
         "written": False,
         "steps": 12,
         "batch_tokens": 512,

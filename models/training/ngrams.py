@@ -51,6 +51,20 @@ class Table:
             bias_moved=np.ones(_N_HEADS, np.float32),
         )
 
+    @classmethod
+    def direct(cls, n_rows: int) -> Table:
+        """Rows of three numbers that are weights of the three sentiments, and say nothing of topics."""
+        heads = np.zeros((_N_HEADS, 3), np.float32)
+        heads[:3] = np.eye(3)
+        return cls(
+            rows=np.zeros((n_rows, 3), np.float32),
+            rows_moved=np.full(n_rows, 1e-6, np.float32),
+            heads=heads,
+            bias=np.zeros(_N_HEADS, np.float32),
+            heads_moved=np.ones(_N_HEADS, np.float32),
+            bias_moved=np.ones(_N_HEADS, np.float32),
+        )
+
     def save(self, path: Path, done: int) -> None:
         """Write a checkpoint, whole or not at all."""
         temporary = path.with_suffix(".part.npz")
@@ -123,10 +137,10 @@ def table_of(
 
 
 def merged(tables: Sequence[Table], shares: Sequence[float], tokens: Tokens, rows: np.ndarray, *, seed: int) -> Table:
-    """One table of the first one's size that says what the mean of several (by `shares`) says, as nearly as its width
+    """One table of the first one's size that says what the sum of several (by `shares`) says, as nearly as its width
     allows.
 
-    A table and its linear heads are one linear map from n-grams to logits, so the mean of several is one, too, only
+    A table and its linear heads are one linear map from n-grams to logits, so the sum of several is one, too, only
     of a larger rank. Its best approximation of the width of one table comes from the principal directions of the
     logits over the texts `rows`; those of the sentiment are kept exactly. A random rotation at the end spreads the
     directions evenly over the numbers of a row, which int8 rows need.
@@ -171,34 +185,46 @@ def train_table(
     n_rows: int,
     checkpoint: Path,
     part: int = 0,
+    direct: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
     """Train a table (or go on from `checkpoint`) over `ngram_epochs` times the training rows, half of that from the
-    middle of a run's tables on.
+    middle of a run's tables on; with `direct` one of `Table.direct`, over `direct_epochs` times those with a sentiment.
 
     A text's vector is the sum of its n-grams' rows over the square root of their number. Rows move by Adagrad with one
     accumulator each (Duchi et al. 2011), text by text; each visit leaves out a share of the n-grams, which keeps rare
-    ones from learning texts by heart. Chunk i draws its texts from the generator (seed, 1, part, i), and one thread
-    does the arithmetic, so a resumed run ends like an unbroken one. `part` tells tables of one run apart.
+    ones from learning texts by heart. Chunk i draws its texts from the generator (seed, 1, part, i), 9 instead of 1
+    where `direct`, and one thread does the arithmetic, so a resumed run ends like an unbroken one. `part` tells tables
+    of one run apart.
     """
-    table, done = Table.fresh(config, n_rows, seed=(config.seed, 1, part)), 0
+    stream = 9 if direct else 1
     if checkpoint.is_file():
         table, done = Table.load(checkpoint)
+    elif direct:
+        table, done = Table.direct(n_rows), 0
+    else:
+        table, done = Table.fresh(config, n_rows, seed=(config.seed, stream, part)), 0
     kernels = compiled()
-    epochs = config.ngram_epochs if 2 * part < config.n_tables else config.ngram_epochs / 2
-    n_visits = max(1, round(epochs * int((corpus.split == TRAIN).sum())))
+    if direct:
+        n_visits = round(config.direct_epochs * int(np.count_nonzero(weights.p_sentiment)))
+    else:
+        epochs = config.ngram_epochs if 2 * part < config.n_tables else config.ngram_epochs / 2
+        n_visits = round(epochs * int((corpus.split == TRAIN).sum()))
+    n_visits = max(1, n_visits)
+    rate = config.direct_lr if direct else config.ngram_lr
     total, size = max(1, round(n_visits / CHUNK)), min(CHUNK, n_visits)
-    labels = _labels(corpus)
+    labels = _labels(corpus, sentiment_only=direct)
     for chunk in range(done, total):
-        rng = np.random.default_rng((config.seed, 1, part, chunk))
-        order = np.concatenate(draw(weights, rng, size=size, topic_share=config.topic_share))
+        rng = np.random.default_rng((config.seed, stream, part, chunk))
+        order = np.concatenate(draw(weights, rng, size=size, topic_share=0.0 if direct else config.topic_share))
         rng.shuffle(order)
-        first, last = (config.ngram_lr * (1.0 - 0.9 * step / total) for step in (chunk, chunk + 1))
+        first, last = (rate * (1.0 - 0.9 * step / total) for step in (chunk, chunk + 1))
         kernels.learn(
             order, tokens.ngrams, tokens.ngram_offsets, labels["sentiment"], weights.class_weight, labels["topics"],
             labels["labelled"], labels["decided"], labels["polarity"], table.rows, table.rows_moved, table.heads,
-            table.bias, table.heads_moved, table.bias_moved, first, last, HEAD_RATE, config.ngram_dropout,
-            config.label_smoothing, POLARITY_LOSS, config.seed * 1_000_003 + part * 10_007 + chunk,
+            table.bias, table.heads_moved, table.bias_moved, first, last, 0.0 if direct else HEAD_RATE,
+            config.ngram_dropout, config.label_smoothing, POLARITY_LOSS,
+            config.seed * 1_000_003 + part * 10_007 + chunk,
         )  # fmt: skip
         if (chunk + 1) % CHECKPOINT_CHUNKS == 0 or chunk + 1 == total:
             table.save(checkpoint, chunk + 1)
@@ -207,11 +233,14 @@ def train_table(
     return table
 
 
-def _labels(corpus: Corpus) -> dict[str, Any]:
+def _labels(corpus: Corpus, *, sentiment_only: bool) -> dict[str, Any]:
+    topics = {"topics": corpus.topics, "labelled": corpus.labelled, "polarity": corpus.topic_sentiment}
+    if sentiment_only:
+        topics = {name: np.full_like(column, -1 if name == "polarity" else 0) for name, column in topics.items()}
     return {
         "sentiment": corpus.sentiment,
-        "topics": corpus.topics,
-        "labelled": corpus.labelled,
+        "topics": topics["topics"],
+        "labelled": topics["labelled"],
         "decided": np.where(corpus.weak, WEAK_TOPIC_WEIGHT, 1.0).astype(np.float32),
-        "polarity": np.ascontiguousarray(corpus.topic_sentiment),
+        "polarity": np.ascontiguousarray(topics["polarity"]),
     }

@@ -43,7 +43,7 @@ from models.training.ngrams import Table, merged, table_of, train_table
 from models.training.pack import corpus_of, pack
 from models.training.sampling import Weights, row_weights
 
-__all__ = ["pack", "train"]
+__all__ = ["arrays", "pack", "train"]
 
 _MERGE_TEXTS = 100_000  # whose logits the merged table must reproduce
 Progress = Callable[[float, str], None]  # share done 0..1 of the whole run, what is being done
@@ -66,7 +66,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
     corpus = corpus_of(config)
     _same_rows(config.work / "rows", corpus)
     weights = row_weights(config, corpus)
-    tokenizer, buckets, tokens = _arrays(config, corpus, report)
+    tokenizer, buckets, tokens = arrays(config, corpus, report)
     clock.lap("prepare")
 
     torch.manual_seed(config.seed)
@@ -158,7 +158,7 @@ def content_revision(directory: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Tokenizer, np.ndarray, Tokens]:
+def arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Tokenizer, np.ndarray, Tokens]:
     """Tokenizer, kept buckets and encoded texts, computed once per work folder."""
     tokenizer_file, bucket_file = config.work / "tokenizer.json", config.work / "buckets.npy"
     if not tokenizer_file.is_file():
@@ -195,30 +195,37 @@ def _arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Toke
 def _table(
     config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, buckets: np.ndarray, report: Progress
 ) -> Table:
-    """Several tables that differ in what they drew, and that of the finished model if there is one, merged."""
-    tables = []
-    for number in range(config.n_tables):
+    """Several tables that differ in what they drew, that of the finished model if there is one, and several without
+    vectors, merged.
+    """
+    if not config.n_tables and config.init is None:
+        raise TrainingError("no n-gram table: ask for one (n_tables), or name the model that has it (init)")
+    n_all, found = config.n_tables + config.n_direct, []
+    for number in range(n_all):
+        direct = number >= config.n_tables
+        part = number - config.n_tables if direct else number
 
         def show(done: int, total: int, number: int = number) -> None:
-            share = 0.05 + 0.05 * (number + done / total) / config.n_tables
-            report(share, f"n-gram vectors {number + 1}/{config.n_tables}")
+            report(0.05 + 0.05 * (number + done / total) / n_all, f"n-gram table {number + 1}/{n_all}")
 
-        tables.append(
+        found.append(
             train_table(
-                config, corpus, tokens, weights, n_rows=len(buckets), part=number,
-                checkpoint=config.work / f"ngrams{number}.npz", progress=show,
+                config, corpus, tokens, weights, n_rows=len(buckets), part=part, direct=direct,
+                checkpoint=config.work / f"{'direct' if direct else 'ngrams'}{part}.npz", progress=show,
             )
         )  # fmt: skip
+    tables, beside = found[: config.n_tables], found[config.n_tables :]
     train = np.flatnonzero(corpus.split == TRAIN)
     sample = np.random.default_rng((config.seed, 7)).choice(train, size=min(_MERGE_TEXTS, len(train)), replace=False)
-    shares = [1.0 / config.n_tables] * config.n_tables
+    shares = [1.0 / config.n_tables] * config.n_tables if config.n_tables else []
     if config.init is not None:
         old = load_directory(config.init)[0]
         same = old.config.word_order or not config.word_order
         plain = None if same else plain_buckets(config, corpus, tokens, buckets)
         tables.append(table_of(old, buckets, tokens, sample, log2_buckets=config.n_buckets_log2, plain=plain))
-        shares = [share * (1 - config.init_share) for share in shares] + [config.init_share]
-    return merged(tables, shares, tokens, sample, seed=config.seed)
+        shares = [share * (1 - config.init_share) for share in shares] + [config.init_share if config.n_tables else 1.0]
+    shares += [config.direct_share / max(1, config.n_direct)] * len(beside)
+    return merged([*tables, *beside], shares, tokens, sample, seed=config.seed)
 
 
 def _start_from(model: FeedbackModel, directory: Path) -> None:

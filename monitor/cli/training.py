@@ -303,7 +303,10 @@ def train(
         float | None, typer.Option(min=0, max=1, help="Of that model's n-gram table in the mean of the tables.")
     ] = None,
     tables: Annotated[
-        int | None, typer.Option(min=1, help="N-gram tables to train and merge; the profile's number if not given.")
+        int | None, typer.Option(min=0, help="N-gram tables to train and merge; the profile's number if not given.")
+    ] = None,
+    direct: Annotated[
+        int | None, typer.Option(min=0, help="Of one weight an n-gram and sentiment, beside them; else the profile's.")
     ] = None,
     passes: Annotated[
         float | None, typer.Option(min=0.1, help="Over the rows for the first half of the tables; the others: half.")
@@ -323,7 +326,7 @@ def train(
     values: dict[str, Any] = dict(PROFILES[profile]) | {"profile": profile}
     values |= {"licences": "all" if all_sources else "shippable"}
     given = {"out": out, "work": work, "init": init, "init_share": init_share, "steps": steps}
-    given |= {"n_tables": tables, "ngram_epochs": passes}
+    given |= {"n_tables": tables, "ngram_epochs": passes, "n_direct": direct}
     values |= {key: value for key, value in given.items() if value is not None}
     values |= {"data": _folder(data)} if data is not None else {"packed": _folder(packed)}
     if minutes is not None:

@@ -112,6 +112,27 @@ def test_a_merged_table_says_what_the_mean_says(
     assert np.corrcoef(found[:, seen].ravel(), mean[:, seen].ravel())[0, 1] > 0.95
 
 
+def test_weights_without_vectors_add_to_the_sentiment_alone(
+    parts: tuple[TrainConfig, Corpus, Tokens, Weights, int], tmp_path: Path
+) -> None:
+    config, corpus, tokens, weights, n_rows = parts
+    table = train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "t.npz")
+    direct = train_table(config, corpus, tokens, weights, n_rows=n_rows, checkpoint=tmp_path / "d.npz", direct=True)
+    assert direct.rows.shape == (n_rows, 3)
+    dev = np.flatnonzero((corpus.split == DEV) & ~corpus.is_topic)
+    said = direct.logits(tokens, dev)
+    assert (said[:, :3].argmax(1) == corpus.sentiment[dev]).mean() > 0.9
+    assert not said[:, 3:].any()
+    one = merged([table, direct], [1.0, 0.5], tokens, np.flatnonzero(corpus.split == TRAIN), seed=1)
+    assert one.rows.shape == table.rows.shape
+    apart, together = table.logits(tokens, dev), one.logits(tokens, dev)
+    wanted = apart[:, :3] + 0.5 * said[:, :3]
+    assert np.allclose(together[:, :3] - together[:, :3].mean(1, keepdims=True),
+                       wanted - wanted.mean(1, keepdims=True), atol=0.05)  # fmt: skip
+    seen = [TOPICS.index(name) + 3 for name in ("delivery", "food", "staff")]
+    assert np.corrcoef(apart[:, seen].ravel(), together[:, seen].ravel())[0, 1] > 0.95
+
+
 def test_the_table_of_a_model_with_fewer_buckets_and_no_marks_goes_on(tmp_path: Path) -> None:
     texts = ["great lovely place", "not great, rude", "no good but cheap"] * 3
     model, encoder = load_directory(build_tiny(3, tmp_path))

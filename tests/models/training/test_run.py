@@ -92,7 +92,13 @@ class Killed(Exception):
 def test_a_killed_run_goes_on_and_ends_the_same(tiny: TrainConfig) -> None:
     whole = run.train(tiny)
     other = replace(tiny, work=tiny.work.parent / "work2", out=tiny.out.parent / "model2")
-    for instant in ("counting n-grams", "encoding texts", "n-gram vectors 2/2", "learning the tasks: step 10"):
+    for instant in (
+        "counting n-grams",
+        "encoding texts",
+        "n-gram table 2/3",
+        "n-gram table 3/3",
+        "learning the tasks: step 10",
+    ):
 
         def dies(_done: float, text: str, instant: str = instant) -> None:
             if text == instant:
@@ -122,6 +128,10 @@ def test_a_run_may_start_from_a_finished_encoder(tiny: TrainConfig, tmp_path: Pa
         assert torch.allclose(again[name].float(), value.float(), atol=1e-3), name
     assert not torch.allclose(again["ngrams.weight"], before["ngrams.weight"], atol=1e-3)
     assert (kept.out / "tokenizer.json").read_bytes() == (first / "tokenizer.json").read_bytes()
+    beside = replace(kept, work=tmp_path / "beside", out=tmp_path / "model_beside", n_tables=0)
+    assert (run.train(beside) / "model.safetensors").is_file()
+    with pytest.raises(TrainingError, match="no n-gram table"):
+        run.train(replace(beside, work=tmp_path / "none", init=None))
 
 
 def test_an_encoder_of_another_shape_is_named(tiny: TrainConfig, tmp_path: Path) -> None:
