@@ -30,9 +30,8 @@ from models.training.data import DEV, TRAIN, Corpus, read, text_key
 from models.training.encode import Tokens
 from models.training.measure import BENCHMARK_SOURCE
 from models.training.metrics import macro_f1
-from models.training.ngrams import merged, train_table
 from models.training.pack import LEXICON
-from models.training.run import arrays
+from models.training.run import arrays, merged_table
 from models.training.sampling import row_weights
 from models.training.weak import add_weak_topics, load_lexicon
 
@@ -59,19 +58,11 @@ def keep_out(corpus: Corpus, keys: list[str], part: int) -> np.ndarray:
     return rows
 
 
-def ours(config: TrainConfig, corpus: Corpus, tokens: Tokens, n_rows: int, asked: np.ndarray, name: str) -> np.ndarray:
+def ours(config: TrainConfig, corpus: Corpus, tokens: Tokens, buckets: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Logits of the sentiment, [n, 3], by the merged tables of a run that did not see the rows kept out."""
+    config.work.mkdir(parents=True, exist_ok=True)
     weights = row_weights(config, corpus)
-    tables = [
-        train_table(
-            config, corpus, tokens, weights, n_rows=n_rows, part=number,
-            checkpoint=config.work / f"{name}-table{number}.npz",
-        )
-        for number in range(config.n_tables)
-    ]  # fmt: skip
-    train = np.flatnonzero(corpus.split == TRAIN)
-    sample = np.random.default_rng((config.seed, 7)).choice(train, size=min(100_000, len(train)), replace=False)
-    table = merged(tables, [1 / len(tables)] * len(tables), tokens, sample, seed=config.seed)
+    table = merged_table(config, corpus, tokens, weights, buckets, lambda _done, _what: None)
     return table.logits(tokens, asked)[:, :3]
 
 
@@ -136,9 +127,10 @@ def main() -> None:
     parser.add_argument("--part", default="0", help="of four, by commas")
     parser.add_argument("--seed", default="20", help="by commas")
     parser.add_argument("--tables", type=int, default=3)
+    parser.add_argument("--direct", type=int, default=2, help="tables of one weight for each n-gram and sentiment")
     parser.add_argument("--only", choices=("ours", "fasttext"), help="learn this one only, and compare nothing")
     given = parser.parse_args()
-    config = profile("small", data=given.data, work=given.work, n_tables=given.tables, threads=1)
+    config = profile("small", data=given.data, work=given.work, n_tables=given.tables, n_direct=given.direct, threads=1)
     corpus = read(config)
     raw = corpus.texts
     keys = [text_key(text) for text in raw]
@@ -158,11 +150,12 @@ def main() -> None:
         label.append(corpus.sentiment[rows].astype(np.int64))
         language.append(np.array(corpus.languages)[corpus.language[rows]])
         for seed in map(int, given.seed.split(",")):
-            name, seeded = f"part{part}-{seed}", dataclasses.replace(config, seed=seed)
+            name = f"part{part}-{seed}"
+            seeded = dataclasses.replace(config, seed=seed, work=given.work / name)
             answers: list[np.ndarray] = []
             if given.only != "fasttext":
-                learn = lambda c=seeded, a=asked, n=name: ours(c, corpus, tokens, len(buckets), a, n)  # noqa: E731
-                answers.append(kept(given.work / f"{name}-ours.npy", learn).argmax(1))
+                learn = lambda c=seeded, a=asked: ours(c, corpus, tokens, buckets, a)  # noqa: E731
+                answers.append(kept(given.work / f"{name}-{given.tables}-{given.direct}.npy", learn).argmax(1))
             if given.only != "ours":
                 learn = lambda a=asked, s=seed: peer(corpus, raw, a, seed=s)  # noqa: E731
                 answers.append(kept(given.work / f"{name}-fasttext.npy", learn).argmax(1))

@@ -43,7 +43,7 @@ from models.training.ngrams import Table, merged, table_of, train_table
 from models.training.pack import corpus_of, pack
 from models.training.sampling import Weights, row_weights
 
-__all__ = ["arrays", "pack", "train"]
+__all__ = ["arrays", "merged_table", "pack", "train"]
 
 _MERGE_TEXTS = 100_000  # whose logits the merged table must reproduce
 Progress = Callable[[float, str], None]  # share done 0..1 of the whole run, what is being done
@@ -74,7 +74,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
     with torch.no_grad():
         model.ngram_buckets.copy_(torch.from_numpy(buckets))
     encoder = model.text_encoder(tokenizer)
-    table = _table(config, corpus, tokens, weights, buckets, report)
+    table = merged_table(config, corpus, tokens, weights, buckets, report)
     table.copy_to(model.ngrams)
     clock.lap("ngrams")
 
@@ -192,7 +192,7 @@ def arrays(config: TrainConfig, corpus: Corpus, report: Progress) -> tuple[Token
     return tokenizer, buckets, stored
 
 
-def _table(
+def merged_table(
     config: TrainConfig, corpus: Corpus, tokens: Tokens, weights: Weights, buckets: np.ndarray, report: Progress
 ) -> Table:
     """Several tables that differ in what they drew, that of the finished model if there is one, and several without
