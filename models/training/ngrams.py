@@ -22,7 +22,7 @@ from models.training.sampling import Weights, draw, gather
 
 CHUNK = 50_000  # texts drawn together: the unit of repetition and of checkpoints
 CHECKPOINT_CHUNKS = 40
-_SENTIMENT_FIRST = 30.0  # how much more the sentiment's logits count where several tables become one
+_SENTIMENT_FIRST = 3.0  # how much more the sentiment's logits count where several tables become one
 HEAD_RATE = 1.0  # of the heads, beside the table's
 _N_HEADS = 3 + 4 * len(TOPICS)
 
