@@ -18,6 +18,7 @@ from monitor.pipeline import delays
 from monitor.pipeline.series import nodes_of, source_names
 from monitor.pipeline.steps import DAY, Steps
 from monitor.store.daily import LOCATION, SOURCE, Days, days_of
+from monitor.store.queries.selection import remembered
 from monitor.store.tables import Brand, Bucket, Coverage, Daily
 
 Floats = npt.NDArray[np.float64]
@@ -202,7 +203,18 @@ def _by_source(session: Session, steps: Steps, first: int, n: int) -> dict[str, 
 
 
 def elapsed(session: Session, brand: Brand, steps: Steps, now: datetime) -> float:
-    """Share of a day's mentions that is usually there by this local time; from the brand's own hours, shrunk."""
+    """Share of a day's mentions that is usually there by this local time; from the brand's own hours, shrunk.
+
+    Kept as long as the transaction: every series of a brand asks for it.
+    """
+    kept: dict[tuple[int | None, datetime, str], float] = remembered(session, "elapsed")
+    asked = (brand.id, now, steps.zone.key)
+    if asked not in kept:
+        kept[asked] = _elapsed(session, brand, steps, now)
+    return kept[asked]
+
+
+def _elapsed(session: Session, brand: Brand, steps: Steps, now: datetime) -> float:
     hours = np.zeros(24)
     for hour_at, n in session.execute(
         select(Bucket.hour_at, func.sum(Bucket.n))
