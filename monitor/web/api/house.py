@@ -141,13 +141,14 @@ def model_quality(
         if found is None:
             raise NotFound(f"there is no brand {brand!r}")
         brand_id = found.id
-    result = accuracy(quality.looked_at(rows, brand_id=brand_id))
+    memo = memo_of(request)
+    result = memo.get(("accuracy", brand_id), lambda: accuracy(quality.looked_at(rows, brand_id=brand_id)))
     sources = sources_by_id(rows)
 
     def line(key: str, metric: Any) -> AccuracyLine:
         return AccuracyLine(key=key, right=MetricOut.of(metric))
 
-    versions, states = quality.progress(rows)
+    versions, states = memo.get(("progress",), lambda: quality.progress(rows), lasting=True)
     return QualityOut(
         whole=MetricOut.of(result.whole),
         by_language=[line(key, metric) for key, metric in result.by_language],
@@ -172,7 +173,7 @@ def sources(request: Request, visitor: Viewer, rows: Rows) -> list[SourceOut]:
     """Every source with its health, those that need a look first."""
     now = context_of(request).now
     found = []
-    for health in operations.sources(rows, now=now):
+    for health in memo_of(request).get(("sources",), lambda: operations.sources(rows, now=now), seconds=15):
         shared = set(SourceOut.model_fields) & set(type(health.source).model_fields)
         found.append(
             SourceOut(**health.source.model_dump(include=shared), brand=health.brand, state=health.state(now),
