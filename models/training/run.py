@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
     and MODEL_CARD.md. Raises TrainingError for missing data or a work folder of other settings.
     """
     report = progress or (lambda _done, _text: None)
+    if config.init is not None:  # its encoder is taken whole: one of fewer layers would be filled up with chance
+        config = replace(config, n_layers=FeedbackConfig.from_pretrained(config.init).n_layers)
     torch.set_num_threads(config.threads)
     device = _device(config)
     config.work.mkdir(parents=True, exist_ok=True)
