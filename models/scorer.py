@@ -36,6 +36,7 @@ from models.triggers import Triggers
 from models.user_topics import FittedTopic
 
 T = TypeVar("T")
+_Known = tuple[bytes, str | None]  # a text by its key, and the language that is said to be its own
 EMBEDDED_NAMES = (None, "", "embedded", "base")
 _ROWS, _CHARACTERS = 1024, 200_000  # one chunk: bounds memory
 _LEAST = 64  # texts that are worth a thread
@@ -158,7 +159,7 @@ class ModelScorer:
         )
         self.revision = "+".join((*filter(None, parts), *(f"{topic.key}:{topic.revision}" for topic in user_topics)))
         self.model = f"{self.name}@{self.revision}"
-        self._remembered: OrderedDict[tuple[bytes, str | None], Judgement] = OrderedDict()
+        self._remembered: OrderedDict[_Known, Judgement] = OrderedDict()
         self._lock = threading.Lock()
 
     def score(
@@ -175,53 +176,56 @@ class ModelScorer:
         if ratings is not None and len(ratings) != len(texts):
             raise ValueError(f"{len(ratings)} ratings for {len(texts)} texts")
         given = languages or [None] * len(texts)
-        found: list[Judgement] = []
+        found: list[Judgement | None] = [None] * len(texts)
+        known: dict[_Known, Judgement] = {}
+        places: dict[_Known, list[int]] = {}
+
+        def fresh(start: int, end: int) -> list[tuple[_Known, str]]:
+            """What nobody has judged yet of these texts."""
+            part = []
+            for i in range(start, end):
+                try:
+                    cleaned = prepare(texts[i])
+                except TextRejected as reason:
+                    found[i] = self._rejected(str(reason), given[i])
+                    continue
+                name = key(cleaned), given[i]
+                same = places.setdefault(name, [])
+                if not same:
+                    part.append((name, cleaned))
+                same.append(i)
+            with self._lock:
+                known.update((name, self._remembered[name]) for name, _ in part if name in self._remembered)
+            return [(name, text) for name, text in part if name not in known]
+
         with self._side_by_side(len(texts)) as (n_parts, each):
             chunks = list(_chunks(texts, rows=-(-len(texts) // n_parts)))
-            for judged in each(lambda chunk: self._chunk(texts[slice(*chunk)], given[slice(*chunk)]), chunks):
-                found += judged
+            # one part is made ready here while others are judged
+            for (start, end), judged in zip(chunks, each(self._part, (fresh(*chunk) for chunk in chunks)), strict=True):
+                known |= judged
                 if progress is not None:
-                    progress(len(judged))
+                    progress(end - start)
+        for name, rows in places.items():
+            for i in rows:
+                found[i] = known[name]
+        whole = [judgement for judgement in found if judgement is not None]
         if ratings is None or not self._stars:
-            return found
-        return [weighed(judgement, rating) for judgement, rating in zip(found, ratings, strict=True)]
+            return whole
+        return [weighed(judgement, rating) for judgement, rating in zip(whole, ratings, strict=True)]
 
-    def _chunk(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[Judgement]:
-        found: list[Judgement | None] = [None] * len(texts)
-        places: dict[tuple[bytes, str | None], list[int]] = {}
-        fresh: list[tuple[tuple[bytes, str | None], str, str | None]] = []
-        for i, (text, code) in enumerate(zip(texts, languages, strict=True)):
-            try:
-                cleaned = prepare(text)
-            except TextRejected as reason:
-                found[i] = self._rejected(str(reason), code)
-                continue
-            known = (key(cleaned), code)
-            if known in places:
-                places[known].append(i)
-                continue
-            places[known] = [i]
-            with self._lock:
-                seen = self._remembered.get(known)
-            if seen is None:
-                fresh.append((known, cleaned, code))
-            else:
-                found[i] = seen
-        if fresh:
-            judged = self._judge([text for _, text, _ in fresh], [code for _, _, code in fresh])
-            with self._lock:
-                for (known, _, _), judgement in zip(fresh, judged, strict=True):
-                    found[places[known][0]] = judgement
-                    self._remembered[known] = judgement
-                while len(self._remembered) > _REMEMBERED:
-                    self._remembered.popitem(last=False)
-        for same in places.values():
-            for i in same[1:]:
-                found[i] = found[same[0]]
-        return [judgement for judgement in found if judgement is not None]
+    def _part(self, fresh: Sequence[tuple[_Known, str]]) -> dict[_Known, Judgement]:
+        if not fresh:
+            return {}
+        judged = self._judge([text for _, text in fresh], [code for (_, code), _ in fresh])
+        found = {name: judgement for (name, _), judgement in zip(fresh, judged, strict=True)}
+        with self._lock:
+            self._remembered.update(found)
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
 
     @contextmanager
-    def _side_by_side(self, n_texts: int) -> Iterator[tuple[int, Callable[..., Iterable[list[Judgement]]]]]:
+    def _side_by_side(self, n_texts: int) -> Iterator[tuple[int, Callable[..., Iterable[dict[_Known, Judgement]]]]]:
         """(parts to cut so many texts into, what maps over parts in order): as many threads as the backend serves."""
         n_threads = self.backend.at_once
         if n_threads == 1 or n_texts < n_threads * _LEAST:

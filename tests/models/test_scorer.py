@@ -121,6 +121,14 @@ def test_duplicates_are_judged_once_within_a_call_and_between_calls() -> None:
     assert backend.asked == ["same", "other"]
 
 
+def test_duplicates_are_judged_once_in_a_large_call_whose_parts_are_judged_side_by_side() -> None:
+    backend = Counting()
+    backend.at_once = 2
+    found = ModelScorer(backend).score([f"row {i % 3}" for i in range(600)])
+    assert sorted(backend.asked) == ["row 0", "row 1", "row 2"]
+    assert found == found[:3] * 200
+
+
 def test_progress_counts_every_row(tiny: ModelScorer) -> None:
     done: list[int] = []
     tiny.score([f"text {i % 7}" for i in range(2500)], progress=done.append)
