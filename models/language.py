@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from models.batching import sums
 from models.errors import WeightsMissing
+from models.text import may_have_address
 
 WEIGHTS = Path(__file__).with_name("language.npz")
 MIN_P = 0.45  # benchmarks/language.py: where precision and coverage balance on texts of one to three words
@@ -147,7 +148,7 @@ def _ideographs(text: str) -> bool:
 def _bare(text: str) -> str:
     """Lower-cased words with single spaces around each: what n-grams are taken from."""
     text = text[: MAX_CHARACTERS * 2]
-    if "@" in text or "#" in text or "://" in text or "www." in text.lower():
+    if "@" in text or "#" in text or may_have_address(text):
         text = _ADDRESS.sub(" ", text)
     words = " ".join(_LETTERS.findall(text)).lower()[:MAX_CHARACTERS]
     return f" {words} " if words else ""

@@ -77,7 +77,7 @@ def prepare(text: object) -> str:
     if not cleaned:
         raise TextRejected("empty text")
     bare = cleaned
-    if "://" in cleaned or "www." in cleaned.lower():
+    if may_have_address(cleaned):
         bare = _URL.sub("", bare)
     if "@" in cleaned:
         bare = _HANDLE.sub("", bare)
@@ -122,6 +122,19 @@ def condense(text: str, *, limit: int = MAX_CHARACTERS) -> str:
 def key(text: str) -> bytes:
     """Equal for texts that get one judgement: the cleaned text itself, hashed to 16 bytes."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def lowered(text: str) -> str:
+    """Lower case without a change of length."""
+    low = text.lower()
+    if len(low) == len(text):
+        return low
+    return "".join(character.lower()[0] for character in text)  # "İ".lower() has two characters
+
+
+def may_have_address(text: str) -> bool:
+    """Whether it is worth looking for one: most texts have none."""
+    return "://" in text or "www." in text.lower()
 
 
 def windows(n_tokens: int, *, size: int, limit: int = 32) -> list[tuple[int, int]]:
@@ -198,11 +211,7 @@ def clauses(text: str) -> Iterator[tuple[int, int]]:
 
 def _contrasts(text: str) -> list[int]:
     """Where the words of contrast of a text begin."""
-    low = text.lower()
-    if len(low) == len(text):  # "İ".lower() has two characters: keep offsets true
-        text = low
-    else:
-        text = "".join(character.lower()[0] for character in text)
+    text = lowered(text)
     found = [match.start() + 1 for match in _CONTRAST.finditer(text)]
     if _FIRST_CONTRAST.match(text):
         found.insert(0, 0)

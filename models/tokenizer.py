@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.negation import AFTER, BEFORE, CONTRAST, REACH_AFTER, REACH_BEFORE
+from models.text import may_have_address
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -67,7 +68,7 @@ def normalise_all(texts: Sequence[str]) -> list[str]:
     for i, text in enumerate(plain):
         if "@" in text:
             plain[i] = text = _HANDLE.sub(USER, text)
-        if "://" in text or "www." in text.lower():
+        if may_have_address(text):
             plain[i] = _URL.sub(URL, text)
     low = [text.lower() for text in plain]
     codes, starts = _laid_out(plain)

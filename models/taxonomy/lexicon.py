@@ -15,6 +15,7 @@ from pathlib import Path
 
 from models.errors import ModelError
 from models.taxonomy.topics import HERE, read_yaml
+from models.text import lowered
 
 # A word: letters, digits and the marks that Python's \w leaves out (vowel signs of Indic scripts, Arabic and Hebrew
 # points).
@@ -125,9 +126,7 @@ class Lexicon:
 
 def _fold(text: str) -> str:
     """Lower case without a change of length, straight apostrophes, ё as е."""
-    low = text.lower()
-    if len(low) != len(text):  # "İ".lower() has two characters: keep offsets true
-        low = "".join(c.lower() if len(c.lower()) == 1 else c.lower()[0] for c in text)
+    low = lowered(text)  # offsets stay true
     for sign, plain in _FOLDED:
         if sign in low:
             low = low.replace(sign, plain)

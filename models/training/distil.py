@@ -30,7 +30,7 @@ from models.tokenizer import TextEncoder
 from models.training.config import TrainConfig, profile
 from models.training.data import DEV, TRAIN, Corpus, select
 from models.training.encode import encode
-from models.training.fit import ENCODER_SKIPS
+from models.training.fit import ENCODER_SKIPS, save_state
 from models.training.pack import corpus_of
 from models.training.run import finish
 
@@ -132,9 +132,7 @@ class Distillation:
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         state = {"step": self.step, "student": self.student.state_dict(), "optimiser": self._optimiser.state_dict()}
-        temporary = path.with_suffix(".part")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        save_state(state, path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""

@@ -264,10 +264,7 @@ class Fit:
             "optimiser": self.optimiser.state_dict(),
             "fingerprint": self.config.fingerprint(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        save_state(state, path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint; ValueError where it belongs to another configuration."""
@@ -282,6 +279,14 @@ class Fit:
         with torch.no_grad():
             for name, master in self.masters.items():
                 self.working[name].copy_(master)
+
+
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    temporary.replace(path)
 
 
 def token_vectors_from_ngrams(model: FeedbackModel, strings: list[str], encoder: Any) -> None:

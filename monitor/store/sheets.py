@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 from monitor.store import meta, shelf
 from monitor.store.engine import exclusive, reading, writing
 from monitor.store.ingest import hour_of
-from monitor.store.shelf import MENTION, TAG, Array
+from monitor.store.shelf import MENTION, MICROS_OF_HOUR, TAG, Array
 from monitor.store.tables import Mention, Sheet, SheetWord, TopicTag, TouchedHour
 
 SENTIMENTS = ("negative", "neutral", "positive")  # by number; -1: none
@@ -27,7 +27,6 @@ COUNTS, WAITS, CORRECTED = 1, 2, 4  # flags: no copy; not judged yet; a person c
 
 _KEPT = "sheets"  # stands in the store once every hour has its sheet
 _HOUR = timedelta(hours=1)
-_MICROS_OF_HOUR = 3_600_000_000
 _NUMBER_OF = {name: number for number, name in enumerate(SENTIMENTS)}
 _CHUNK = 200  # hours a transaction
 _MANY = 300  # hours that wait, beyond which a reader takes their sheets as they are
@@ -237,9 +236,9 @@ def _pack(
     about, topics, said = zip(*tagged, strict=True) if tagged else ((), (), ())
     number = numbers({*places, *languages, *kinds, *topics})
     at = np.rint(np.array([moment.timestamp() for moment in published]) * 1e6).astype(np.int64)
-    hour = at // _MICROS_OF_HOUR
+    hour = at // MICROS_OF_HOUR
     held = np.empty(len(rows), MENTION)
-    held["id"], held["at"], held["source"] = ids, at - hour * _MICROS_OF_HOUR, sources
+    held["id"], held["at"], held["source"] = ids, at - hour * MICROS_OF_HOUR, sources
     held["place"], held["language"], held["kind"] = (
         [number[word] for word in column] for column in (places, languages, kinds)
     )

@@ -29,7 +29,7 @@ MENTION = np.dtype([("id", "<i8"), ("at", "<u4"), ("source", "<i4"), ("place", "
                     ("kind", "<i4"), ("rating", "<f8"), ("sentiment", "i1"), ("flags", "u1")])  # fmt: skip
 TAG = np.dtype([("row", "<i4"), ("topic", "<i4"), ("sentiment", "i1")])  # row: place of its mention in the sheet
 MOST_BYTES = 256 << 20  # of a store, in one process: eleven million mentions with their tags
-_MICROS_OF_HOUR = 3_600_000_000
+MICROS_OF_HOUR = 3_600_000_000
 _FEW = 32  # values that are found one by one instead of sorted
 
 
@@ -118,7 +118,7 @@ class Part:
 
     def first_at(self, at: int) -> int:
         """The place of the first mention of this time (in microseconds) or later."""
-        hour = at // _MICROS_OF_HOUR * 3600
+        hour = at // MICROS_OF_HOUR * 3600
         found = int(np.searchsorted(self.hours, hour))
         low = self._begins(found)
         if found == len(self.hours) or self.hours[found] != hour:

@@ -62,6 +62,16 @@ class Pick:
         return ~waits if waits.any() else None
 
     @property
+    def is_current(self) -> Coded:
+        """Which are of the period, and which of the one before."""
+        return Coded.of(np.arange(self.part.n) >= self.n_before)
+
+    @property
+    def filtered(self) -> dict[str, Coded]:
+        """What filters that are left open ask for."""
+        return {"source": self.part.source, "location": self.part.place, "language": self.part.language}
+
+    @property
     def current(self) -> Pick:
         """Without those before the period."""
         return self if not self.n_before else self.between(self.n_before, self.part.n)
@@ -203,23 +213,15 @@ class Chosen:
         return Cells.joined(
             of_mentions(
                 pick,
-                {
-                    "current": Coded.of(np.arange(pick.part.n) >= pick.n_before),
-                    "judged": Coded.of(pick.part.flags & sheets.WAITS == 0),
-                    "source": pick.part.source, "location": pick.part.place, "language": pick.part.language,
-                },
+                {"current": pick.is_current, "judged": Coded.of(pick.part.flags & sheets.WAITS == 0)} | pick.filtered,
             )
             for pick in self.picks
-        )  # fmt: skip
+        )
 
     def _tags(self, selection: Selection, zone: ZoneInfo | None = None) -> Cells:
         """The tags that the open filters let pass, by topic and period, and by local day where a zone is given."""
         return Cells.joined(
-            of_tags(
-                pick,
-                {"current": Coded.of(np.arange(pick.part.n) >= pick.n_before)}
-                | ({"day": _day(pick.part, zone)} if zone else {}),
-            )
+            of_tags(pick, {"current": pick.is_current} | ({"day": _day(pick.part, zone)} if zone else {}))
             for pick in self._narrowed(selection, judged=True)
         )
 
@@ -244,9 +246,8 @@ class Chosen:
         """The picks without what the filters left open hold back, and what waits to be judged."""
         open_ = list(self._open(selection))
         for pick in self.picks:
-            columns = {"source": pick.part.source, "location": pick.part.place, "language": pick.part.language}
             for name, numbers in open_:
-                pick = pick.narrowed(columns[name].among(numbers))
+                pick = pick.narrowed(pick.filtered[name].among(numbers))
             yield pick.narrowed(pick.judged) if judged else pick
 
 
